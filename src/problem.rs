@@ -78,7 +78,15 @@ impl Problem {
     }
 
     fn new(kind: ProblemKind, code: &str, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), what: what.into(), why: Vec::new(), next: next.into(), place: None, docs: None }
+        Self {
+            kind,
+            code: code.to_owned(),
+            what: what.into(),
+            why: Vec::new(),
+            next: next.into(),
+            place: None,
+            docs: None,
+        }
     }
 
     /// Adds a fact about the cause.

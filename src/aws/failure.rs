@@ -15,7 +15,10 @@ where
 {
     let code = error.code().map(str::to_owned);
     let request_id = error.raw_response().and_then(|response| {
-        ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| response.headers().get(*name)).map(str::to_owned)
+        ["x-amzn-requestid", "x-amz-request-id"]
+            .iter()
+            .find_map(|name| response.headers().get(*name))
+            .map(str::to_owned)
     });
     let status = error.raw_response().map(|response| response.status().as_u16());
     let kind = kind(error, code.as_deref(), status);
@@ -45,13 +48,23 @@ fn kind<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option
     let code = code.unwrap_or_default();
     match code {
         "AccessDeniedException" | "AccessDenied" | "UnauthorizedOperation" | "NotAuthorized" => FailureKind::Denied,
-        "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded" | "LimitExceededException" => {
-            FailureKind::Throttled
+        "ThrottlingException"
+        | "Throttling"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "LimitExceededException" => FailureKind::Throttled,
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignature" => FailureKind::Credentials,
+        "UnknownOperationException" | "InvalidAction" | "UnsupportedOperation" | "NotImplemented" => {
+            FailureKind::Unknown
         }
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException"
-        | "InvalidSignatureException" | "SignatureDoesNotMatch" | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" | "IncompleteSignature" => FailureKind::Credentials,
-        "UnknownOperationException" | "InvalidAction" | "UnsupportedOperation" | "NotImplemented" => FailureKind::Unknown,
         _ if code.ends_with("NotFoundException") || code.ends_with("NotFound") => FailureKind::Missing,
         _ => match status {
             Some(429) => FailureKind::Throttled,

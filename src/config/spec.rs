@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Place;
 use crate::types::{
-    AccountId, EnvironmentName, ImageRef, Percent, Region, RegistryHost, RepositoryPath, RoleArn, ServiceName, Span, Tag,
+    AccountId, EnvironmentName, ImageRef, Percent, Region, RegistryHost, RepositoryPath, RoleArn, ServiceName, Span,
+    Tag,
 };
 
 /// A whole configuration.

@@ -196,26 +196,39 @@ impl ProviderFailure {
             FailureKind::Denied => Problem::provider(
                 "permission-missing",
                 what,
-                format!("Allow `{}` for this role: add it to the role's policy (docs/permissions.md), then run again.", self.operation),
+                format!(
+                    "Allow `{}` for this role: add it to the role's policy (docs/permissions.md), then run again.",
+                    self.operation
+                ),
             ),
-            FailureKind::Throttled => {
-                Problem::provider("throttled", what, "AWS answers too many calls of this account. Run again in a minute.")
-            }
-            FailureKind::Missing => {
-                Problem::provider("not-found", what, "Check the name, the region and the account; `shipline check` shows what is configured.")
-            }
+            FailureKind::Throttled => Problem::provider(
+                "throttled",
+                what,
+                "AWS answers too many calls of this account. Run again in a minute.",
+            ),
+            FailureKind::Missing => Problem::provider(
+                "not-found",
+                what,
+                "Check the name, the region and the account; `shipline check` shows what is configured.",
+            ),
             FailureKind::Unknown => Problem::provider(
                 "operation-unknown",
                 what,
                 "The endpoint does not know this operation. Check AWS_ENDPOINT_URL and the region.",
             ),
-            FailureKind::Rejected => Problem::provider("rejected", what, "Change what the provider names above, then run again."),
+            FailureKind::Rejected => {
+                Problem::provider("rejected", what, "Change what the provider names above, then run again.")
+            }
             FailureKind::Credentials => Problem::provider(
                 "credentials",
                 what,
                 "Give valid AWS credentials: `role-to-assume` with `permissions: id-token: write` in a workflow, or log in on this machine.",
             ),
-            FailureKind::Unavailable => Problem::provider("unavailable", what, "Nothing was changed. Run again; if it stays, check the network and the provider's status page."),
+            FailureKind::Unavailable => Problem::provider(
+                "unavailable",
+                what,
+                "Nothing was changed. Run again; if it stays, check the network and the provider's status page.",
+            ),
         };
         let problem = match &self.code {
             Some(code) => problem.because(format!("code: {code}")),

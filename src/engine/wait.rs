@@ -21,8 +21,11 @@ pub struct Backoff {
 impl Backoff {
     /// For deployments: a second after the last news is soon enough for people, and three a minute
     /// under the quotas (ECS: 20 calls a second refill for Describe and List, AWS "ECS API throttling").
-    pub const DEPLOYMENT: Self =
-        Self { first: Duration::from_millis(250), most: Duration::from_millis(1500), throttled: Duration::from_secs(10) };
+    pub const DEPLOYMENT: Self = Self {
+        first: Duration::from_millis(250),
+        most: Duration::from_millis(1500),
+        throttled: Duration::from_secs(10),
+    };
 
     fn next(self, pause: Duration, look: &Look) -> Duration {
         match look {

@@ -10,7 +10,6 @@ use super::phase::Services;
 use super::{Event, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::config::spec::OnFailure;
 
-
 /// An event that does not fit; the phase is as it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{event:?} does not fit the phase {}", phase.word())]
@@ -298,4 +297,3 @@ fn settle_back(why: Reason, services: Services) -> Phase {
     };
     Phase::Done { outcome, services }
 }
-

@@ -79,7 +79,8 @@ impl FromStr for Region {
     type Err = InvalidRegion;
     fn from_str(text: &str) -> Result<Self, InvalidRegion> {
         let parts: Vec<&str> = text.split('-').collect();
-        let words = parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+        let words =
+            parts.iter().all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
         let number = parts.last().is_some_and(|p| p.bytes().all(|b| b.is_ascii_digit()));
         if (3..=5).contains(&parts.len()) && words && number && text.len() <= 32 {
             Ok(Self(text.to_owned()))

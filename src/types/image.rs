@@ -29,7 +29,9 @@ pub struct InvalidTag(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidImageRef {
     /// No registry host before the first `/`.
-    #[error("an image reference names its registry, as in 111122223333.dkr.ecr.us-east-1.amazonaws.com/app:tag; {0:?} does not")]
+    #[error(
+        "an image reference names its registry, as in 111122223333.dkr.ecr.us-east-1.amazonaws.com/app:tag; {0:?} does not"
+    )]
     NoRegistry(String),
     /// The host has a character it cannot have.
     #[error("{0:?} is not a registry host")]
@@ -208,7 +210,11 @@ impl FromStr for ImageDigest {
         let text = text.strip_prefix("sha256:").ok_or(InvalidDigest::NotSha256)?;
         let lower = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let mut bytes = [0; 32];
-        if lower && hex::decode_to_slice(text, &mut bytes).is_ok() { Ok(Self(bytes)) } else { Err(InvalidDigest::NotHex) }
+        if lower && hex::decode_to_slice(text, &mut bytes).is_ok() {
+            Ok(Self(bytes))
+        } else {
+            Err(InvalidDigest::NotHex)
+        }
     }
 }
 
@@ -282,7 +288,11 @@ impl FromStr for PinnedImage {
     type Err = InvalidPinnedImage;
     fn from_str(text: &str) -> Result<Self, InvalidPinnedImage> {
         let reference: ImageRef = text.parse()?;
-        if reference.digest.is_some() { Ok(Self(reference)) } else { Err(InvalidPinnedImage::NoDigest(text.to_owned())) }
+        if reference.digest.is_some() {
+            Ok(Self(reference))
+        } else {
+            Err(InvalidPinnedImage::NoDigest(text.to_owned()))
+        }
     }
 }
 

@@ -19,7 +19,19 @@ fn references_read_back_as_written() {
 
 #[test]
 fn a_reference_without_a_registry_is_refused() {
-    for bad in ["", "app", "app:latest", "acme/app", "/app", "host.io/", "host.io/App", "host.io/a//b", "host.io/a:b:c", "host.io/a@sha1:00", "host.io/../x"] {
+    for bad in [
+        "",
+        "app",
+        "app:latest",
+        "acme/app",
+        "/app",
+        "host.io/",
+        "host.io/App",
+        "host.io/a//b",
+        "host.io/a:b:c",
+        "host.io/a@sha1:00",
+        "host.io/../x",
+    ] {
         assert!(bad.parse::<ImageRef>().is_err(), "{bad:?} was accepted");
     }
 }
@@ -41,7 +53,12 @@ fn a_private_ecr_host_tells_its_account_and_region() {
     let china: RegistryHost = "111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn".parse().unwrap();
     let (account, region) = china.ecr().unwrap();
     assert_eq!(RegistryHost::of_ecr(&account, &region), china);
-    for other in ["public.ecr.aws", "localhost:5000", "dkr.ecr.us-east-1.amazonaws.com", "111122223333.dkr.ecr.us-east-1.evil.com"] {
+    for other in [
+        "public.ecr.aws",
+        "localhost:5000",
+        "dkr.ecr.us-east-1.amazonaws.com",
+        "111122223333.dkr.ecr.us-east-1.evil.com",
+    ] {
         assert!(other.parse::<RegistryHost>().unwrap().ecr().is_none(), "{other}");
     }
 }
