@@ -274,6 +274,7 @@ fn perform(world: &mut World, incoming: &Incoming, service: &str, operation: &st
     }
     let unsigned = operation == "AssumeRoleWithWebIdentity";
     let allowed = if unsigned { Ok(()) } else { sts.check(key.as_deref(), at) };
+    let allowed = allowed.map_err(|error| if is_query(protocol) { in_query_words(error) } else { error });
     let answered = allowed.and_then(|()| match service {
         "ecs" => ecs.answer(operation, body, at, env).map(|body| body.to_string()),
         "apprunner" => apprunner.answer(operation, body, at, env).map(|body| body.to_string()),
@@ -296,6 +297,20 @@ fn perform(world: &mut World, incoming: &Incoming, service: &str, operation: &st
             Reply { status: 200, kind: "text/xml", body: body.into_bytes() }
         }
     }
+}
+
+const fn is_query(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Sts | Protocol::Elbv2)
+}
+
+/// The Query protocol has other codes for credentials that are not good.
+fn in_query_words(error: ApiError) -> ApiError {
+    let code = match error.code.as_str() {
+        "ExpiredTokenException" => "ExpiredToken",
+        "UnrecognizedClientException" => "InvalidClientTokenId",
+        other => other,
+    };
+    ApiError { status: 403, code: code.to_owned(), ..error }
 }
 
 const fn xml_namespace(protocol: Protocol) -> &'static str {
@@ -321,16 +336,11 @@ fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
             Reply { status: error.status, kind, body: body.to_string().into_bytes() }
         }
         Protocol::Sts | Protocol::Elbv2 => {
-            let code = match error.code.as_str() {
-                "ExpiredTokenException" if protocol == Protocol::Sts => "ExpiredToken",
-                "UnrecognizedClientException" => "InvalidClientTokenId",
-                other => other,
-            };
             let fault = if error.status < 500 { "Sender" } else { "Receiver" };
             let body = format!(
                 "<ErrorResponse xmlns=\"{}\"><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error>\
                  <RequestId>5a1f7c1e-0000-4000-a000-000000000000</RequestId></ErrorResponse>",
-                xml_namespace(protocol), query::xml(code), query::xml(&error.message),
+                xml_namespace(protocol), query::xml(&error.code), query::xml(&error.message),
             );
             Reply { status: error.status, kind: "text/xml", body: body.into_bytes() }
         }
@@ -339,7 +349,7 @@ fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
 
 /// The error of a fault that refuses.
 fn refusal(kind: &FaultKind, protocol: Protocol, service: &str, operation: &str, body: &Value, caller: &str, world: &World) -> ApiError {
-    let xml = matches!(protocol, Protocol::Sts | Protocol::Elbv2);
+    let xml = is_query(protocol);
     let github = protocol == Protocol::GitHub;
     match kind {
         FaultKind::Throttle if github => ApiError::with(403, "", "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."),

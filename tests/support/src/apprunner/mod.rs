@@ -66,7 +66,7 @@ impl AppRunner {
     pub(crate) fn answer(&mut self, op: &str, body: &Value, now: Millis, env: &mut Env) -> Answer {
         match op {
             "CreateService" => self.create(body, now, env),
-            "DescribeService" => Ok(json!({"Service": self.named(body)?.document(env)})),
+            "DescribeService" => Ok(json!({"Service": self.named(body)?.document()})),
             "ListServices" => Ok(self.list(body)),
             "UpdateService" => self.update(body, now, env),
             "StartDeployment" => self.start_deployment(body, now, env),
@@ -85,10 +85,10 @@ impl AppRunner {
         })
     }
 
-    /// Adds a service; the operation starts unless `done` says it is over.
+    /// Adds a RUNNING service without an operation.
     pub(crate) fn add(&mut self, body: &Value, now: Millis, env: &mut Env) -> Result<usize, ApiError> {
-        let name = text(body, "ServiceName").ok_or_else(|| {
-            ApiError::bad("InvalidRequestException", "ServiceName is required.")
+        let name = text(body, "ServiceName").filter(|name| (4..=40).contains(&name.len())).ok_or_else(|| {
+            ApiError::bad("InvalidRequestException", "ServiceName must have 4 to 40 characters.")
         })?;
         if self.services.iter().any(|service| service.name == name) {
             return Err(ApiError::bad(
@@ -132,14 +132,14 @@ impl AppRunner {
         let index = self.add(body, now, env)?;
         let service = &mut self.services[index];
         let id = service.begin(Kind::Create, None, now, env);
-        Ok(json!({"Service": service.document(env), "OperationId": id}))
+        Ok(json!({"Service": service.document(), "OperationId": id}))
     }
 
     /// A part that is sent replaces the stored part as a whole: environment
     /// variables that are not sent again are gone.
     fn update(&mut self, body: &Value, now: Millis, env: &mut Env) -> Answer {
         let service = self.named(body)?;
-        service.refuse_if_busy(now)?;
+        service.refuse_if_busy()?;
         let mut new = service.configuration.clone();
         if let Some(source) = body.get("SourceConfiguration") {
             let old_is_image = new.source.get("ImageRepository").is_some();
@@ -167,13 +167,13 @@ impl AppRunner {
             arn.clone_into(&mut new.auto_scaling);
         }
         let id = service.begin(Kind::Update, Some(new), now, env);
-        Ok(json!({"Service": service.document(env), "OperationId": id}))
+        Ok(json!({"Service": service.document(), "OperationId": id}))
     }
 
     fn start_deployment(&mut self, body: &Value, now: Millis, env: &mut Env) -> Answer {
         let service = self.named(body)?;
         // The API names no InvalidStateException for this operation.
-        service.refuse_if_busy(now).map_err(|error| ApiError { code: "InvalidRequestException".to_owned(), ..error })?;
+        service.refuse_if_busy().map_err(|error| ApiError { code: "InvalidRequestException".to_owned(), ..error })?;
         let id = service.begin(Kind::Deploy, None, now, env);
         Ok(json!({ "OperationId": id }))
     }
@@ -221,7 +221,7 @@ impl AppRunnerService {
         format!("/aws/apprunner/{}/{}/{kind}", self.name, self.id)
     }
 
-    fn document(&self, env: &Env) -> Value {
+    fn document(&self) -> Value {
         let configuration = &self.configuration;
         let mut parts = configuration.auto_scaling.rsplit('/').skip(1);
         let revision = parts.next().and_then(|text| text.parse::<i64>().ok()).unwrap_or(1);
@@ -246,12 +246,11 @@ impl AppRunnerService {
             "ObservabilityConfiguration": configuration.observability.clone()
                 .unwrap_or_else(|| json!({"ObservabilityEnabled": false})),
         });
-        debug_assert!(self.arn.contains(&env.account));
         put(&mut document, "EncryptionConfiguration", self.encryption.clone());
         document
     }
 
-    fn refuse_if_busy(&self, _now: Millis) -> Result<(), ApiError> {
+    fn refuse_if_busy(&self) -> Result<(), ApiError> {
         if matches!(self.status, "RUNNING" | "CREATE_FAILED") {
             return Ok(());
         }
