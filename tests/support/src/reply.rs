@@ -43,10 +43,7 @@ pub(crate) fn seconds(at: Millis) -> Value {
 /// seconds rounded down).
 pub(crate) fn rfc3339(at: Millis) -> String {
     let at = i64::try_from(at / 1000).unwrap_or(i64::MAX);
-    time::OffsetDateTime::from_unix_timestamp(at)
-        .ok()
-        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok())
-        .unwrap_or_default()
+    jiff::Timestamp::from_second(at).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
 
 /// A text member of a request, absent and empty being the same.

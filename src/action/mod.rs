@@ -1,0 +1,1 @@
+//! The container action: inputs, outputs, annotations, cancellation.

@@ -1,0 +1,309 @@
+//! The configuration after it has been checked: only values that make sense, in the words of
+//! DESIGN. Everything behind this door trusts these types.
+//!
+//! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Place;
+use crate::types::{
+    AccountId, EnvironmentName, ImageRef, Percent, Region, RegistryHost, RepositoryPath, RoleArn, ServiceName, Span,
+    Tag,
+};
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// What can be deployed.
+    pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// Where it runs.
+    pub environments: BTreeMap<EnvironmentName, EnvironmentSpec>,
+}
+
+/// One deployable thing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceSpec {
+    /// Its image; absent when only existing images are ever deployed (`--image`).
+    pub image: Option<ImageSpec>,
+}
+
+/// Where an image lives, and how it is built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageSpec {
+    /// The repository.
+    pub repository: ImageRepository,
+    /// How to build it; absent when it is built elsewhere.
+    pub build: Option<BuildSpec>,
+    /// Tags beside the full commit id.
+    pub tags: Vec<TagRule>,
+}
+
+/// A repository, with its registry if it is not the environment's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageRepository {
+    /// In the private ECR registry of the account and region that run it.
+    OwnEcr(RepositoryPath),
+    /// Anywhere else.
+    At(RegistryHost, RepositoryPath),
+}
+
+/// What `docker build` gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuildSpec {
+    /// Build context, relative to the repository; never outside of it.
+    pub context: PathBuf,
+    /// Dockerfile, relative to the repository; `<context>/Dockerfile` when absent.
+    pub dockerfile: Option<PathBuf>,
+    /// Stage to build.
+    pub target: Option<String>,
+    /// Platforms (`linux/amd64`); the builder's own when empty.
+    pub platforms: Vec<String>,
+    /// Build arguments. Not secret.
+    pub args: BTreeMap<String, String>,
+    /// Secrets, mounted during the build and never written into a layer.
+    pub secrets: Vec<BuildSecret>,
+    /// Layer cache.
+    pub cache: BuildCache,
+    /// Provenance attestation; off by default because its index breaks consumers that expect one manifest.
+    pub provenance: Provenance,
+}
+
+/// One build secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildSecret {
+    /// Its id in `RUN --mount=type=secret,id=…`.
+    pub id: String,
+    /// Where its value comes from.
+    pub source: SecretSource,
+}
+
+/// Where a build secret's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file, relative to the repository.
+    File(PathBuf),
+}
+
+/// Where build layers are kept between builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BuildCache {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// In the image's own repository under the tag `buildcache`.
+    Registry,
+    /// In the cache of GitHub Actions.
+    Gha,
+}
+
+/// Whether a provenance attestation is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Provenance {
+    /// One plain manifest.
+    #[default]
+    Off,
+    /// BuildKit's minimal attestation (makes an image index).
+    Min,
+}
+
+/// A tag beside the full commit id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TagRule {
+    /// `latest`, on the default branch only.
+    Latest,
+    /// The branch's name, made into a tag.
+    Branch,
+    /// `pr-N`.
+    PullRequest,
+    /// `v1.2.3`, `v1.2` and `v1` for a semantic-version git tag.
+    SemanticVersion,
+    /// This very tag.
+    Fixed(Tag),
+}
+
+/// One environment and its rules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnvironmentSpec {
+    /// Account, region and role.
+    pub aws: AwsSpec,
+    /// Branch whose pushes deploy here.
+    pub deploy_on_push: Option<String>,
+    /// Where each service runs.
+    pub services: BTreeMap<ServiceName, TargetSpec>,
+    /// The order; every service of the environment stands in exactly one wave.
+    pub waves: Vec<Vec<ServiceName>>,
+    /// HTTP checks after everything serves.
+    pub verify: Vec<HttpCheck>,
+    /// What to take back when something fails.
+    pub on_failure: OnFailure,
+    /// How long one service may take to be healthy.
+    pub within: Span,
+    /// URL people open; becomes `environment_url`.
+    pub url: Option<String>,
+    /// How traffic moves.
+    pub strategy: Strategy,
+    /// Rules that were checked for form but are not carried out by the foreground engine: held by
+    /// the bot, or refused when a plan is made. Never silently ignored.
+    pub deferred: Vec<DeferredRule>,
+}
+
+/// A rule that is understood, checked, and not carried out here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeferredRule {
+    /// Its key, for example `approvals`.
+    pub key: String,
+    /// Where it stands.
+    pub place: Place,
+    /// Who carries it out.
+    pub by: DeferredTo,
+}
+
+/// Who carries a deferred rule out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeferredTo {
+    /// `shipline-bot`: about people and comments (`checks`, `reviews`, `approvals`, `access`).
+    Bot,
+    /// Nobody yet: planning is refused while it is configured.
+    Nobody,
+}
+
+/// Account, region, role.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AwsSpec {
+    /// Region; the SDK's default chain decides when absent.
+    pub region: Option<Region>,
+    /// Role to assume; the credentials found are used as they are when absent.
+    pub role: Option<RoleArn>,
+    /// External id for that role.
+    pub external_id: Option<String>,
+    /// Session name; `shipline-<environment>` when absent.
+    pub session_name: Option<String>,
+    /// Session length, 15 minutes to 12 hours.
+    pub session: Option<Span>,
+    /// The only accounts anything may be changed in; any when empty.
+    pub allowed_accounts: Vec<AccountId>,
+}
+
+/// Where a service runs in an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TargetSpec {
+    /// An ECS service on Fargate or EC2.
+    Ecs(Box<EcsSpec>),
+    /// An App Runner service.
+    AppRunner(AppRunnerSpec),
+}
+
+/// An ECS service and what to change in its task definition.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EcsSpec {
+    /// Cluster, name or ARN.
+    pub cluster: String,
+    /// Service, name or ARN.
+    pub service: String,
+    /// Container whose image is replaced; may be absent when the task definition has only one.
+    pub container: Option<String>,
+    /// A task definition file to start from instead of the live one, relative to the repository.
+    pub task_definition: Option<PathBuf>,
+    /// What to change in the container beside its image.
+    pub changes: ContainerChanges,
+    /// New number of tasks; unchanged when absent.
+    pub desired_count: Option<u32>,
+    /// Start new tasks even if nothing changed.
+    pub force: ForceNewDeployment,
+}
+
+/// Changes to one container; only what is named changes, an empty value is a value.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ContainerChanges {
+    /// Environment variables to set.
+    pub environment: BTreeMap<String, String>,
+    /// Secrets to set: name to ARN (`valueFrom`).
+    pub secrets: BTreeMap<String, String>,
+    /// Docker labels to set.
+    pub labels: BTreeMap<String, String>,
+    /// Log driver.
+    pub log_driver: Option<String>,
+    /// Log options to set.
+    pub log_options: BTreeMap<String, String>,
+    /// Command.
+    pub command: Option<Vec<String>>,
+}
+
+impl ContainerChanges {
+    /// Whether nothing but the image changes.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Whether new tasks are started when nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForceNewDeployment {
+    /// Only when something changed.
+    #[default]
+    No,
+    /// Always.
+    Yes,
+}
+
+/// An App Runner service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRunnerSpec {
+    /// Name or ARN.
+    pub service: String,
+    /// Runtime environment variables to set; others stay.
+    pub environment: BTreeMap<String, String>,
+    /// Runtime secrets to set: name to ARN; others stay.
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// How traffic moves from the old revision to the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// The platform replaces tasks step by step.
+    #[default]
+    Rolling,
+    /// All at once to a second set, then back if it fails.
+    BlueGreen,
+    /// In equal steps.
+    Linear,
+    /// A small share first.
+    Canary(Percent),
+}
+
+/// What to take back when a service fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Everything this deployment changed.
+    #[default]
+    RollBackAll,
+    /// Only what failed.
+    RollBackFailed,
+    /// Nothing: leave it for a person.
+    Hold,
+}
+
+/// An HTTP check after everything serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpCheck {
+    /// `http://` or `https://`, without user information.
+    pub url: String,
+    /// The status that is right, 100 to 599.
+    pub expect: u16,
+    /// How long to keep asking before it counts as failed.
+    pub within: Span,
+}
+
+/// A full reference for the repository of a service in an account and region.
+pub fn image_repository(repository: &ImageRepository, account: &AccountId, region: &Region) -> ImageRef {
+    match repository {
+        ImageRepository::OwnEcr(path) => ImageRef::repository_of(RegistryHost::of_ecr(account, region), path.clone()),
+        ImageRepository::At(host, path) => ImageRef::repository_of(host.clone(), path.clone()),
+    }
+}

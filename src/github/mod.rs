@@ -1,0 +1,1 @@
+//! GitHub: Deployments and their statuses, comparisons, the OIDC token.

@@ -1,0 +1,1 @@
+//! The image pipeline: login, build, tags, push, promote by digest.

@@ -1,0 +1,1 @@
+//! What people read: a pure view of a rollout, as Markdown and as plain text.

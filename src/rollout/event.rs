@@ -1,0 +1,85 @@
+//! What can happen to a rollout.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Shift};
+use crate::types::ServiceName;
+
+/// Whether a failed request may have changed the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Touched {
+    /// Certainly not: the provider refused it.
+    No,
+    /// It may have: the answer was lost, or a part was done.
+    Perhaps,
+}
+
+/// What can happen. Late and repeated events are answered with `Unexpected`, never with harm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// A target accepted the change.
+    Applied {
+        /// Which service.
+        service: ServiceName,
+        /// The change.
+        shift: Shift,
+    },
+    /// A target did not accept the change.
+    ApplyFailed {
+        /// Which service.
+        service: ServiceName,
+        /// Why.
+        cause: Box<Cause>,
+        /// Whether something may have changed all the same.
+        touched: Touched,
+    },
+    /// What was asked for serves: the new revision, or the previous one on the way back.
+    Served {
+        /// Which service.
+        service: ServiceName,
+    },
+    /// A change failed on its way.
+    Broke {
+        /// Which service.
+        service: ServiceName,
+        /// Why.
+        cause: Box<Cause>,
+    },
+    /// Somebody else's deployment took the service over.
+    Superseded {
+        /// Which service.
+        service: ServiceName,
+        /// The other deployment.
+        by: String,
+    },
+    /// The way back has begun.
+    Reverted {
+        /// Which service.
+        service: ServiceName,
+        /// The way back.
+        shift: Shift,
+    },
+    /// The way back could not begin.
+    RevertFailed {
+        /// Which service.
+        service: ServiceName,
+        /// Why.
+        cause: Box<Cause>,
+    },
+    /// A check passed.
+    CheckPassed {
+        /// Which, from 0.
+        check: usize,
+    },
+    /// A check failed.
+    CheckFailed {
+        /// Which, from 0.
+        check: usize,
+        /// Why.
+        cause: Box<Cause>,
+    },
+    /// A person or the workflow wants to stop.
+    CancelRequested,
+}

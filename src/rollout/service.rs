@@ -1,0 +1,105 @@
+//! Where one service of a rollout stands.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, Shift, Touched};
+
+/// Where one service stands. Its state alone says which effect is due for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum ServiceState {
+    /// Its wave has not come.
+    Waiting,
+    /// The plan changes nothing here.
+    Unchanged,
+    /// The change is being asked for. Effect: apply.
+    Applying,
+    /// The target is carrying it out. Effect: follow.
+    Moving {
+        /// The change.
+        shift: Shift,
+    },
+    /// The new revision serves, proven.
+    Serving {
+        /// The change that brought it.
+        shift: Shift,
+    },
+    /// It failed and is left as it is (`on-failure: hold`, or nothing was touched).
+    Failed {
+        /// Why.
+        cause: Box<Cause>,
+        /// Whether it may have changed all the same.
+        touched: Touched,
+    },
+    /// The previous revision is being asked for. Effect: revert.
+    Reverting {
+        /// Why this very service failed; absent when it goes back because another one did.
+        cause: Option<Box<Cause>>,
+        /// The change to take back, if one was accepted.
+        shift: Option<Shift>,
+    },
+    /// The target is going back. Effect: follow.
+    Returning {
+        /// Why this very service failed.
+        cause: Option<Box<Cause>>,
+        /// The way back.
+        shift: Shift,
+    },
+    /// The previous revision serves again, proven.
+    Restored {
+        /// Why this very service failed.
+        cause: Option<Box<Cause>>,
+    },
+    /// Somebody else's deployment took it over; it is left alone.
+    Superseded {
+        /// The other deployment.
+        by: String,
+    },
+    /// Going back failed.
+    Stuck {
+        /// Why this very service failed in the first place.
+        cause: Option<Box<Cause>>,
+        /// Why it could not go back.
+        stuck: Box<Cause>,
+    },
+}
+
+impl ServiceState {
+    /// The word for it in tables and reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Unchanged => "unchanged",
+            Self::Applying => "starting",
+            Self::Moving { .. } => "moving",
+            Self::Serving { .. } => "serving",
+            Self::Failed { .. } => "failed",
+            Self::Reverting { .. } | Self::Returning { .. } => "going back",
+            Self::Restored { .. } => "restored",
+            Self::Superseded { .. } => "superseded",
+            Self::Stuck { .. } => "stuck",
+        }
+    }
+
+    /// The first cause of this service's own failure.
+    pub fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Failed { cause, .. } => Some(cause),
+            Self::Reverting { cause, .. }
+            | Self::Returning { cause, .. }
+            | Self::Restored { cause }
+            | Self::Stuck { cause, .. } => cause.as_deref(),
+            Self::Waiting
+            | Self::Unchanged
+            | Self::Applying
+            | Self::Moving { .. }
+            | Self::Serving { .. }
+            | Self::Superseded { .. } => None,
+        }
+    }
+
+    /// Whether an effect is still due.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Applying | Self::Moving { .. } | Self::Reverting { .. } | Self::Returning { .. })
+    }
+}

@@ -1,0 +1,1 @@
+//! App Runner services that run an image.

@@ -1,0 +1,1 @@
+//! ECS services on Fargate or EC2.
