@@ -7,11 +7,14 @@
 
 pub mod clock;
 mod drive;
+mod effects;
+mod http_check;
 mod journal;
 mod reporter;
 pub mod target;
 pub mod wait;
 
+pub use drive::{Driven, Limits, Targets, drive};
 pub use journal::{Journal, JournalFailed, MemoryJournal};
 pub use reporter::{News, Reporter};
 pub use target::{
