@@ -1,1 +1,9 @@
 //! The image pipeline: login, build, tags, push, promote by digest.
+
+mod identity;
+mod source;
+mod tags;
+
+pub use identity::SourceIdentity;
+pub use source::{Context, Source};
+pub use tags::{Origin, Tags, tags};
