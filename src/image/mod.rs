@@ -1,6 +1,8 @@
 //! The image pipeline: login, build, tags, push, promote by digest.
 
 mod identity;
+mod login;
+mod registry;
 mod source;
 mod tags;
 
