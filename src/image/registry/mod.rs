@@ -15,7 +15,7 @@ use crate::types::{ImageDigest, ImageRef, RegistryHost, Tag};
 
 pub(super) use ecr::{Ecr, client, endpoint_host};
 pub(super) use manifest::{Descriptor, Manifest};
-pub(super) use oci::{Oci, Scheme};
+pub(super) use oci::{Oci, Scheme, Upload};
 
 /// Why a registry did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,7 @@ impl From<RegistryError> for Problem {
 }
 
 /// The problem of a repository that is not there.
-fn no_repository(what: String, image: &ImageRef) -> Problem {
+pub(super) fn no_repository(what: String, image: &ImageRef) -> Problem {
     let next = match image.registry().ecr() {
         Some((account, region)) => format!(
             "Create it once in account {account}: `aws ecr create-repository --repository-name {} --region {region} --image-tag-mutability IMMUTABLE` (needs ecr:CreateRepository), or correct `image.repository`.",
