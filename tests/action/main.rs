@@ -1,0 +1,3 @@
+//! Stories over the real world: Docker Engine, registry and AWS of `scripts/world`.
+
+mod image;
