@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Shift};
+use super::{Cause, Shift, Touched};
 
 /// Where one service stands. Its state alone says which effect is due for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,8 +28,8 @@ pub enum ServiceState {
     Failed {
         /// Why.
         cause: Box<Cause>,
-        /// The change, if one was accepted.
-        shift: Option<Shift>,
+        /// Whether it may have changed all the same.
+        touched: Touched,
     },
     /// The previous revision is being asked for. Effect: revert.
     Reverting {
