@@ -42,7 +42,9 @@ impl AppRunnerTarget {
         let live = service.configuration();
         let at = |operation: &Operation| operation.started.unwrap_or_else(clock::now);
         let follow = |operation: &Operation, follow| {
-            Found::Join(shift(operation.id.clone(), follow, &wanted.revision, Direction::Forward, at(operation)))
+            // Time spent behind somebody else's deployment is not this change's.
+            let since = if follow == Follow::Behind { clock::now() } else { at(operation) };
+            Found::Join(shift(operation.id.clone(), follow, &wanted.revision, Direction::Forward, since))
         };
         let id = live.id();
         let expected = id == wanted.revision.id || id == plan.previous.id;

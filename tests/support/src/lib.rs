@@ -37,15 +37,13 @@ mod state;
 mod sts;
 mod world;
 
-pub use behaviour::{
-    AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing,
-};
+pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing};
 pub use calls::Call;
 pub use faults::{Fault, FaultKind};
 pub use github::token as github_token;
 pub use seed::{
-    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed,
-    RepositorySeed, RoleSeed, Seed, ServiceSeed, TargetHealthSeed,
+    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed, RepositorySeed, RoleSeed, Seed,
+    ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
 pub use world::AwsWorld;

@@ -182,7 +182,10 @@ impl http_body::Body for Broken {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         Poll::Ready(Some(Err(std::io::Error::other("connection dropped on purpose"))))
     }
 }
@@ -257,7 +260,15 @@ fn answer(shared: &Shared, incoming: &Incoming) -> (Reply, Fate) {
     (reply.unwrap_or_else(|| Reply::json(200, &Value::Null)), fate)
 }
 
-fn perform(world: &mut World, incoming: &Incoming, service: &str, operation: &str, body: &Value, protocol: Protocol, at: u64) -> Reply {
+fn perform(
+    world: &mut World,
+    incoming: &Incoming,
+    service: &str,
+    operation: &str,
+    body: &Value,
+    protocol: Protocol,
+    at: u64,
+) -> Reply {
     let key = incoming.access_key();
     let World { env, ecs, apprunner, ecr, sts, target_health, endpoint, .. } = world;
     match service {
@@ -286,8 +297,12 @@ fn perform(world: &mut World, incoming: &Incoming, service: &str, operation: &st
     });
     match (answered, protocol) {
         (Err(error), _) => error_reply(protocol, &error),
-        (Ok(body), Protocol::Json10) => Reply { status: 200, kind: "application/x-amz-json-1.0", body: body.into_bytes() },
-        (Ok(body), Protocol::Json11 | Protocol::GitHub) => Reply { status: 200, kind: "application/x-amz-json-1.1", body: body.into_bytes() },
+        (Ok(body), Protocol::Json10) => {
+            Reply { status: 200, kind: "application/x-amz-json-1.0", body: body.into_bytes() }
+        }
+        (Ok(body), Protocol::Json11 | Protocol::GitHub) => {
+            Reply { status: 200, kind: "application/x-amz-json-1.1", body: body.into_bytes() }
+        }
         (Ok(inside), Protocol::Sts | Protocol::Elbv2) => {
             let namespace = xml_namespace(protocol);
             let body = format!(
@@ -327,11 +342,15 @@ fn form(body: &Value) -> query::Form {
 
 fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
     match protocol {
-        Protocol::GitHub => Reply::json(error.status, &json!({
-            "message": error.message, "documentation_url": "https://docs.github.com/rest", "status": error.status.to_string(),
-        })),
+        Protocol::GitHub => Reply::json(
+            error.status,
+            &json!({
+                "message": error.message, "documentation_url": "https://docs.github.com/rest", "status": error.status.to_string(),
+            }),
+        ),
         Protocol::Json10 | Protocol::Json11 => {
-            let kind = if protocol == Protocol::Json10 { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+            let kind =
+                if protocol == Protocol::Json10 { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
             let body = json!({"__type": error.code, "message": error.message});
             Reply { status: error.status, kind, body: body.to_string().into_bytes() }
         }
@@ -340,7 +359,9 @@ fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
             let body = format!(
                 "<ErrorResponse xmlns=\"{}\"><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error>\
                  <RequestId>5a1f7c1e-0000-4000-a000-000000000000</RequestId></ErrorResponse>",
-                xml_namespace(protocol), query::xml(&error.code), query::xml(&error.message),
+                xml_namespace(protocol),
+                query::xml(&error.code),
+                query::xml(&error.message),
             );
             Reply { status: error.status, kind: "text/xml", body: body.into_bytes() }
         }
@@ -348,11 +369,23 @@ fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
 }
 
 /// The error of a fault that refuses.
-fn refusal(kind: &FaultKind, protocol: Protocol, service: &str, operation: &str, body: &Value, caller: &str, world: &World) -> ApiError {
+fn refusal(
+    kind: &FaultKind,
+    protocol: Protocol,
+    service: &str,
+    operation: &str,
+    body: &Value,
+    caller: &str,
+    world: &World,
+) -> ApiError {
     let xml = is_query(protocol);
     let github = protocol == Protocol::GitHub;
     match kind {
-        FaultKind::Throttle if github => ApiError::with(403, "", "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."),
+        FaultKind::Throttle if github => ApiError::with(
+            403,
+            "",
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        ),
         FaultKind::Throttle => ApiError::bad(if xml { "Throttling" } else { "ThrottlingException" }, "Rate exceeded"),
         FaultKind::Deny if github => ApiError::with(403, "", "Resource not accessible by integration"),
         FaultKind::Deny => {
@@ -362,7 +395,11 @@ fn refusal(kind: &FaultKind, protocol: Protocol, service: &str, operation: &str,
                 "User: {caller} is not authorized to perform: {prefix}:{operation} on resource: {resource} \
                  because no identity-based policy allows the {prefix}:{operation} action"
             );
-            if xml { ApiError::with(403, "AccessDenied", message) } else { ApiError::bad("AccessDeniedException", message) }
+            if xml {
+                ApiError::with(403, "AccessDenied", message)
+            } else {
+                ApiError::bad("AccessDeniedException", message)
+            }
         }
         FaultKind::Unknown if github => ApiError::with(404, "", "Not Found"),
         FaultKind::Unknown if xml => ApiError::bad("InvalidAction", format!("Could not find operation {operation}")),

@@ -63,9 +63,8 @@ impl Ecs {
     pub(crate) fn list_service_deployments(&self, body: &Value) -> Answer {
         let cluster = self.cluster(body)?;
         let name = text(body, "service").unwrap_or_default();
-        let index = self.find(&cluster, name).ok_or_else(|| {
-            ApiError::bad("ServiceNotFoundException", "Service not found.")
-        })?;
+        let index =
+            self.find(&cluster, name).ok_or_else(|| ApiError::bad("ServiceNotFoundException", "Service not found."))?;
         let service = &self.services[index];
         let statuses = texts(body, "status");
         let bound = |member: &str| body["createdAt"][member].as_f64();
@@ -140,9 +139,9 @@ impl Ecs {
         let cluster = self.cluster(body)?;
         let group = match text(body, "serviceName") {
             Some(name) => {
-                let index = self.find(&cluster, name).ok_or_else(|| {
-                    ApiError::bad("ServiceNotFoundException", "Service not found.")
-                })?;
+                let index = self
+                    .find(&cluster, name)
+                    .ok_or_else(|| ApiError::bad("ServiceNotFoundException", "Service not found."))?;
                 Some(format!("service:{}", self.services[index].name))
             }
             None => None,

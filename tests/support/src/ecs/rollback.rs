@@ -148,10 +148,8 @@ impl Service {
             return;
         }
         // The old revision no longer starts either.
-        let stop = Stop {
-            exit: Some(1),
-            ..Stop::plain("EssentialContainerExited", "Essential container in task exited")
-        };
+        let stop =
+            Stop { exit: Some(1), ..Stop::plain("EssentialContainerExited", "Essential container in task exited") };
         self.stop_tasks(&primary, usize::MAX, at, &stop, definitions);
         if let Some(known) = self.rollouts.first_mut() {
             known.state = RolloutState::Failed;
@@ -173,7 +171,9 @@ impl Ecs {
         let arn = text(body, "serviceDeploymentArn").unwrap_or_default();
         match text(body, "stopType").unwrap_or("ROLLBACK") {
             "ROLLBACK" => {}
-            "ABORT" => return Err(ApiError::bad("UnsupportedFeatureException", "The ABORT stop type is not supported.")),
+            "ABORT" => {
+                return Err(ApiError::bad("UnsupportedFeatureException", "The ABORT stop type is not supported."));
+            }
             other => return Err(ApiError::bad("InvalidParameterException", format!("Invalid stopType {other}."))),
         }
         let missing = || ApiError::bad("ServiceDeploymentNotFoundException", "Service deployment not found.");
