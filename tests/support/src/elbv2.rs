@@ -34,10 +34,10 @@ pub(crate) fn answer(ecs: &Ecs, given: &Given, action: &str, form: &Form) -> Res
 fn member(target: &TargetHealthSeed) -> String {
     let mut health = format!("<State>{}</State>", xml(&target.state));
     if let Some(reason) = &target.reason {
-        health += &format!("<Reason>{}</Reason>", xml(reason));
+        health.extend(["<Reason>", &xml(reason), "</Reason>"]);
     }
     if let Some(description) = &target.description {
-        health += &format!("<Description>{}</Description>", xml(description));
+        health.extend(["<Description>", &xml(description), "</Description>"]);
     }
     format!(
         "<member><Target><Id>{}</Id><Port>{port}</Port></Target>\

@@ -1,7 +1,7 @@
 //! Simulators over real HTTP for the AWS and GitHub interfaces that no
 //! emulator offers.
 //!
-//! One server on one port speaks ECS, App Runner, CloudWatch Logs, ELBv2, STS
+//! One server on one port speaks ECS, App Runner, CloudWatch Logs, `ELBv2`, STS
 //! and ECR (told apart by `X-Amz-Target` or `Action`) and a part of GitHub's
 //! REST API (told apart by path). It is written from the providers' API
 //! documentation, never from Shipline's clients, and shares no code with them:
@@ -21,6 +21,7 @@ mod apprunner;
 mod behaviour;
 mod calls;
 pub mod control;
+mod dispatch;
 mod ecr;
 mod ecs;
 mod elbv2;

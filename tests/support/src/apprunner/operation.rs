@@ -1,5 +1,5 @@
-//! The operation state machine: PENDING → IN_PROGRESS → SUCCEEDED, FAILED, or
-//! ROLLBACK_IN_PROGRESS → ROLLBACK_SUCCEEDED or ROLLBACK_FAILED.
+//! The operation state machine: PENDING → `IN_PROGRESS` → SUCCEEDED, FAILED, or
+//! `ROLLBACK_IN_PROGRESS` → `ROLLBACK_SUCCEEDED` or `ROLLBACK_FAILED`.
 //!
 //! The service is `OPERATION_IN_PROGRESS` meanwhile and `RUNNING` afterwards,
 //! rolled back or not: only the operation tells success.

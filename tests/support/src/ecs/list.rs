@@ -43,17 +43,16 @@ impl Ecs {
         limited(&asked, "Services", 10)?;
         let (mut services, mut failures) = (Vec::new(), Vec::new());
         for name in asked {
-            match self.find(&cluster, &name) {
-                Some(index) => services.push(self.services[index].document()),
-                None => {
-                    let arn = if name.starts_with("arn:") {
-                        name
-                    } else {
-                        let cluster = &self.clusters[&cluster].arn;
-                        format!("{}/{name}", cluster.replacen(":cluster/", ":service/", 1))
-                    };
-                    failures.push(json!({"arn": arn, "reason": "MISSING"}));
-                }
+            if let Some(index) = self.find(&cluster, &name) {
+                services.push(self.services[index].document());
+            } else {
+                let arn = if name.starts_with("arn:") {
+                    name
+                } else {
+                    let cluster = &self.clusters[&cluster].arn;
+                    format!("{}/{name}", cluster.replacen(":cluster/", ":service/", 1))
+                };
+                failures.push(json!({"arn": arn, "reason": "MISSING"}));
             }
         }
         Ok(json!({"services": services, "failures": failures}))

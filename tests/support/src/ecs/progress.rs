@@ -2,7 +2,7 @@
 //! service deployment to its success or its next failed attempt.
 
 use super::definition::Definitions;
-use super::deployment::{Detectors, ServiceDeployment, Status, Step};
+use super::deployment::{Detector, Detectors, ServiceDeployment, Status, Step};
 use super::service::{Revision, Rollout, RolloutState, Service};
 use super::task::{self, Stop, TaskStatus};
 use crate::behaviour::{Behaviour, Rule};
@@ -267,7 +267,7 @@ impl Service {
             known.updated = at;
         }
         let detectors = &self.deployments[index].detectors;
-        if detectors.breaker && failures >= detectors.threshold {
+        if detectors.breaker != Detector::Off && failures >= detectors.threshold {
             self.breaker_triggers(index, at, definitions, env);
             return;
         }
@@ -292,7 +292,7 @@ impl Service {
         let good = self.good.as_ref().and_then(|good| self.revisions.iter().find(|known| &known.arn == good));
         let asked = asked.or_else(|| good.map(|known| known.definition.clone()));
         if let Some(definition) = asked.and_then(|asked| definitions.find(&asked)) {
-            self.definition = definition.arn.clone();
+            self.definition.clone_from(&definition.arn);
         }
         // The other update must not be superseded by the same rule again.
         self.begin_deployment(at, definitions, env);

@@ -43,6 +43,15 @@ pub(crate) struct Rollout {
     pub(crate) updated: Millis,
 }
 
+impl Rollout {
+    /// FAILED, for that reason.
+    pub(crate) fn fail(&mut self, at: Millis, reason: &str) {
+        self.state = RolloutState::Failed;
+        reason.clone_into(&mut self.reason);
+        self.updated = at;
+    }
+}
+
 /// A service revision: what `DescribeServiceRevisions` knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Revision {
@@ -146,7 +155,7 @@ impl Service {
             let mut task = Task::new(&self.cluster, definition, format!("service:{}", self.name), at, env);
             task.started_by = Some(rollout.to_owned());
             if let Some(launch) = self.settings.get("launchType").and_then(Value::as_str) {
-                task.launch_type = launch.to_owned();
+                launch.clone_into(&mut task.launch_type);
             }
             ids.push(task.id.clone());
             self.tasks.push(task);
