@@ -62,7 +62,7 @@ class EcsTest(SimulatorTest):
         return self.ecs.describe_tasks(cluster="shop", tasks=arns[:100])["tasks"] if arns else []
 
 
-class Deployments(EcsTest):
+class EcsDeployments(EcsTest):
     def test_a_healthy_deployment_goes_from_pending_to_successful(self):
         self.shop(timing={"pending_ms": 100, "start_ms": 100, "settle_ms": 100, "drain_ms": 100})
         before = self.service()
@@ -225,7 +225,7 @@ class Deployments(EcsTest):
         self.assertEqual(found["alarms"], {"status": "TRIGGERED", "alarmNames": ["5xx"], "triggeredAlarmNames": ["5xx"]})
 
 
-class Failures(EcsTest):
+class EcsFailures(EcsTest):
     def fails_with(self, behaviour, **service):
         self.shop(breaker=True, desired=1, rules=[{"image": "v2", "behaviour": behaviour}], **service)
         found, _ = self.ended(self.update())
@@ -279,7 +279,7 @@ class Failures(EcsTest):
         self.assertEqual(task["healthStatus"], "UNHEALTHY")
 
 
-class Operations(EcsTest):
+class EcsOperations(EcsTest):
     def test_a_task_definition_keeps_everything_it_was_given(self):
         self.seed(clusters=[{"name": "shop"}], task_definitions=[definition("api", "v1", futureField={"b": 1, "a": [None, ""]})])
         import json

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Create,
     Update,
     Deploy,
+    Pause,
+    Resume,
 }
 
 impl Kind {
@@ -25,6 +27,8 @@ impl Kind {
             Self::Create => "CREATE_SERVICE",
             Self::Update => "UPDATE_SERVICE",
             Self::Deploy => "START_DEPLOYMENT",
+            Self::Pause => "PAUSE_SERVICE",
+            Self::Resume => "RESUME_SERVICE",
         }
     }
 }
@@ -89,6 +93,8 @@ impl AppRunnerService {
             Kind::Create => "SERVICE_CREATE",
             Kind::Update => "SERVICE_UPDATE",
             Kind::Deploy => "MANUAL_DEPLOYMENT",
+            Kind::Pause => "SERVICE_PAUSE",
+            Kind::Resume => "SERVICE_RESUME",
         };
         self.service_log(
             now,
@@ -187,8 +193,13 @@ impl AppRunnerService {
         operation.ended = Some(at);
         operation.updated = at;
         operation.due = None;
-        let created = operation.kind != Kind::Create || status == "SUCCEEDED";
-        self.status = if created { "RUNNING" } else { "CREATE_FAILED" };
+        self.status = match (operation.kind, status) {
+            (Kind::Create, "SUCCEEDED") => "RUNNING",
+            (Kind::Create, _) => "CREATE_FAILED",
+            (Kind::Pause, "SUCCEEDED") => "PAUSED",
+            (Kind::Resume, other) if other != "SUCCEEDED" => "PAUSED",
+            _ => "RUNNING",
+        };
         self.updated = at;
     }
 }

@@ -280,7 +280,8 @@ impl Service {
             | Behaviour::Unplaceable { every_ms, .. } => *every_ms,
             _ => None,
         };
-        let every = env.ms(every, env.timing.every_ms).max(1);
+        let endless = self.deployments[index].detectors.breaker == Detector::Off;
+        let every = env.ms(every, env.timing.every_ms).max(u64::from(endless));
         self.schedule(index, at + every, Step::Launch);
     }
 
