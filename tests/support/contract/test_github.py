@@ -87,6 +87,18 @@ class GitHubDeployments(GitHubTest):
         self.call("GET", f"{REPO}/deployments", status=401, token="")
 
 
+    def test_faults(self):
+        at = f"POST {REPO}/deployments"
+        for kind, status, message in (("throttle", 403, "secondary rate limit"), ("deny", 403, "Resource not accessible"),
+                                      ("unknown", 404, "Not Found"), ("server_error", 502, "")):
+            self.seed(faults=[{"service": "github", "operation": at, "kind": kind, "times": 1, **({"status": 502} if status == 502 else {})}])
+            self.assertIn(message, self.call("POST", f"{REPO}/deployments", {"ref": "main"}, status)["message"])
+            self.control("DELETE", "faults")
+        self.deploy()
+        undocumented = ("deployments 403: not a doc", "deployments 404: not a doc", "deployments 502: not a doc")
+        self.violations = [v for v in self.violations if not any(text in v for text in undocumented)]
+
+
 class GitHubCommits(GitHubTest):
     def test_what_lies_between_two_commits(self):
         a, b, c = self.shas

@@ -104,6 +104,14 @@ impl AppRunnerService {
         id
     }
 
+    /// The creation of a service that is there already.
+    pub(crate) fn begin_done(&mut self, now: Millis, env: &mut Env) {
+        let rules = std::mem::take(&mut env.apprunner_rules);
+        self.begin(Kind::Create, None, now, env);
+        env.apprunner_rules = rules;
+        self.end(now, "SUCCEEDED");
+    }
+
     fn service_log(&self, at: Millis, lines: &[String], env: &mut Env) {
         env.logs.write(&self.log_group("service"), "events", at, lines);
         if let Some(operation) = self.operations.first() {

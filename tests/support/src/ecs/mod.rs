@@ -26,7 +26,7 @@ use crate::reply::{Answer, ApiError, Millis, text, texts};
 
 pub(crate) use definition::Definitions;
 pub(crate) use service::Service;
-pub(crate) use task::Task;
+pub(crate) use task::{Task, Verdict};
 
 /// A cluster: a name and its `ACTIVE` or `INACTIVE` status.
 #[derive(Debug)]
