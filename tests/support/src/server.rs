@@ -50,7 +50,7 @@ impl Server {
         let app = Router::new().fallback(handle).with_state(world.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(async move {
-            // Dropping the server drops its open connections with it.
+            // No new connections then; open ones end with their clients.
             tokio::select! {
                 _ = axum::serve(listener, app) => {}
                 _ = stopped => {}

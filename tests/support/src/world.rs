@@ -180,3 +180,6 @@ impl AwsWorld {
 fn said(answer: Answer) -> Result<Value, String> {
     answer.map_err(|error| format!("{}: {}", error.code, error.message))
 }
+
+#[cfg(test)]
+mod tests;
