@@ -23,6 +23,17 @@
 //!   "faults": [{"service": "ecs", "operation": "DescribeServices", "kind": "throttle", "times": 3}]
 //! }
 //! ```
+//!
+//! Every member is optional unless it says otherwise; unknown ones are refused.
+//! Durations are milliseconds, instants milliseconds since the epoch.
+//!
+//! | member | kinds and their members |
+//! | --- | --- |
+//! | `rules[].behaviour` | `healthy` {`after_ms`, `drain_ms`, `lines`}, `exits` {`code`\*, `after_ms`, `every_ms`, `lines`, `container`}, `cannot_pull` {`message`\*, `every_ms`}, `resource_initialization` {`message`\*, `every_ms`}, `unhealthy` {`check`: `target_group` or `container`, `status`, `after_ms`, `every_ms`, `lines`}, `out_of_memory` {`after_ms`, `every_ms`, `lines`}, `unplaceable` {`message`\*, `every_ms`}, `stuck`, `superseded` {`after_ms`, `task_definition`}, `alarm` {`name`\*, `after_ms`} |
+//! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
+//! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `rollback_fails` {`lines`}, `stuck` |
+//! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
+//! | `faults[]` | `kind`\*: `throttle`, `deny`, `unknown`, `empty_list`, `server_error` {`status`}, `delay` {`ms`\*}, `hang` {`ms`\*}, `lose_response`, `error` {`code`\*, `message`\*, `status`}; besides `service`, `operation`, `after`, `times`, `rate` |
 
 use serde_json::{Value, json};
 
