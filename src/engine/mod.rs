@@ -21,3 +21,8 @@ pub use target::{
     Back, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target, TargetError, Wish,
 };
 pub use tokio_util::sync::CancellationToken as Cancel;
+
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;
