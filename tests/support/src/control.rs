@@ -24,7 +24,8 @@
 //! }
 //! ```
 //!
-//! Every member is optional unless it says otherwise; unknown ones are refused.
+//! Members without \* are optional. Unknown members are refused, except in faults. A
+//! seed that is refused halfway has been applied up to there.
 //! Durations are milliseconds, instants milliseconds since the epoch.
 //!
 //! | member | kinds and their members |
