@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `GET /_sim/health` | | `{"ok": true, "endpoint": "http://…"}` |
 //! | `POST /_sim/seed` | [`Seed`] | 200 `{"task_definitions": [arn], "app_runner_services": [arn], "images": [{"repository", "digest"}]}`; 400 `{"error", "code"}` |
-//! | `POST /_sim/faults` | list of [`Fault`](crate::Fault), appended | `{}` |
+//! | `POST /_sim/faults` | list of [`Fault`], appended | `{}` |
 //! | `DELETE /_sim/faults` | | `{}`, no faults any more |
 //! | `DELETE /_sim/rules` | | `{}`, no rules any more |
 //! | `GET /_sim/calls?service=&operation=` | | `{"count": n, "calls": [`[`Call`](crate::Call)`]}`, oldest first |
