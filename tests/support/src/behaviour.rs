@@ -164,13 +164,7 @@ impl Behaviour {
     /// The target group's check gets `status`.
     #[must_use]
     pub fn unhealthy(status: u16) -> Self {
-        Self::Unhealthy {
-            check: HealthCheck::TargetGroup,
-            status,
-            after_ms: None,
-            every_ms: None,
-            lines: Vec::new(),
-        }
+        Self::Unhealthy { check: HealthCheck::TargetGroup, status, after_ms: None, every_ms: None, lines: Vec::new() }
     }
 
     /// Killed for its memory.

@@ -66,7 +66,8 @@ impl Ecr {
         let name = text(body, "repositoryName").unwrap_or_default().to_owned();
         let known = self.repositories.get_mut(&name);
         known.map(|known| (name.clone(), known)).ok_or_else(|| {
-            let message = format!("The repository with name '{name}' does not exist in the registry with id '{}'", env.account);
+            let message =
+                format!("The repository with name '{name}' does not exist in the registry with id '{}'", env.account);
             ApiError::bad("RepositoryNotFoundException", message)
         })
     }
@@ -75,7 +76,10 @@ impl Ecr {
         let asked = texts(body, "repositoryNames");
         for name in &asked {
             if !self.repositories.contains_key(name) {
-                let message = format!("The repository with name '{name}' does not exist in the registry with id '{}'", env.account);
+                let message = format!(
+                    "The repository with name '{name}' does not exist in the registry with id '{}'",
+                    env.account
+                );
                 return Err(ApiError::bad("RepositoryNotFoundException", message));
             }
         }
@@ -109,7 +113,10 @@ impl Ecr {
             let (tag, wanted) = (text(&id, "imageTag"), text(&id, "imageDigest"));
             let found = repository.find(tag, wanted);
             let failure = match (tag, wanted, found) {
-                (None, None, _) => Some(("MissingDigestAndTag", "Invalid request parameters: both tag and digest cannot be null".to_owned())),
+                (None, None, _) => Some((
+                    "MissingDigestAndTag",
+                    "Invalid request parameters: both tag and digest cannot be null".to_owned(),
+                )),
                 (Some(_), Some(_), None) if repository.find(None, wanted).is_some() => {
                     Some(("ImageTagDoesNotMatchDigest", "The tag does not belong to the digest".to_owned()))
                 }
@@ -170,15 +177,25 @@ impl Ecr {
         let manifest = text(body, "imageManifest").unwrap_or_default().to_owned();
         let found = digest(manifest.as_bytes());
         if text(body, "imageDigest").is_some_and(|asked| asked != found) {
-            return Err(ApiError::bad("ImageDigestDoesNotMatchException", "The specified image digest does not match the digest of the image manifest"));
+            return Err(ApiError::bad(
+                "ImageDigestDoesNotMatchException",
+                "The specified image digest does not match the digest of the image manifest",
+            ));
         }
         let tag = text(body, "imageTag").map(str::to_owned);
         let kind = text(body, "imageManifestMediaType").map_or_else(|| media_type(&manifest), str::to_owned);
-        let document: Value = serde_json::from_str(&manifest)
-            .map_err(|_| ApiError::bad("InvalidParameterException", "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"))?;
+        let document: Value = serde_json::from_str(&manifest).map_err(|_| {
+            ApiError::bad(
+                "InvalidParameterException",
+                "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'",
+            )
+        })?;
         let (name, repository) = self.repository(body, env)?;
         let layers = document["layers"].as_array().into_iter().flatten().chain(document.get("config"));
-        let missing: Vec<_> = layers.filter_map(|layer| text(layer, "digest")).filter(|layer| !repository.blobs.contains_key(*layer)).collect();
+        let missing: Vec<_> = layers
+            .filter_map(|layer| text(layer, "digest"))
+            .filter(|layer| !repository.blobs.contains_key(*layer))
+            .collect();
         if !missing.is_empty() && repository.find(None, Some(&found)).is_none() {
             let message = format!("The image manifest references layers that do not exist: {missing:?}");
             return Err(ApiError::bad("LayersNotFoundException", message));
@@ -186,15 +203,21 @@ impl Ecr {
         let holder = tag.as_deref().and_then(|tag| repository.find(Some(tag), None)).map(|image| image.digest.clone());
         match (&tag, &holder) {
             (Some(tag), Some(holder)) if *holder == found => {
-                let message = format!("Image with digest '{found}' and tag '{tag}' already exists in the repository with name '{name}' in registry with id '{}'", env.account);
+                let message = format!(
+                    "Image with digest '{found}' and tag '{tag}' already exists in the repository with name '{name}' in registry with id '{}'",
+                    env.account
+                );
                 return Err(ApiError::bad("ImageAlreadyExistsException", message));
             }
             (None, _) if repository.find(None, Some(&found)).is_some() => {
-                let message = format!("Image with digest '{found}' already exists in the repository with name '{name}'");
+                let message =
+                    format!("Image with digest '{found}' already exists in the repository with name '{name}'");
                 return Err(ApiError::bad("ImageAlreadyExistsException", message));
             }
             (Some(tag), Some(_)) if repository.immutable => {
-                let message = format!("The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the tag is immutable.");
+                let message = format!(
+                    "The image tag '{tag}' already exists in the '{name}' repository and cannot be overwritten because the tag is immutable."
+                );
                 return Err(ApiError::bad("ImageTagAlreadyExistsException", message));
             }
             _ => {}
@@ -203,9 +226,19 @@ impl Ecr {
             image.tags.retain(|known| Some(known) != tag.as_ref());
         }
         if repository.find(None, Some(&found)).is_none() {
-            repository.images.push(Image { digest: found.clone(), tags: Vec::new(), manifest, media_type: kind, pushed: now });
+            repository.images.push(Image {
+                digest: found.clone(),
+                tags: Vec::new(),
+                manifest,
+                media_type: kind,
+                pushed: now,
+            });
         }
-        let image = repository.images.iter_mut().find(|image| image.digest == found).ok_or_else(|| ApiError::with(500, "ServerException", "lost"))?;
+        let image = repository
+            .images
+            .iter_mut()
+            .find(|image| image.digest == found)
+            .ok_or_else(|| ApiError::with(500, "ServerException", "lost"))?;
         image.tags.extend(tag.clone());
         Ok(json!({"image": image.document(&name, tag.as_deref(), env)}))
     }
@@ -214,10 +247,16 @@ impl Ecr {
         let name = text(body, "repositoryName").unwrap_or_default();
         let layer = text(body, "layerDigest").unwrap_or_default();
         if !self.repositories.contains_key(name) {
-            return Err(ApiError::bad("RepositoryNotFoundException", format!("The repository with name '{name}' does not exist")));
+            return Err(ApiError::bad(
+                "RepositoryNotFoundException",
+                format!("The repository with name '{name}' does not exist"),
+            ));
         }
         if self.blob(name, layer).is_none() {
-            return Err(ApiError::bad("LayersNotFoundException", format!("The layer with digest '{layer}' does not exist")));
+            return Err(ApiError::bad(
+                "LayersNotFoundException",
+                format!("The layer with digest '{layer}' does not exist"),
+            ));
         }
         Ok(json!({"downloadUrl": format!("{endpoint}/blob/{name}/{layer}"), "layerDigest": layer}))
     }

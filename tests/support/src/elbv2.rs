@@ -16,14 +16,16 @@ pub(crate) type Given = BTreeMap<String, Vec<TargetHealthSeed>>;
 /// Answers one action with the inside of its result element.
 pub(crate) fn answer(ecs: &Ecs, given: &Given, action: &str, form: &Form) -> Result<String, ApiError> {
     if action != "DescribeTargetHealth" {
-        return Err(ApiError::bad("InvalidAction", format!("Could not find operation {action} for version 2015-12-01")));
+        return Err(ApiError::bad(
+            "InvalidAction",
+            format!("Could not find operation {action} for version 2015-12-01"),
+        ));
     }
     let arn = form.get("TargetGroupArn").map(String::as_str).unwrap_or_default();
     let targets = match given.get(arn) {
         Some(targets) => targets.clone(),
-        None => from_tasks(ecs, arn).ok_or_else(|| {
-            ApiError::bad("TargetGroupNotFound", "One or more target groups not found")
-        })?,
+        None => from_tasks(ecs, arn)
+            .ok_or_else(|| ApiError::bad("TargetGroupNotFound", "One or more target groups not found"))?,
     };
     let members: String = targets.iter().map(member).collect();
     Ok(format!("<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"))
@@ -32,10 +34,10 @@ pub(crate) fn answer(ecs: &Ecs, given: &Given, action: &str, form: &Form) -> Res
 fn member(target: &TargetHealthSeed) -> String {
     let mut health = format!("<State>{}</State>", xml(&target.state));
     if let Some(reason) = &target.reason {
-        health += &format!("<Reason>{}</Reason>", xml(reason));
+        health.extend(["<Reason>", &xml(reason), "</Reason>"]);
     }
     if let Some(description) = &target.description {
-        health += &format!("<Description>{}</Description>", xml(description));
+        health.extend(["<Description>", &xml(description), "</Description>"]);
     }
     format!(
         "<member><Target><Id>{}</Id><Port>{port}</Port></Target>\
@@ -47,12 +49,15 @@ fn member(target: &TargetHealthSeed) -> String {
 
 fn from_tasks(ecs: &Ecs, arn: &str) -> Option<Vec<TargetHealthSeed>> {
     let service = ecs.services.iter().find(|service| service.target_groups().iter().any(|known| known == arn))?;
-    let failing = service.deployments.first().filter(|newest| !newest.status.is_final()).and_then(|newest| {
-        match &newest.rule.behaviour {
-            Behaviour::Unhealthy { check: HealthCheck::TargetGroup, status, .. } => Some((newest.rollout.clone(), *status)),
-            _ => None,
-        }
-    });
+    let failing =
+        service.deployments.first().filter(|newest| !newest.status.is_final()).and_then(|newest| {
+            match &newest.rule.behaviour {
+                Behaviour::Unhealthy { check: HealthCheck::TargetGroup, status, .. } => {
+                    Some((newest.rollout.clone(), *status))
+                }
+                _ => None,
+            }
+        });
     let running = service.tasks.iter().filter(|task| task.status.name() == "RUNNING");
     Some(
         running

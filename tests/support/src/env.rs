@@ -53,9 +53,7 @@ impl Env {
         let index = self.rules.iter().rposition(|rule| {
             rule.times != Some(0)
                 && rule.service.as_deref().is_none_or(|wanted| service == Some(wanted))
-                && rule.image.as_deref().is_none_or(|wanted| {
-                    images.iter().any(|image| image.contains(wanted))
-                })
+                && rule.image.as_deref().is_none_or(|wanted| images.iter().any(|image| image.contains(wanted)))
         })?;
         let rule = &mut self.rules[index];
         rule.times = rule.times.map(|times| times - 1);

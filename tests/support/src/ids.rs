@@ -28,8 +28,7 @@ impl Ids {
 
     /// 21 characters of `[A-Za-z0-9_-]`: service deployment ids.
     pub(crate) fn slug(&mut self) -> String {
-        const ALPHABET: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+        const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
         self.hash()[..21].iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect()
     }
 

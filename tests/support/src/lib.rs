@@ -1,7 +1,7 @@
 //! Simulators over real HTTP for the AWS and GitHub interfaces that no
 //! emulator offers.
 //!
-//! One server on one port speaks ECS, App Runner, CloudWatch Logs, ELBv2, STS
+//! One server on one port speaks ECS, App Runner, CloudWatch Logs, `ELBv2`, STS
 //! and ECR (told apart by `X-Amz-Target` or `Action`) and a part of GitHub's
 //! REST API (told apart by path). It is written from the providers' API
 //! documentation, never from Shipline's clients, and shares no code with them:
@@ -21,6 +21,7 @@ mod apprunner;
 mod behaviour;
 mod calls;
 pub mod control;
+mod dispatch;
 mod ecr;
 mod ecs;
 mod elbv2;
@@ -37,15 +38,13 @@ mod state;
 mod sts;
 mod world;
 
-pub use behaviour::{
-    AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing,
-};
+pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing};
 pub use calls::Call;
 pub use faults::{Fault, FaultKind};
 pub use github::token as github_token;
 pub use seed::{
-    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed,
-    RepositorySeed, RoleSeed, Seed, ServiceSeed, TargetHealthSeed,
+    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed, RepositorySeed, RoleSeed, Seed,
+    ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
 pub use world::AwsWorld;

@@ -42,9 +42,9 @@ impl Logs {
         })?;
         let name = name.rsplit_once(":log-group:").map_or(name, |(_, name)| name);
         let found = self.groups.get_key_value(name.trim_end_matches(":*"));
-        found.map(|(name, streams)| (name.as_str(), streams)).ok_or_else(|| {
-            ApiError::bad("ResourceNotFoundException", "The specified log group does not exist.")
-        })
+        found
+            .map(|(name, streams)| (name.as_str(), streams))
+            .ok_or_else(|| ApiError::bad("ResourceNotFoundException", "The specified log group does not exist."))
     }
 }
 
@@ -60,8 +60,7 @@ pub(crate) fn answer(env: &Env, operation: &str, body: &Value) -> Answer {
 
 fn wanted(body: &Value, at: Millis) -> bool {
     let at = i64::try_from(at).unwrap_or(i64::MAX);
-    number(body, "startTime").is_none_or(|start| at >= start)
-        && number(body, "endTime").is_none_or(|end| at < end)
+    number(body, "startTime").is_none_or(|start| at >= start) && number(body, "endTime").is_none_or(|end| at < end)
 }
 
 fn limit(body: &Value, default: usize) -> usize {
@@ -72,9 +71,9 @@ fn limit(body: &Value, default: usize) -> usize {
 /// the position before the first and after the last line given.
 fn get_log_events(logs: &Logs, body: &Value) -> Answer {
     let (_, streams) = logs.streams(body)?;
-    let stream = text(body, "logStreamName").and_then(|name| streams.get(name)).ok_or_else(|| {
-        ApiError::bad("ResourceNotFoundException", "The specified log stream does not exist.")
-    })?;
+    let stream = text(body, "logStreamName")
+        .and_then(|name| streams.get(name))
+        .ok_or_else(|| ApiError::bad("ResourceNotFoundException", "The specified log stream does not exist."))?;
     let lines: Vec<_> = stream.lines.iter().filter(|(at, _)| wanted(body, *at)).collect();
     let size = limit(body, 10_000);
     let token = text(body, "nextToken").and_then(|token| {

@@ -91,9 +91,12 @@ impl ServiceSeed {
     #[must_use]
     pub fn circuit_breaker(self, rollback: &str) -> Self {
         let breaker = json!({"enable": true, "rollback": rollback == "rollback"});
-        self.with("deploymentConfiguration", json!({
-            "maximumPercent": 200, "minimumHealthyPercent": 100, "deploymentCircuitBreaker": breaker,
-        }))
+        self.with(
+            "deploymentConfiguration",
+            json!({
+                "maximumPercent": 200, "minimumHealthyPercent": 100, "deploymentCircuitBreaker": breaker,
+            }),
+        )
     }
 
     /// Behind a target group.

@@ -46,14 +46,12 @@ impl Sts {
         if !self.credentials.enforce {
             return Ok(());
         }
-        let key = key.ok_or_else(|| {
-            ApiError::bad("MissingAuthenticationTokenException", "Missing Authentication Token")
-        })?;
+        let key =
+            key.ok_or_else(|| ApiError::bad("MissingAuthenticationTokenException", "Missing Authentication Token"))?;
         match self.sessions.get(key) {
-            Some(session) if session.expires <= now => Err(ApiError::bad(
-                "ExpiredTokenException",
-                "The security token included in the request is expired",
-            )),
+            Some(session) if session.expires <= now => {
+                Err(ApiError::bad("ExpiredTokenException", "The security token included in the request is expired"))
+            }
             Some(_) => Ok(()),
             None if self.credentials.keys.iter().any(|known| known == key) => Ok(()),
             None => Err(ApiError::bad(
@@ -64,16 +62,28 @@ impl Sts {
     }
 
     /// Answers one action with the inside of its result element.
-    pub(crate) fn answer(&mut self, action: &str, form: &Form, key: Option<&str>, now: Millis, env: &mut Env) -> Result<String, ApiError> {
+    pub(crate) fn answer(
+        &mut self,
+        action: &str,
+        form: &Form,
+        key: Option<&str>,
+        now: Millis,
+        env: &mut Env,
+    ) -> Result<String, ApiError> {
         match action {
             "GetCallerIdentity" => {
                 let arn = self.caller(key, env);
                 let account = arn.split(':').nth(4).unwrap_or_default();
-                Ok(format!("<Arn>{}</Arn><UserId>AIDASIMULATEDDEPLOYER</UserId><Account>{account}</Account>", xml(&arn)))
+                Ok(format!(
+                    "<Arn>{}</Arn><UserId>AIDASIMULATEDDEPLOYER</UserId><Account>{account}</Account>",
+                    xml(&arn)
+                ))
             }
             "AssumeRole" => self.assume_role(form, key, now, env),
             "AssumeRoleWithWebIdentity" => self.web_identity(form, now, env),
-            _ => Err(ApiError::bad("InvalidAction", format!("Could not find operation {action} for version 2011-06-15"))),
+            _ => {
+                Err(ApiError::bad("InvalidAction", format!("Could not find operation {action} for version 2011-06-15")))
+            }
         }
     }
 
@@ -86,7 +96,8 @@ impl Sts {
         };
         if let Some(role) = self.roles.get(arn) {
             let external = role.external_id.as_ref().is_none_or(|wanted| form.get("ExternalId") == Some(wanted));
-            let principal = role.assumable_by.is_empty() || role.assumable_by.iter().any(|wanted| caller.contains(wanted.as_str()));
+            let principal =
+                role.assumable_by.is_empty() || role.assumable_by.iter().any(|wanted| caller.contains(wanted.as_str()));
             if !external || !principal {
                 return Err(denied());
             }
@@ -102,12 +113,18 @@ impl Sts {
         let arn = required(form, "RoleArn")?.to_owned();
         let token = required(form, "WebIdentityToken")?;
         let claims = claims(token).ok_or_else(|| {
-            ApiError::bad("InvalidIdentityToken", "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+            ApiError::bad(
+                "InvalidIdentityToken",
+                "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+            )
         })?;
         let claim = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
         let (audience, subject, issuer) = (claim("aud"), claim("sub"), claim("iss"));
         if claims["exp"].as_u64().is_some_and(|expires| expires * 1000 <= now) {
-            return Err(ApiError::bad("ExpiredTokenException", "Token expired: current date/time must be before the expiration date/time"));
+            return Err(ApiError::bad(
+                "ExpiredTokenException",
+                "Token expired: current date/time must be before the expiration date/time",
+            ));
         }
         let denied = || ApiError::with(403, "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
         if let Some(role) = self.roles.get(&arn) {
@@ -132,7 +149,9 @@ impl Sts {
         Ok(format!(
             "{given}<SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken><Audience>{}</Audience>\
              <Provider>arn:aws:iam::{account}:oidc-provider/{}</Provider>",
-            xml(&subject), xml(&audience), xml(provider),
+            xml(&subject),
+            xml(&audience),
+            xml(provider),
         ))
     }
 
@@ -142,10 +161,16 @@ impl Sts {
         let asked = form.get("DurationSeconds").and_then(|text| text.parse::<u64>().ok()).unwrap_or(3600);
         let limit = self.roles.get(arn).and_then(|role| role.max_session_seconds).unwrap_or(43_200).min(most);
         if !(900..=43_200).contains(&asked) {
-            return Err(ApiError::bad("ValidationError", "1 validation error detected: durationSeconds must be between 900 and 43200"));
+            return Err(ApiError::bad(
+                "ValidationError",
+                "1 validation error detected: durationSeconds must be between 900 and 43200",
+            ));
         }
         if asked > limit {
-            return Err(ApiError::bad("ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."));
+            return Err(ApiError::bad(
+                "ValidationError",
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            ));
         }
         let lifetime = self.credentials.lifetime_ms.unwrap_or(asked * 1000);
         let expires = now + lifetime;
@@ -161,7 +186,11 @@ impl Sts {
              <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>\
              <AssumedRoleUser><AssumedRoleId>AROASIMULATEDROLE0000:{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>\
              <PackedPolicySize>0</PackedPolicySize>",
-            env.ids.hex(), env.ids.hex(), rfc3339(expires), xml(name), xml(&assumed),
+            env.ids.hex(),
+            env.ids.hex(),
+            rfc3339(expires),
+            xml(name),
+            xml(&assumed),
         ))
     }
 }

@@ -80,16 +80,17 @@ impl AppRunner {
         if !arn.starts_with("arn:") {
             return Err(ApiError::bad("InvalidRequestException", "ServiceArn is not a valid ARN."));
         }
-        self.services.iter_mut().find(|service| service.arn == arn).ok_or_else(|| {
-            ApiError::bad("ResourceNotFoundException", format!("Service with ARN '{arn}' not found."))
-        })
+        self.services
+            .iter_mut()
+            .find(|service| service.arn == arn)
+            .ok_or_else(|| ApiError::bad("ResourceNotFoundException", format!("Service with ARN '{arn}' not found.")))
     }
 
     /// Adds a RUNNING service without an operation.
     pub(crate) fn add(&mut self, body: &Value, now: Millis, env: &mut Env) -> Result<usize, ApiError> {
-        let name = text(body, "ServiceName").filter(|name| (4..=40).contains(&name.len())).ok_or_else(|| {
-            ApiError::bad("InvalidRequestException", "ServiceName must have 4 to 40 characters.")
-        })?;
+        let name = text(body, "ServiceName")
+            .filter(|name| (4..=40).contains(&name.len()))
+            .ok_or_else(|| ApiError::bad("InvalidRequestException", "ServiceName must have 4 to 40 characters."))?;
         if self.services.iter().any(|service| service.name == name) {
             return Err(ApiError::bad(
                 "InvalidRequestException",

@@ -1,5 +1,5 @@
-//! The operation state machine: PENDING → IN_PROGRESS → SUCCEEDED, FAILED, or
-//! ROLLBACK_IN_PROGRESS → ROLLBACK_SUCCEEDED or ROLLBACK_FAILED.
+//! The operation state machine: PENDING → `IN_PROGRESS` → SUCCEEDED, FAILED, or
+//! `ROLLBACK_IN_PROGRESS` → `ROLLBACK_SUCCEEDED` or `ROLLBACK_FAILED`.
 //!
 //! The service is `OPERATION_IN_PROGRESS` meanwhile and `RUNNING` afterwards,
 //! rolled back or not: only the operation tells success.
@@ -67,19 +67,22 @@ impl AppRunnerService {
         let id = env.ids.uuid();
         let after = rule.as_ref().and_then(|rule| rule.after_ms);
         let rollback = rule.as_ref().and_then(|rule| rule.rollback_ms);
-        self.operations.insert(0, Operation {
-            id: id.clone(),
-            kind,
-            status: "PENDING",
-            started: now,
-            ended: None,
-            updated: now,
-            wanted,
-            behaviour: rule.map_or(AppRunnerBehaviour::Succeeds {}, |rule| rule.behaviour),
-            after: env.ms(after, env.timing.operation_ms),
-            rollback: env.ms(rollback, env.timing.rollback_ms),
-            due: Some(now + env.ms(None, env.timing.pending_ms)),
-        });
+        self.operations.insert(
+            0,
+            Operation {
+                id: id.clone(),
+                kind,
+                status: "PENDING",
+                started: now,
+                ended: None,
+                updated: now,
+                wanted,
+                behaviour: rule.map_or(AppRunnerBehaviour::Succeeds {}, |rule| rule.behaviour),
+                after: env.ms(after, env.timing.operation_ms),
+                rollback: env.ms(rollback, env.timing.rollback_ms),
+                due: Some(now + env.ms(None, env.timing.pending_ms)),
+            },
+        );
         self.status = "OPERATION_IN_PROGRESS";
         self.updated = now;
         let cause = match kind {
@@ -87,7 +90,11 @@ impl AppRunnerService {
             Kind::Update => "SERVICE_UPDATE",
             Kind::Deploy => "MANUAL_DEPLOYMENT",
         };
-        self.service_log(now, &[format!("[AppRunner] Deployment with ID : {id} started. Triggering event : {cause}")], env);
+        self.service_log(
+            now,
+            &[format!("[AppRunner] Deployment with ID : {id} started. Triggering event : {cause}")],
+            env,
+        );
         id
     }
 
@@ -131,11 +138,19 @@ impl AppRunnerService {
                 self.end(at, "SUCCEEDED");
             }
             ("ROLLBACK_IN_PROGRESS", AppRunnerBehaviour::RollbackFails { .. }) => {
-                self.service_log(at, &["[AppRunner] Rollback to the last successful deployment failed.".to_owned()], env);
+                self.service_log(
+                    at,
+                    &["[AppRunner] Rollback to the last successful deployment failed.".to_owned()],
+                    env,
+                );
                 self.end(at, "ROLLBACK_FAILED");
             }
             ("ROLLBACK_IN_PROGRESS", _) => {
-                self.service_log(at, &["[AppRunner] Rollback to the last successful deployment succeeded.".to_owned()], env);
+                self.service_log(
+                    at,
+                    &["[AppRunner] Rollback to the last successful deployment succeeded.".to_owned()],
+                    env,
+                );
                 self.end(at, "ROLLBACK_SUCCEEDED");
             }
             _ => return false,
@@ -148,7 +163,8 @@ impl AppRunnerService {
         let instance = format!("instance/{}", operation.id.replace('-', ""));
         env.logs.write(&self.log_group("application"), &instance, at, lines);
         let reason = reason.unwrap_or_else(|| {
-            "Your application stopped or failed to start. See logs for more information. Container exit code: 1".to_owned()
+            "Your application stopped or failed to start. See logs for more information. Container exit code: 1"
+                .to_owned()
         });
         let line = format!("[AppRunner] Deployment with ID : {} failed. Failure reason : {reason}", operation.id);
         self.service_log(at, &["[AppRunner] Container exit code: 1".to_owned(), line], env);

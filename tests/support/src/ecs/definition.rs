@@ -75,13 +75,11 @@ impl Definitions {
 
     /// `RegisterTaskDefinition`.
     pub(crate) fn register(&mut self, body: &Value, now: Millis, env: &mut Env) -> Answer {
-        let family = text(body, "family").ok_or_else(|| {
-            ApiError::bad("ClientException", "Family should not be null or empty.")
-        })?;
+        let family = text(body, "family")
+            .ok_or_else(|| ApiError::bad("ClientException", "Family should not be null or empty."))?;
         let containers = body["containerDefinitions"].as_array().filter(|list| !list.is_empty());
-        let containers = containers.ok_or_else(|| {
-            ApiError::bad("ClientException", "Container list cannot be empty.")
-        })?;
+        let containers =
+            containers.ok_or_else(|| ApiError::bad("ClientException", "Container list cannot be empty."))?;
         for container in containers {
             if text(container, "name").is_none() {
                 return Err(ApiError::bad("ClientException", "Container.name should not be null or empty."));
@@ -90,9 +88,8 @@ impl Definitions {
                 return Err(ApiError::bad("ClientException", "Container.image should not be null or empty."));
             }
         }
-        let fargate = body["requiresCompatibilities"]
-            .as_array()
-            .is_some_and(|list| list.iter().any(|item| item == "FARGATE"));
+        let fargate =
+            body["requiresCompatibilities"].as_array().is_some_and(|list| list.iter().any(|item| item == "FARGATE"));
         if fargate && (text(body, "cpu").is_none() || text(body, "memory").is_none()) {
             return Err(ApiError::bad(
                 "ClientException",
@@ -127,9 +124,8 @@ impl Definitions {
     /// `DescribeTaskDefinition`.
     pub(crate) fn describe(&self, body: &Value) -> Answer {
         let asked = text(body, "taskDefinition").unwrap_or_default();
-        let found = self.find(asked).ok_or_else(|| {
-            ApiError::bad("ClientException", "Unable to describe task definition.")
-        })?;
+        let found =
+            self.find(asked).ok_or_else(|| ApiError::bad("ClientException", "Unable to describe task definition."))?;
         let mut answer = json!({"taskDefinition": found.document});
         let tags = body["include"].as_array().is_some_and(|list| list.iter().any(|item| item == "TAGS"));
         put(&mut answer, "tags", tags.then(|| found.tags.clone()));

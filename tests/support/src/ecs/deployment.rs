@@ -1,4 +1,4 @@
-//! The service deployment state machine: PENDING → IN_PROGRESS → SUCCESSFUL or
+//! The service deployment state machine: PENDING → `IN_PROGRESS` → SUCCESSFUL or
 //! STOPPED: its states and what is stored of one. The way forward is in
 //! `progress`, failure detection and rollbacks are in `rollback`.
 //!
@@ -53,7 +53,7 @@ impl Status {
 /// What happens next to a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// PENDING → IN_PROGRESS and the first tasks.
+    /// PENDING → `IN_PROGRESS` and the first tasks.
     Begin,
     /// Another attempt after a failure.
     Launch,
@@ -69,42 +69,58 @@ pub(crate) enum Step {
     Supersede,
     /// A deployment alarm goes off.
     Alarm,
-    /// STOP_REQUESTED → STOPPED.
+    /// `STOP_REQUESTED` → STOPPED.
     Stop,
-    /// ROLLBACK_REQUESTED → ROLLBACK_IN_PROGRESS.
+    /// `ROLLBACK_REQUESTED` → `ROLLBACK_IN_PROGRESS`.
     BeginRollback,
     /// The rollback's end.
     EndRollback,
 }
 
+/// What a failure detector does when it triggers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Detector {
+    /// It does not look.
+    #[default]
+    Off,
+    /// The deployment stops.
+    Stops,
+    /// The deployment rolls back.
+    RollsBack,
+}
+
+impl Detector {
+    fn read(configuration: &Value) -> Self {
+        let on = |member: &str| configuration[member] == Value::Bool(true);
+        match (on("enable"), on("rollback")) {
+            (false, _) => Self::Off,
+            (true, false) => Self::Stops,
+            (true, true) => Self::RollsBack,
+        }
+    }
+}
+
 /// The failure detectors of a deployment, as configured when it began.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Detectors {
-    pub(crate) breaker: bool,
-    pub(crate) breaker_rollback: bool,
+    pub(crate) breaker: Detector,
     pub(crate) threshold: i64,
+    pub(crate) alarm: Detector,
     pub(crate) alarms: Vec<String>,
-    pub(crate) alarms_on: bool,
-    pub(crate) alarms_rollback: bool,
 }
 
 impl Detectors {
     /// Reads `deploymentConfiguration`; the breaker's default threshold is
     /// half of the desired count, at least 3 and at most 200.
     pub(crate) fn read(configuration: Option<&Value>, desired: i64) -> Self {
-        let Some(configuration) = configuration else {
-            return Self { threshold: threshold(None, desired), ..Self::default() };
-        };
-        let on = |value: &Value, member: &str| value[member] == Value::Bool(true);
+        let configuration = configuration.unwrap_or(&Value::Null);
         let breaker = &configuration["deploymentCircuitBreaker"];
         let alarms = &configuration["alarms"];
         Self {
-            breaker: on(breaker, "enable"),
-            breaker_rollback: on(breaker, "rollback"),
+            breaker: Detector::read(breaker),
             threshold: threshold(breaker.get("thresholdConfiguration"), desired),
+            alarm: Detector::read(alarms),
             alarms: crate::reply::texts(alarms, "alarmNames"),
-            alarms_on: on(alarms, "enable"),
-            alarms_rollback: on(alarms, "rollback"),
         }
     }
 }
@@ -144,7 +160,9 @@ pub(crate) struct ServiceDeployment {
     pub(crate) rollout: String,
     pub(crate) failures: i64,
     pub(crate) detectors: Detectors,
+    /// Whether the circuit breaker did.
     pub(crate) triggered: bool,
+    /// The alarm that went off.
     pub(crate) alarm: Option<String>,
     pub(crate) configuration: Option<Value>,
     pub(crate) rollback: Option<RollbackInfo>,
@@ -157,21 +175,20 @@ pub(crate) struct ServiceDeployment {
 impl ServiceDeployment {
     /// `MONITORING`, `TRIGGERED`, `MONITORING_COMPLETE`, `DISABLED`.
     pub(crate) fn breaker_status(&self) -> &'static str {
-        match (self.detectors.breaker, self.triggered && self.alarm.is_none()) {
-            (false, _) => "DISABLED",
-            (true, true) => "TRIGGERED",
-            (true, false) if self.status.is_final() => "MONITORING_COMPLETE",
-            (true, false) => "MONITORING",
-        }
+        self.detector_status(self.detectors.breaker, self.triggered)
     }
 
     /// The same for the alarms.
     pub(crate) fn alarm_status(&self) -> &'static str {
-        match (self.detectors.alarms_on, self.alarm.is_some()) {
-            (false, _) => "DISABLED",
-            (true, true) => "TRIGGERED",
-            (true, false) if self.status.is_final() => "MONITORING_COMPLETE",
-            (true, false) => "MONITORING",
+        self.detector_status(self.detectors.alarm, self.alarm.is_some())
+    }
+
+    fn detector_status(&self, detector: Detector, triggered: bool) -> &'static str {
+        match (detector, triggered) {
+            (Detector::Off, _) => "DISABLED",
+            (_, true) => "TRIGGERED",
+            (_, false) if self.status.is_final() => "MONITORING_COMPLETE",
+            (_, false) => "MONITORING",
         }
     }
 

@@ -43,17 +43,16 @@ impl Ecs {
         limited(&asked, "Services", 10)?;
         let (mut services, mut failures) = (Vec::new(), Vec::new());
         for name in asked {
-            match self.find(&cluster, &name) {
-                Some(index) => services.push(self.services[index].document()),
-                None => {
-                    let arn = if name.starts_with("arn:") {
-                        name
-                    } else {
-                        let cluster = &self.clusters[&cluster].arn;
-                        format!("{}/{name}", cluster.replacen(":cluster/", ":service/", 1))
-                    };
-                    failures.push(json!({"arn": arn, "reason": "MISSING"}));
-                }
+            if let Some(index) = self.find(&cluster, &name) {
+                services.push(self.services[index].document());
+            } else {
+                let arn = if name.starts_with("arn:") {
+                    name
+                } else {
+                    let cluster = &self.clusters[&cluster].arn;
+                    format!("{}/{name}", cluster.replacen(":cluster/", ":service/", 1))
+                };
+                failures.push(json!({"arn": arn, "reason": "MISSING"}));
             }
         }
         Ok(json!({"services": services, "failures": failures}))
@@ -63,9 +62,8 @@ impl Ecs {
     pub(crate) fn list_service_deployments(&self, body: &Value) -> Answer {
         let cluster = self.cluster(body)?;
         let name = text(body, "service").unwrap_or_default();
-        let index = self.find(&cluster, name).ok_or_else(|| {
-            ApiError::bad("ServiceNotFoundException", "Service not found.")
-        })?;
+        let index =
+            self.find(&cluster, name).ok_or_else(|| ApiError::bad("ServiceNotFoundException", "Service not found."))?;
         let service = &self.services[index];
         let statuses = texts(body, "status");
         let bound = |member: &str| body["createdAt"][member].as_f64();
@@ -140,9 +138,9 @@ impl Ecs {
         let cluster = self.cluster(body)?;
         let group = match text(body, "serviceName") {
             Some(name) => {
-                let index = self.find(&cluster, name).ok_or_else(|| {
-                    ApiError::bad("ServiceNotFoundException", "Service not found.")
-                })?;
+                let index = self
+                    .find(&cluster, name)
+                    .ok_or_else(|| ApiError::bad("ServiceNotFoundException", "Service not found."))?;
                 Some(format!("service:{}", self.services[index].name))
             }
             None => None,

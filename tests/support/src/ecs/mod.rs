@@ -11,9 +11,9 @@ mod progress;
 mod rollback;
 mod run_task;
 mod service;
+mod task;
 #[cfg(test)]
 mod tests;
-mod task;
 mod update;
 mod view;
 
@@ -111,9 +111,7 @@ impl Ecs {
     pub(crate) fn find(&self, cluster: &str, asked: &str) -> Option<usize> {
         let name = asked.rsplit('/').next().unwrap_or(asked);
         self.services.iter().position(|service| {
-            service.cluster == cluster
-                && service.name == name
-                && (!asked.starts_with("arn:") || service.arn == asked)
+            service.cluster == cluster && service.name == name && (!asked.starts_with("arn:") || service.arn == asked)
         })
     }
 
@@ -135,9 +133,8 @@ impl Ecs {
                 continue;
             };
             let services = || self.services.iter().filter(|service| service.cluster == name);
-            let tasks = |status: &str| {
-                self.tasks().filter(|task| task.cluster == name && task.status.name() == status).count()
-            };
+            let tasks =
+                |status: &str| self.tasks().filter(|task| task.cluster == name && task.status.name() == status).count();
             clusters.push(json!({
                 "clusterArn": cluster.arn,
                 "clusterName": name,

@@ -2,7 +2,7 @@
 //! service deployment to its success or its next failed attempt.
 
 use super::definition::Definitions;
-use super::deployment::{Detectors, ServiceDeployment, Status, Step};
+use super::deployment::{Detector, Detectors, ServiceDeployment, Status, Step};
 use super::service::{Revision, Rollout, RolloutState, Service};
 use super::task::{self, Stop, TaskStatus};
 use crate::behaviour::{Behaviour, Rule};
@@ -46,40 +46,46 @@ impl Service {
             created: now,
             settings: self.settings.clone(),
         });
-        self.rollouts.insert(0, Rollout {
-            id: rollout.clone(),
-            revision: revision.clone(),
-            definition: self.definition.clone(),
-            state: RolloutState::InProgress,
-            reason: format!("ECS deployment {rollout} in progress."),
-            failed: 0,
-            desired: self.desired,
-            created: now,
-            updated: now,
-        });
-        self.deployments.insert(0, ServiceDeployment {
-            arn,
-            status: Status::Pending,
-            reason: None,
-            stage: "RECONCILE_SERVICE",
-            created: now,
-            started: None,
-            finished: None,
-            stopped: None,
-            updated: now,
-            target: revision,
-            sources,
-            rollout,
-            failures: 0,
-            detectors: Detectors::read(configuration.as_ref(), self.desired),
-            triggered: false,
-            alarm: None,
-            configuration,
-            rollback: None,
-            rule,
-            next: Some((now + env.ms(None, env.timing.pending_ms), Step::Begin)),
-            frozen: None,
-        });
+        self.rollouts.insert(
+            0,
+            Rollout {
+                id: rollout.clone(),
+                revision: revision.clone(),
+                definition: self.definition.clone(),
+                state: RolloutState::InProgress,
+                reason: format!("ECS deployment {rollout} in progress."),
+                failed: 0,
+                desired: self.desired,
+                created: now,
+                updated: now,
+            },
+        );
+        self.deployments.insert(
+            0,
+            ServiceDeployment {
+                arn,
+                status: Status::Pending,
+                reason: None,
+                stage: "RECONCILE_SERVICE",
+                created: now,
+                started: None,
+                finished: None,
+                stopped: None,
+                updated: now,
+                target: revision,
+                sources,
+                rollout,
+                failures: 0,
+                detectors: Detectors::read(configuration.as_ref(), self.desired),
+                triggered: false,
+                alarm: None,
+                configuration,
+                rollback: None,
+                rule,
+                next: Some((now + env.ms(None, env.timing.pending_ms), Step::Begin)),
+                frozen: None,
+            },
+        );
     }
 
     /// Performs the earliest step that is due at `at`.
@@ -205,7 +211,8 @@ impl Service {
     pub(crate) fn drop_other_rollouts(&mut self, keep: &str, at: Millis, definitions: &Definitions, env: &mut Env) {
         let others: Vec<_> = self.rollouts.iter().filter(|old| old.id != keep).map(|old| old.id.clone()).collect();
         for old in others {
-            let stop = Stop::plain("ServiceSchedulerInitiated", format!("Scaling activity initiated by (deployment {keep})"));
+            let stop =
+                Stop::plain("ServiceSchedulerInitiated", format!("Scaling activity initiated by (deployment {keep})"));
             let ids = self.stop_tasks(&old, usize::MAX, at, &stop, definitions);
             if !ids.is_empty() {
                 let named: Vec<_> = ids.iter().map(|id| format!("(task {id})")).collect();
@@ -220,7 +227,11 @@ impl Service {
         let (rollout, behaviour) = (deployment.rollout.clone(), deployment.rule.behaviour.clone());
         let groups = self.target_groups();
         let group = groups.first().cloned().unwrap_or_default();
-        let definition = self.rollouts.iter().find(|known| known.id == rollout).and_then(|known| definitions.find(&known.definition));
+        let definition = self
+            .rollouts
+            .iter()
+            .find(|known| known.id == rollout)
+            .and_then(|known| definitions.find(&known.definition));
         let stop = definition.and_then(|definition| task::failure(&behaviour, definition, &group));
         let mut failed = 1;
         if let (Some(stop), Some(definition)) = (stop, definition) {
@@ -230,12 +241,17 @@ impl Service {
                         task.health = "UNHEALTHY";
                     }
                 }
-                if !group.is_empty() && let Behaviour::Unhealthy { status, .. } = &behaviour {
+                if !group.is_empty()
+                    && let Behaviour::Unhealthy { status, .. } = &behaviour
+                {
                     self.event(at, &format!("(port 8080) is unhealthy in (target-group {group}) due to (reason Health checks failed with these codes: [{status}])."), env);
                 }
             }
             let write = !matches!(behaviour, Behaviour::Unhealthy { .. });
-            let live = self.tasks.iter().filter(|task| task.started_by.as_deref() == Some(&rollout) && task.status == TaskStatus::Running);
+            let live = self
+                .tasks
+                .iter()
+                .filter(|task| task.started_by.as_deref() == Some(&rollout) && task.status == TaskStatus::Running);
             for task in live.cloned().collect::<Vec<_>>() {
                 if write {
                     task.log(at, task::container_of(&behaviour), task::lines_of(&behaviour), definition, env);
@@ -251,7 +267,7 @@ impl Service {
             known.updated = at;
         }
         let detectors = &self.deployments[index].detectors;
-        if detectors.breaker && failures >= detectors.threshold {
+        if detectors.breaker != Detector::Off && failures >= detectors.threshold {
             self.breaker_triggers(index, at, definitions, env);
             return;
         }
@@ -276,7 +292,7 @@ impl Service {
         let good = self.good.as_ref().and_then(|good| self.revisions.iter().find(|known| &known.arn == good));
         let asked = asked.or_else(|| good.map(|known| known.definition.clone()));
         if let Some(definition) = asked.and_then(|asked| definitions.find(&asked)) {
-            self.definition = definition.arn.clone();
+            self.definition.clone_from(&definition.arn);
         }
         // The other update must not be superseded by the same rule again.
         self.begin_deployment(at, definitions, env);
@@ -292,7 +308,8 @@ impl Service {
         // Its unhealthy tasks go; running ones serve until the successor is healthy.
         let pending = self.count(&rollout, TaskStatus::Pending);
         let primary = self.rollouts.first().map(|known| known.id.clone()).unwrap_or_default();
-        let stop = Stop::plain("ServiceSchedulerInitiated", format!("Scaling activity initiated by (deployment {primary})"));
+        let stop =
+            Stop::plain("ServiceSchedulerInitiated", format!("Scaling activity initiated by (deployment {primary})"));
         if pending > 0 {
             self.stop_tasks(&rollout, pending, at, &stop, definitions);
         }

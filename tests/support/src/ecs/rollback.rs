@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::Ecs;
 use super::definition::Definitions;
-use super::deployment::{RollbackInfo, Status, Step};
+use super::deployment::{Detector, RollbackInfo, Status, Step};
 use super::service::{Rollout, RolloutState, Service};
 use super::task::{Stop, TaskStatus};
 use crate::behaviour::{Behaviour, RollbackOutcome};
@@ -21,11 +21,9 @@ impl Service {
         let deployment = &mut self.deployments[index];
         deployment.triggered = true;
         let rollout = deployment.rollout.clone();
-        let rolls_back = deployment.detectors.breaker_rollback;
+        let rolls_back = deployment.detectors.breaker == Detector::RollsBack;
         if let Some(known) = self.rollouts.iter_mut().find(|known| known.id == rollout) {
-            known.state = RolloutState::Failed;
-            known.reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
-            known.updated = at;
+            known.fail(at, "ECS deployment circuit breaker: tasks failed to start.");
         }
         self.event(at, &format!("(deployment {rollout}) deployment failed: tasks failed to start."), env);
         if rolls_back {
@@ -43,19 +41,16 @@ impl Service {
     pub(crate) fn alarm(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let deployment = &mut self.deployments[index];
         let Behaviour::Alarm { name, .. } = deployment.rule.behaviour.clone() else { return };
-        if !deployment.detectors.alarms_on || !deployment.detectors.alarms.contains(&name) {
+        if deployment.detectors.alarm == Detector::Off || !deployment.detectors.alarms.contains(&name) {
             deployment.next = Some((at, Step::Running));
             deployment.rule.behaviour = Behaviour::healthy();
             return;
         }
-        deployment.triggered = true;
         deployment.alarm = Some(name.clone());
         let rollout = deployment.rollout.clone();
-        let rolls_back = deployment.detectors.alarms_rollback;
+        let rolls_back = deployment.detectors.alarm == Detector::RollsBack;
         if let Some(known) = self.rollouts.iter_mut().find(|known| known.id == rollout) {
-            known.state = RolloutState::Failed;
-            known.reason = "ECS deployment failed: alarm detected.".to_owned();
-            known.updated = at;
+            known.fail(at, "ECS deployment failed: alarm detected.");
         }
         self.event(at, &format!("(deployment {rollout}) deployment failed: alarm detected."), env);
         if rolls_back {
@@ -70,7 +65,7 @@ impl Service {
         self.freeze(index);
     }
 
-    /// → ROLLBACK_IN_PROGRESS: the last good revision is PRIMARY again.
+    /// → `ROLLBACK_IN_PROGRESS`: the last good revision is PRIMARY again.
     pub(crate) fn begin_rollback(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let good = self.good.clone();
         let known = good.and_then(|good| self.revisions.iter().find(|known| known.arn == good).cloned());
@@ -121,8 +116,7 @@ impl Service {
         if let Some(known) = self.rollouts.iter_mut().find(|known| known.id == failed) {
             known.desired = 0;
             if known.state == RolloutState::InProgress {
-                known.state = RolloutState::Failed;
-                known.reason = "ECS deployment was stopped.".to_owned();
+                known.fail(at, "ECS deployment was stopped.");
             }
         }
         self.event(at, &format!("rolling back to deployment {id}."), env);
@@ -148,16 +142,12 @@ impl Service {
             return;
         }
         // The old revision no longer starts either.
-        let stop = Stop {
-            exit: Some(1),
-            ..Stop::plain("EssentialContainerExited", "Essential container in task exited")
-        };
+        let stop =
+            Stop { exit: Some(1), ..Stop::plain("EssentialContainerExited", "Essential container in task exited") };
         self.stop_tasks(&primary, usize::MAX, at, &stop, definitions);
         if let Some(known) = self.rollouts.first_mut() {
-            known.state = RolloutState::Failed;
-            known.reason = "ECS deployment circuit breaker: tasks failed to start.".to_owned();
+            known.fail(at, "ECS deployment circuit breaker: tasks failed to start.");
             known.failed = self.desired.max(1);
-            known.updated = at;
         }
         self.deployments[index].moved(Status::RollbackFailed, at);
         self.deployments[index].reason =
@@ -167,13 +157,15 @@ impl Service {
 }
 
 impl Ecs {
-    /// `StopServiceDeployment`: PENDING and IN_PROGRESS go to
-    /// ROLLBACK_REQUESTED; states that already stop or roll back go on.
+    /// `StopServiceDeployment`: PENDING and `IN_PROGRESS` go to
+    /// `ROLLBACK_REQUESTED`; states that already stop or roll back go on.
     pub(crate) fn stop_service_deployment(&mut self, body: &Value, now: Millis, env: &mut Env) -> Answer {
         let arn = text(body, "serviceDeploymentArn").unwrap_or_default();
         match text(body, "stopType").unwrap_or("ROLLBACK") {
             "ROLLBACK" => {}
-            "ABORT" => return Err(ApiError::bad("UnsupportedFeatureException", "The ABORT stop type is not supported.")),
+            "ABORT" => {
+                return Err(ApiError::bad("UnsupportedFeatureException", "The ABORT stop type is not supported."));
+            }
             other => return Err(ApiError::bad("InvalidParameterException", format!("Invalid stopType {other}."))),
         }
         let missing = || ApiError::bad("ServiceDeploymentNotFoundException", "Service deployment not found.");

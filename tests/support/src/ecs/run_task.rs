@@ -36,7 +36,7 @@ impl Ecs {
             let mut task = Task::new(&cluster, &definition, group.clone(), now, env);
             task.started_by = text(body, "startedBy").map(str::to_owned);
             if let Some(launch) = text(body, "launchType") {
-                task.launch_type = launch.to_owned();
+                launch.clone_into(&mut task.launch_type);
             }
             if let Some(overrides) = body.get("overrides") {
                 task.overrides = overrides.clone();

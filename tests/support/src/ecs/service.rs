@@ -43,6 +43,15 @@ pub(crate) struct Rollout {
     pub(crate) updated: Millis,
 }
 
+impl Rollout {
+    /// FAILED, for that reason.
+    pub(crate) fn fail(&mut self, at: Millis, reason: &str) {
+        self.state = RolloutState::Failed;
+        reason.clone_into(&mut self.reason);
+        self.updated = at;
+    }
+}
+
 /// A service revision: what `DescribeServiceRevisions` knows.
 #[derive(Debug, Clone)]
 pub(crate) struct Revision {
@@ -81,12 +90,26 @@ const STOPPED_KEPT: usize = 60;
 
 /// Settings that are stored and shown as given.
 pub(crate) const SETTINGS: [&str; 20] = [
-    "loadBalancers", "serviceRegistries", "launchType", "capacityProviderStrategy",
-    "platformVersion", "deploymentConfiguration", "placementConstraints", "placementStrategy",
-    "networkConfiguration", "healthCheckGracePeriodSeconds", "schedulingStrategy",
-    "deploymentController", "tags", "enableECSManagedTags", "propagateTags",
-    "enableExecuteCommand", "availabilityZoneRebalancing", "serviceConnectConfiguration",
-    "volumeConfigurations", "vpcLatticeConfigurations",
+    "loadBalancers",
+    "serviceRegistries",
+    "launchType",
+    "capacityProviderStrategy",
+    "platformVersion",
+    "deploymentConfiguration",
+    "placementConstraints",
+    "placementStrategy",
+    "networkConfiguration",
+    "healthCheckGracePeriodSeconds",
+    "schedulingStrategy",
+    "deploymentController",
+    "tags",
+    "enableECSManagedTags",
+    "propagateTags",
+    "enableExecuteCommand",
+    "availabilityZoneRebalancing",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
 ];
 
 impl Service {
@@ -117,7 +140,14 @@ impl Service {
     }
 
     /// Starts tasks of a rollout; returns their ids.
-    pub(crate) fn launch(&mut self, rollout: &str, count: usize, at: Millis, definitions: &Definitions, env: &mut Env) -> Vec<String> {
+    pub(crate) fn launch(
+        &mut self,
+        rollout: &str,
+        count: usize,
+        at: Millis,
+        definitions: &Definitions,
+        env: &mut Env,
+    ) -> Vec<String> {
         let Some(found) = self.rollouts.iter().find(|known| known.id == rollout) else { return Vec::new() };
         let Some(definition) = definitions.find(&found.definition) else { return Vec::new() };
         let mut ids = Vec::new();
@@ -125,7 +155,7 @@ impl Service {
             let mut task = Task::new(&self.cluster, definition, format!("service:{}", self.name), at, env);
             task.started_by = Some(rollout.to_owned());
             if let Some(launch) = self.settings.get("launchType").and_then(Value::as_str) {
-                task.launch_type = launch.to_owned();
+                launch.clone_into(&mut task.launch_type);
             }
             ids.push(task.id.clone());
             self.tasks.push(task);
@@ -141,11 +171,16 @@ impl Service {
     }
 
     /// Stops up to `count` live tasks of a rollout; returns their ids.
-    pub(crate) fn stop_tasks(&mut self, rollout: &str, count: usize, at: Millis, stop: &Stop, definitions: &Definitions) -> Vec<String> {
+    pub(crate) fn stop_tasks(
+        &mut self,
+        rollout: &str,
+        count: usize,
+        at: Millis,
+        stop: &Stop,
+        definitions: &Definitions,
+    ) -> Vec<String> {
         let mut ids = Vec::new();
-        let live = |task: &&mut Task| {
-            task.started_by.as_deref() == Some(rollout) && task.status != TaskStatus::Stopped
-        };
+        let live = |task: &&mut Task| task.started_by.as_deref() == Some(rollout) && task.status != TaskStatus::Stopped;
         for task in self.tasks.iter_mut().filter(live).take(count) {
             task.stop(at, stop.clone(), definitions.find(&task.definition));
             ids.push(task.id.clone());
@@ -154,12 +189,22 @@ impl Service {
     }
 
     /// Brings a rollout to exactly `desired` running healthy tasks.
-    pub(crate) fn settle_at(&mut self, rollout: &str, desired: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
+    pub(crate) fn settle_at(
+        &mut self,
+        rollout: &str,
+        desired: usize,
+        at: Millis,
+        definitions: &Definitions,
+        env: &mut Env,
+    ) {
         let live = self.count(rollout, TaskStatus::Running) + self.count(rollout, TaskStatus::Pending);
         if live < desired {
             self.launch(rollout, desired - live, at, definitions, env);
         } else if live > desired {
-            let stop = Stop::plain("ServiceSchedulerInitiated", format!("Scaling activity initiated by (deployment {rollout})"));
+            let stop = Stop::plain(
+                "ServiceSchedulerInitiated",
+                format!("Scaling activity initiated by (deployment {rollout})"),
+            );
             self.stop_tasks(rollout, live - desired, at, &stop, definitions);
         }
         self.make_healthy(rollout, at);
@@ -196,16 +241,14 @@ impl Ecs {
     /// Adds the service without starting anything.
     pub(crate) fn add_service(&mut self, body: &Value, now: Millis, env: &mut Env) -> Result<usize, ApiError> {
         let cluster = self.cluster(body)?;
-        let name = text(body, "serviceName").ok_or_else(|| {
-            ApiError::bad("InvalidParameterException", "Service name cannot be empty.")
-        })?;
+        let name = text(body, "serviceName")
+            .ok_or_else(|| ApiError::bad("InvalidParameterException", "Service name cannot be empty."))?;
         let old = self.find(&cluster, name);
         if old.is_some_and(|index| self.services[index].status == "ACTIVE") {
             return Err(ApiError::bad("InvalidParameterException", "Creation of service was not idempotent."));
         }
-        let asked = text(body, "taskDefinition").ok_or_else(|| {
-            ApiError::bad("InvalidParameterException", "TaskDefinition cannot be blank.")
-        })?;
+        let asked = text(body, "taskDefinition")
+            .ok_or_else(|| ApiError::bad("InvalidParameterException", "TaskDefinition cannot be blank."))?;
         let definition = self.definitions.usable(asked)?.arn.clone();
         let mut settings = Map::new();
         for member in SETTINGS {

@@ -133,7 +133,14 @@ impl Task {
 
     /// Writes log lines of one container (the first essential one by default)
     /// where its `awslogs` options say.
-    pub(crate) fn log(&self, at: Millis, container: Option<&str>, lines: &[String], definition: &Definition, env: &mut Env) {
+    pub(crate) fn log(
+        &self,
+        at: Millis,
+        container: Option<&str>,
+        lines: &[String],
+        definition: &Definition,
+        env: &mut Env,
+    ) {
         let Some(name) = container.or_else(|| definition.essential()) else { return };
         let found = definition.containers().iter().find(|known| text(known, "name") == Some(name));
         let Some(configuration) = found.and_then(|known| known.get("logConfiguration")) else { return };

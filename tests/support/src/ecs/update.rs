@@ -9,8 +9,13 @@ use crate::reply::{Answer, ApiError, Millis, number, text};
 
 /// Settings whose change needs new tasks.
 const NEED_DEPLOYMENT: [&str; 8] = [
-    "capacityProviderStrategy", "networkConfiguration", "platformVersion", "loadBalancers",
-    "serviceRegistries", "serviceConnectConfiguration", "volumeConfigurations",
+    "capacityProviderStrategy",
+    "networkConfiguration",
+    "platformVersion",
+    "loadBalancers",
+    "serviceRegistries",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
     "vpcLatticeConfigurations",
 ];
 
@@ -32,7 +37,9 @@ impl Ecs {
             let other = if controller == "EXTERNAL" { "a task set" } else { "AWS CodeDeploy" };
             return Err(ApiError::bad(
                 "InvalidParameterException",
-                format!("Unable to update task definition on services with a {controller} deployment controller. Use {other} to trigger a new deployment."),
+                format!(
+                    "Unable to update task definition on services with a {controller} deployment controller. Use {other} to trigger a new deployment."
+                ),
             ));
         }
         if force && matches!(controller.as_str(), "CODE_DEPLOY" | "EXTERNAL") {

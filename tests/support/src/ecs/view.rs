@@ -54,7 +54,10 @@ impl Service {
         });
         for (member, value) in &self.settings {
             // Shown in deployments[] and revisions only.
-            if !matches!(member.as_str(), "serviceConnectConfiguration" | "volumeConfigurations" | "vpcLatticeConfigurations") {
+            if !matches!(
+                member.as_str(),
+                "serviceConnectConfiguration" | "volumeConfigurations" | "vpcLatticeConfigurations"
+            ) {
                 document[member] = value.clone();
             }
         }
@@ -94,8 +97,15 @@ impl Service {
             "rolloutState": rollout.state.name(),
             "rolloutStateReason": rollout.reason,
         });
-        for member in ["launchType", "platformVersion", "networkConfiguration", "capacityProviderStrategy",
-                       "serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations"] {
+        for member in [
+            "launchType",
+            "platformVersion",
+            "networkConfiguration",
+            "capacityProviderStrategy",
+            "serviceConnectConfiguration",
+            "volumeConfigurations",
+            "vpcLatticeConfigurations",
+        ] {
             put(&mut document, member, self.settings.get(member).cloned());
         }
         document
@@ -147,7 +157,10 @@ impl Service {
         put(&mut document, "finishedAt", known.finished.map(seconds));
         put(&mut document, "stoppedAt", known.stopped.map(seconds));
         put(&mut document, "statusReason", known.reason.clone());
-        let stage = matches!(known.status, Status::InProgress | Status::StopRequested | Status::RollbackRequested | Status::RollbackInProgress);
+        let stage = matches!(
+            known.status,
+            Status::InProgress | Status::StopRequested | Status::RollbackRequested | Status::RollbackInProgress
+        );
         put(&mut document, "lifecycleStage", stage.then_some(known.stage));
         if let Some(rollback) = &known.rollback {
             document["rollback"] = json!({
@@ -182,9 +195,17 @@ impl Service {
             "guardDutyEnabled": false,
             "createdAt": seconds(revision.created),
         });
-        for member in ["capacityProviderStrategy", "launchType", "platformVersion", "loadBalancers",
-                       "serviceRegistries", "networkConfiguration", "serviceConnectConfiguration",
-                       "volumeConfigurations", "vpcLatticeConfigurations"] {
+        for member in [
+            "capacityProviderStrategy",
+            "launchType",
+            "platformVersion",
+            "loadBalancers",
+            "serviceRegistries",
+            "networkConfiguration",
+            "serviceConnectConfiguration",
+            "volumeConfigurations",
+            "vpcLatticeConfigurations",
+        ] {
             put(&mut document, member, revision.settings.get(member).cloned());
         }
         document

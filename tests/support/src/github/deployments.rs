@@ -111,7 +111,14 @@ impl Repo {
             return refused(422, &format!("No ref found for: {asked}"));
         };
         let id = env.ids.number();
-        self.deployments.push(Deployment { id, sha, request: body.clone(), created: now, updated: now, statuses: Vec::new() });
+        self.deployments.push(Deployment {
+            id,
+            sha,
+            request: body.clone(),
+            created: now,
+            updated: now,
+            statuses: Vec::new(),
+        });
         self.get_deployment(&id.to_string(), links).created()
     }
 
@@ -124,7 +131,14 @@ impl Repo {
 
     /// A success makes older deployments of a lasting, non-production
     /// environment inactive, unless `auto_inactive` is off.
-    pub(super) fn create_status(&mut self, id: &str, body: &Value, now: Millis, env: &mut Env, links: &Links<'_>) -> Reply {
+    pub(super) fn create_status(
+        &mut self,
+        id: &str,
+        body: &Value,
+        now: Millis,
+        env: &mut Env,
+        links: &Links<'_>,
+    ) -> Reply {
         let Some(index) = self.deployment(id) else { return refused(404, "Not Found") };
         let state = text(body, "state").unwrap_or_default();
         if !STATES.contains(&state) {

@@ -43,7 +43,8 @@ impl Links<'_> {
         let (commit, at) = &repository.commits[place];
         let sha = &commit.sha;
         let tree = digest(sha.as_bytes())[7..47].to_owned();
-        let person = json!({"name": commit.author, "email": format!("{}@example.com", commit.author), "date": rfc3339(*at)});
+        let person =
+            json!({"name": commit.author, "email": format!("{}@example.com", commit.author), "date": rfc3339(*at)});
         let parent = place.checked_sub(1).map(|parent| &repository.commits[parent].0.sha);
         let parents: Vec<Value> = parent
             .into_iter()

@@ -59,9 +59,12 @@ pub(crate) struct GitHub {
 
 /// `{"message": …}` with a status.
 pub(crate) fn refused(status: u16, message: &str) -> Reply {
-    Reply::json(status, &json!({
-        "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
-    }))
+    Reply::json(
+        status,
+        &json!({
+            "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
+        }),
+    )
 }
 
 impl GitHub {
@@ -77,7 +80,14 @@ impl GitHub {
     }
 
     /// Answers one request.
-    pub(crate) fn answer(&mut self, incoming: &Incoming, body: &Value, now: Millis, env: &mut Env, endpoint: &str) -> Reply {
+    pub(crate) fn answer(
+        &mut self,
+        incoming: &Incoming,
+        body: &Value,
+        now: Millis,
+        env: &mut Env,
+        endpoint: &str,
+    ) -> Reply {
         let form = query::parse(&incoming.query);
         let authorized = incoming.header("authorization").is_some_and(|value| value.len() > 7);
         if !authorized {
@@ -125,13 +135,16 @@ impl Repo {
         };
         let commits: Vec<Value> = (base + 1..=head).map(|place| links.commit(self, place)).collect();
         let url = links.url(&format!("compare/{range}"));
-        Reply::json(200, &json!({
-            "url": url, "html_url": url, "permalink_url": url,
-            "diff_url": format!("{url}.diff"), "patch_url": format!("{url}.patch"),
-            "base_commit": links.commit(self, base),
-            "merge_base_commit": links.commit(self, base.min(head)),
-            "status": status, "ahead_by": ahead, "behind_by": behind,
-            "total_commits": ahead, "commits": commits, "files": [],
-        }))
+        Reply::json(
+            200,
+            &json!({
+                "url": url, "html_url": url, "permalink_url": url,
+                "diff_url": format!("{url}.diff"), "patch_url": format!("{url}.patch"),
+                "base_commit": links.commit(self, base),
+                "merge_base_commit": links.commit(self, base.min(head)),
+                "status": status, "ahead_by": ahead, "behind_by": behind,
+                "total_commits": ahead, "commits": commits, "files": [],
+            }),
+        )
     }
 }
