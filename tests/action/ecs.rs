@@ -1,9 +1,5 @@
 //! An ECS service is deployed by the engine through [`EcsTarget`], against the ECS simulator.
 
-
-
-
-
 mod serving;
 
 use std::path::Path;
@@ -16,7 +12,9 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use serde_json::{Value, json};
 use shipline::config::spec::{EcsSpec, OnFailure, Strategy};
-use shipline::engine::{Cancel, Driven, Limits, MemoryJournal, News, Reporter, Target, TargetError, Targets, Wish, drive};
+use shipline::engine::{
+    Cancel, Driven, Limits, MemoryJournal, News, Reporter, Target, TargetError, Targets, Wish, drive,
+};
 use shipline::rollout::{Cause, Change, Outcome, Phase, Plan, Release, ServicePlan, ServiceState};
 use shipline::targets::ecs::EcsTarget;
 use shipline::types::{ImageDigest, PinnedImage, ServiceName, Span};
