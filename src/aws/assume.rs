@@ -17,6 +17,7 @@ use super::failure::failure;
 use super::lost::{self, NoCredentials};
 use super::refusal;
 use super::token::{Mask, TokenSource};
+use crate::engine::target::FailureKind;
 use crate::engine::{ProviderFailure, clock};
 use crate::problem::Problem;
 use crate::types::{RoleArn, Span};
@@ -118,7 +119,9 @@ impl AssumedRole {
         explain: impl FnOnce(&ProviderFailure) -> Problem,
     ) -> NoCredentials {
         tracing::debug!(role = %self.role, code = refused.code, request_id = refused.request_id, "role not assumed");
-        lost::find(error).cloned().unwrap_or_else(|| NoCredentials { problem: explain(refused), kind: refused.kind })
+        // For a call that needed them, credentials that are refused are not a permission it lacks.
+        let kind = if refused.is_passing() { refused.kind } else { FailureKind::Credentials };
+        lost::find(error).cloned().unwrap_or_else(|| NoCredentials { problem: explain(refused), kind })
     }
 }
 

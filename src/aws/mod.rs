@@ -13,6 +13,7 @@ mod claims;
 mod connector;
 mod failure;
 mod lost;
+pub mod permissions;
 mod refusal;
 mod session;
 mod token;

@@ -84,19 +84,21 @@ pub async fn connect(spec: &AwsSpec, sources: &Sources<'_>) -> Result<Session, P
     if let Some(role) = &spec.role {
         allowed(spec, role.account())?;
     }
-    let base = base(spec, sources).await;
-    let region = region(&base)?;
+    let way = way(spec, sources);
+    let mut sdk = base(spec, sources, way).await;
+    let region = region(&sdk)?;
+    let mut account = None;
+    if way == Way::Ambient {
+        let found = sdk.credentials_provider().ok_or_else(|| none(spec, sources, "nothing is configured"))?;
+        let (provider, _) = primed(spec, sources, found).await?;
+        sdk = with_credentials(&sdk, provider);
+    }
     let hops: Vec<&RoleArn> = sources.through.iter().chain(&spec.role).collect();
-    let provider = if hops.is_empty() {
-        base.credentials_provider().ok_or_else(|| none(spec, sources, "no source of credentials is configured"))?
-    } else {
-        through(&base, spec, sources, &hops)
-    };
-    let first = provider.provide_credentials().await.map_err(|error| explain(spec, sources, &error))?;
-    assume::hide(&sources.mask, &first);
-    let account = if hops.is_empty() { None } else { told(&first) };
-    let provider = Primed::new(first, provider, sources.mask.clone());
-    let sdk = with_credentials(&base, SharedCredentialsProvider::new(provider));
+    if let Some(last) = through(&sdk, spec, sources, &hops) {
+        let (provider, first) = primed(spec, sources, last).await?;
+        account = told(&first);
+        sdk = with_credentials(&sdk, provider);
+    }
     let session = Session { sdk, region, account: Arc::new(OnceCell::new_with(account)) };
     if !spec.allowed_accounts.is_empty() {
         allowed(spec, &session.account().await?)?;
@@ -104,8 +106,34 @@ pub async fn connect(spec: &AwsSpec, sources: &Sources<'_>) -> Result<Session, P
     Ok(session)
 }
 
+/// Which credentials are really used first: a token is good for nothing without a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Token,
+    Ambient,
+}
+
+fn way(spec: &AwsSpec, sources: &Sources<'_>) -> Way {
+    match sources.start {
+        Start::Token(_) if spec.role.is_some() => Way::Token,
+        Start::Token(_) | Start::Ambient => Way::Ambient,
+    }
+}
+
+/// Fetches credentials once, to see whether they can be had, and keeps them for the first use.
+async fn primed(
+    spec: &AwsSpec,
+    sources: &Sources<'_>,
+    provider: SharedCredentialsProvider,
+) -> Result<(SharedCredentialsProvider, Credentials), Problem> {
+    let first = provider.provide_credentials().await.map_err(|error| explain(spec, sources, &error))?;
+    assume::hide(&sources.mask, &first);
+    let primed = Primed::new(first.clone(), provider, sources.mask.clone());
+    Ok((SharedCredentialsProvider::new(primed), first))
+}
+
 /// Everything but the final credentials.
-async fn base(spec: &AwsSpec, sources: &Sources<'_>) -> SdkConfig {
+async fn base(spec: &AwsSpec, sources: &Sources<'_>, way: Way) -> SdkConfig {
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(connector::shared())
         .app_name(AppName::new("shipline").expect("letters are allowed in an application's name"))
@@ -121,18 +149,17 @@ async fn base(spec: &AwsSpec, sources: &Sources<'_>) -> SdkConfig {
                 .operation_timeout(Duration::from_mins(2))
                 .build(),
         );
-    let by_token = spec.role.is_some() && matches!(sources.start, Start::Token(_));
     let loader = match &spec.region {
         Some(region) => loader.region(aws_config::Region::new(region.as_str().to_owned())),
-        None => loader.region(found_region(sources, by_token)),
+        None => loader.region(found_region(sources, way)),
     };
     // The default chain is not even built when a token replaces it: it reads files.
-    if by_token { loader.no_credentials().load().await } else { loader.load().await }
+    if way == Way::Token { loader.no_credentials().load().await } else { loader.load().await }
 }
 
 /// On a machine that is no AWS instance, asking the instance metadata for a region takes seconds.
-fn found_region(sources: &Sources<'_>, by_token: bool) -> RegionProviderChain {
-    let elsewhere = by_token || ["AWS_ACCESS_KEY_ID", "GITHUB_ACTIONS"].iter().any(|name| set(sources, name));
+fn found_region(sources: &Sources<'_>, way: Way) -> RegionProviderChain {
+    let elsewhere = way == Way::Token || ["AWS_ACCESS_KEY_ID", "GITHUB_ACTIONS"].iter().any(|name| set(sources, name));
     if elsewhere {
         RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new())
@@ -162,15 +189,21 @@ fn region(base: &SdkConfig) -> Result<Region, Problem> {
     })
 }
 
-/// The provider of the last role, each assumed with the credentials of the one before.
-fn through(base: &SdkConfig, spec: &AwsSpec, sources: &Sources<'_>, hops: &[&RoleArn]) -> SharedCredentialsProvider {
+/// The provider of the last role, each assumed with the credentials of the one before; nothing
+/// without roles.
+fn through(
+    base: &SdkConfig,
+    spec: &AwsSpec,
+    sources: &Sources<'_>,
+    hops: &[&RoleArn],
+) -> Option<SharedCredentialsProvider> {
     let name = session_name(spec, sources.environment);
     let mut config = base.clone();
     let mut provider = None;
     for (index, role) in hops.iter().enumerate() {
         let last = index + 1 == hops.len();
         let proof = match &sources.start {
-            Start::Token(source) if index == 0 && spec.role.is_some() => Proof::Token(source.clone()),
+            Start::Token(source) if index == 0 && way(spec, sources) == Way::Token => Proof::Token(source.clone()),
             _ => Proof::Credentials,
         };
         let assumed = SharedCredentialsProvider::new(AssumedRole {
@@ -185,7 +218,7 @@ fn through(base: &SdkConfig, spec: &AwsSpec, sources: &Sources<'_>, hops: &[&Rol
         config = with_credentials(base, assumed.clone());
         provider = Some(assumed);
     }
-    provider.expect("the caller has at least one role")
+    provider
 }
 
 fn with_credentials(base: &SdkConfig, provider: SharedCredentialsProvider) -> SdkConfig {

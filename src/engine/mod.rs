@@ -10,6 +10,7 @@ mod drive;
 mod effects;
 mod http_check;
 mod journal;
+pub mod permission;
 mod reporter;
 pub mod target;
 pub mod wait;

@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::permission;
 use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetPlace, Touched};
 use crate::types::{CommitSha, Percent, PinnedImage, Timestamp};
@@ -197,14 +198,7 @@ impl ProviderFailure {
     pub fn problem(&self) -> Problem {
         let what = format!("{} failed: {}", self.operation, self.message);
         let problem = match self.kind {
-            FailureKind::Denied => Problem::provider(
-                "permission-missing",
-                what,
-                format!(
-                    "Allow `{}` for this role: add it to the role's policy (docs/permissions.md), then run again.",
-                    self.operation
-                ),
-            ),
+            FailureKind::Denied => self.denied(),
             FailureKind::Throttled => Problem::provider(
                 "throttled",
                 what,
@@ -242,6 +236,35 @@ impl ProviderFailure {
             Some(id) => problem.because(format!("request id: {id}")),
             None => problem,
         }
+    }
+}
+
+impl ProviderFailure {
+    fn denied(&self) -> Problem {
+        if let Some(missing) = permission::missing(&self.message) {
+            let what =
+                format!("{} was refused: `{}` is not allowed on {}.", self.operation, missing.action, missing.resource);
+            let problem = Problem::provider("permission-missing", what, missing.next()).because(self.message.clone());
+            return problem.see("docs/permissions.md");
+        }
+        if let Some(code) = permission::encoded(&self.message) {
+            return Problem::provider(
+                "permission-missing",
+                format!("{} was refused.", self.operation),
+                format!(
+                    "Allow `{}` for this role (docs/permissions.md). If it is allowed, this says what refused it:\n  aws sts decode-authorization-message --encoded-message {code}",
+                    self.operation
+                ),
+            );
+        }
+        Problem::provider(
+            "permission-missing",
+            format!("{} failed: {}", self.operation, self.message),
+            format!(
+                "Allow `{}` for this role: add it to the role's policy (docs/permissions.md), then run again.",
+                self.operation
+            ),
+        )
     }
 }
 

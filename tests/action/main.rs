@@ -1,6 +1,15 @@
 //! Black-box stories about deploying: real programs and real HTTP, against the world of
 //! `scripts/world` and the simulators of `tests/support`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a story whose stage is missing ends there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a story whose stage is missing ends there, and tells why"
+)]
 
+mod credentials;
 mod ecs;
+mod github;
 mod image;
+mod probe;
