@@ -83,6 +83,7 @@ impl Field {
             _ => Map::new(),
         };
         schema.insert("description".to_owned(), json!(self.meaning()));
+        schema.insert("examples".to_owned(), json!([super::super::tree::to_json(&self.shape.example)]));
         Json::Object(schema)
     }
 
@@ -108,6 +109,7 @@ impl Page {
         let mut schema = Map::new();
         schema.insert("type".to_owned(), json!("object"));
         schema.insert("description".to_owned(), json!(self.about));
+        schema.insert("examples".to_owned(), json!([super::super::tree::to_json(self.example)]));
         schema.insert("properties".to_owned(), Json::Object(properties));
         schema.insert("additionalProperties".to_owned(), json!(false));
         if !required.is_empty() {
