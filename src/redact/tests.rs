@@ -134,8 +134,26 @@ fn text_for_a_terminal_moves_nothing_and_hides_nothing() {
 fn a_megabyte_of_anything_is_read_once() {
     let redactor = knowing(&["aaaaaaaa", "aaaa", "canary-value"]);
     for piece in [
-        "a", "eyJ", "eyJ.", "eyJ-", "ghp_", "ghp_-", "AKIA", "://", "://@", "x://a", "password", "password=", "password:\"",
-        "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "authorization:", "\u{1b}]", "\u{1b}[", "-----END ", "=",
+        "a",
+        "eyJ",
+        "eyJ.",
+        "eyJ-",
+        "ghp_",
+        "ghp_-",
+        "AKIA",
+        "://",
+        "://@",
+        "x://a",
+        "password",
+        "password=",
+        "password:\"",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "authorization:",
+        "\u{1b}]",
+        "\u{1b}[",
+        "-----END ",
+        "=",
     ] {
         let text = piece.repeat(1024 * 1024 / piece.len()) + " canary-value";
         let clean = redactor.clean_for_terminal(&text);
