@@ -31,12 +31,6 @@ pub fn json_schema() -> Json {
     if let Json::Object(root) = root {
         schema.extend(root);
     }
-    if let Some(version) = schema.get_mut("properties").and_then(|p| p.get_mut("version")).and_then(Json::as_object_mut)
-    {
-        version.remove("minimum");
-        version.remove("maximum");
-        version.insert("const".to_owned(), json!(1));
-    }
     schema.insert("$defs".to_owned(), Json::Object(definitions));
     Json::Object(schema)
 }
@@ -78,7 +72,8 @@ const INTRODUCTION: &str = r#"# Configuration
 `.github/shipline.yml` says what can be deployed, where it runs, and what must hold. A single service needs no file:
 every value has an action input of the same name.
 
-- The file is YAML 1.2, at most 1 MiB, one document. The first line names the schema, so that editors complete and check.
+- The file is YAML 1.2, at most 1 MiB, one document. The first line names the schema, so that
+  editors complete and check: `shipline.schema.json` of this repository, or its address.
 - `shipline check` reports all problems at once, each with line, path and fix. Unknown keys are problems.
 - Lengths of time are written `45s`, `30m`, `1h30m`, `2d`. Paths are relative to the repository and stay inside it.
 - Texts that YAML takes for numbers need quotes: account ids and versions above all. The values of environment
@@ -89,7 +84,7 @@ every value has an action input of the same name.
   version does not carry out are checked too; a deployment is refused while one is configured, never is one ignored.
 
 ```yaml
-# yaml-language-server: $schema=https://raw.githubusercontent.com/shipline/shipline/main/shipline.schema.json
+# yaml-language-server: $schema=../shipline.schema.json
 version: 1
 services:
   api:

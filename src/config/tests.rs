@@ -142,6 +142,9 @@ fn fits(value: &Json, schema: &Json, root: &Json) -> bool {
     if let Some(words) = schema["enum"].as_array() {
         return words.contains(value);
     }
+    if let Some(only) = schema.get("const") {
+        return only == value;
+    }
     let sorts: Vec<&str> = match &schema["type"] {
         Json::String(sort) => vec![sort.as_str()],
         Json::Array(sorts) => sorts.iter().filter_map(Json::as_str).collect(),

@@ -980,5 +980,18 @@ fn problems_read_like_advice() {
                 allowed-account-ids: [11122223333] }\n    services: { apy: { ecs: { cluster: pmis, service: yes } } }\n    \
                 within: 30\n";
     let told = parse(FILE, text).expect_err("the text is broken").to_string();
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"
+    .github/shipline.yml:5 environments.staging.deploy-on-psuh: `deploy-on-psuh` is not a key that is known here.
+      next: Did you mean `deploy-on-push`?
+      see: docs/configuration.md
+    .github/shipline.yml:6 environments.staging.aws.allowed-account-ids[0]: An AWS account id has 12 digits (quote it in YAML, or a leading 0 is lost); "11122223333" is not one.
+      next: A leading 0 was probably lost where the id was taken for a number: is it `"011122223333"`, in quotes?
+      see: docs/configuration.md
+    .github/shipline.yml:7 environments.staging.services.apy: `apy` is not one of the top-level `services`.
+      next: Did you mean `api`?
+      see: docs/configuration.md
+    .github/shipline.yml:8 environments.staging.within: A length of time is written like 45s, 30m, 1h30m or 2d; "30" is not.
+      next: Add the unit: `30s`, `30m`, `30h` or `30d`.
+      see: docs/configuration.md
+    "#);
 }
