@@ -1,5 +1,7 @@
 //! How raw types are declared: one table gives the struct, its reading, its schema and its page.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::super::read::{Raw, Reader, Slot, choose, entries};
@@ -95,7 +97,7 @@ impl Field {
             meaning.push_str(&self.shape.note);
         }
         if let Some(default) = self.default {
-            meaning.push_str(&format!(" Default: {default}."));
+            let _ = write!(meaning, " Default: {default}.");
         }
         meaning
     }

@@ -1,102 +1,104 @@
 //! Broken configurations, each with everything that is wrong in it: line, path, code.
 
+use std::fmt::Write as _;
+
 use super::super::{FILE, parse};
 
 /// What is broken, the text, and every problem as `line path code`, in the order of the file.
 type Case = (&'static str, &'static str, &'static [&'static str]);
 
 const CASES: &[Case] = &[
-    ("nothing at all", r#""#, &["1  empty-file"]),
+    ("nothing at all", "", &["1  empty-file"]),
     (
         "only a comment",
-        r#"# hello
-"#,
+        r"# hello
+",
         &["1  empty-file"],
     ),
     (
         "a list instead of a mapping",
-        r#"- version: 1
-"#,
+        r"- version: 1
+",
         &["1  wrong-type"],
     ),
     (
         "not YAML",
-        r#"version: 1
+        r"version: 1
 services: [a
 environments: {}
-"#,
+",
         &["3  not-yaml"],
     ),
     (
         "a tab",
-        r#"version: 1
+        r"version: 1
 services:
 	api: {}
-"#,
+",
         &["3  tab"],
     ),
     (
         "two documents",
-        r#"version: 1
+        r"version: 1
 ---
 version: 1
-"#,
+",
         &["2  second-document"],
     ),
     (
         "a tag",
-        r#"version: !!str 1
-"#,
+        r"version: !!str 1
+",
         &["1  tag"],
     ),
     (
         "a merge key",
-        r#"version: 1
+        r"version: 1
 services:
   a: &a {}
   b:
     <<: *a
-"#,
+",
         &["5  merge-key"],
     ),
     (
         "an anchor inside itself",
-        r#"version: 1
+        r"version: 1
 services: &s
   a: *s
-"#,
+",
         &["3  anchor"],
     ),
     (
         "a bomb",
-        r#"a: &a [x,x,x,x,x,x,x,x,x,x]
+        r"a: &a [x,x,x,x,x,x,x,x,x,x]
 b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]
 c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]
 d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]
 e: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]
 f: [*e,*e]
-"#,
+",
         &["5  too-many-values"],
     ),
     (
         "a key that is a list",
-        r#"version: 1
+        r"version: 1
 services:
   [a]: {}
-"#,
+",
         &["3  key-not-text"],
     ),
     (
         "nothing required is there",
-        r#"{}
-"#,
+        r"{}
+",
         &["1 version missing-key", "1 services missing-key", "1 environments missing-key"],
     ),
     (
         "a newer version hides what may be newer too",
-        r#"version: 2
+        r"version: 2
 future: yes
-"#,
+",
         &["1 version newer-version"],
     ),
     (
@@ -109,15 +111,15 @@ environments: {}
     ),
     (
         "no services and no environments",
-        r#"version: 0
+        r"version: 0
 services: {}
 environments: {}
-"#,
+",
         &["1 version invalid-value", "2 services empty", "3 environments empty"],
     ),
     (
         "unknown keys at every level",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environment: {}
 environments:
@@ -128,7 +130,7 @@ environments:
       api:
         ecs: { cluster: c, service: s, desiredCount: 2 }
         lambda: {}
-"#,
+",
         &[
             "3 environment unknown-key",
             "6 environments.x.deploy_on_push unknown-key",
@@ -139,14 +141,14 @@ environments:
     ),
     (
         "keys that stand twice",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 version: 1
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s, cluster: d } } }
   x: {}
-"#,
+",
         &[
             "3 version duplicate-key",
             "6 environments.x.services.api.ecs.cluster duplicate-key",
@@ -155,7 +157,7 @@ environments:
     ),
     (
         "wrong types everywhere",
-        r#"version: one
+        r"version: one
 services: [api]
 environments:
   x:
@@ -163,7 +165,7 @@ environments:
     waves: api
     verify: { http: a }
     aws: us-east-1
-"#,
+",
         &[
             "1 version wrong-type",
             "2 services wrong-type",
@@ -175,14 +177,14 @@ environments:
     ),
     (
         "names that are no names",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, Web: {} }
 environments:
   ../x:
     services: { api: { ecs: { cluster: c, service: s } } }
   ok:
     services: { web: { ecs: { cluster: c, service: s } } }
-"#,
+",
         &[
             "2 services.Web invalid-name",
             "4 environments.../x invalid-name",
@@ -191,7 +193,7 @@ environments:
     ),
     (
         "values left out",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -199,7 +201,7 @@ environments:
     within:
     services:
       api: { ecs: { cluster: c, service: , environment: { A: } } }
-"#,
+",
         &[
             "5 environments.x.deploy-on-push wrong-type",
             "6 environments.x.within wrong-type",
@@ -209,17 +211,17 @@ environments:
     ),
     (
         "an environment without services",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x: {}
   y: { services: {} }
-"#,
+",
         &["4 environments.x.services missing-key", "5 environments.y.services empty"],
     ),
     (
         "services that do not exist",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -227,7 +229,7 @@ environments:
       apy: { ecs: { cluster: c, service: s } }
       database: { ecs: { cluster: c, service: s } }
     waves: [[apy], [database, wbe]]
-"#,
+",
         &[
             "6 environments.x.services.apy unknown-service",
             "7 environments.x.services.database unknown-service",
@@ -236,7 +238,7 @@ environments:
     ),
     (
         "waves that leave out, repeat and invent",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -245,7 +247,7 @@ environments:
       - [api, apo]
       - [api]
       - []
-"#,
+",
         &[
             "7 environments.x.waves[0][1] unknown-service",
             "7 environments.x.waves service-in-no-wave",
@@ -295,7 +297,7 @@ environments:
     ),
     (
         "a user in place of a role",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -304,7 +306,7 @@ environments:
       role: arn:aws:iam::111122223333:user/x
       external-id: a b
       session-name: x
-"#,
+",
         &[
             "7 environments.x.aws.role invalid-value",
             "8 environments.x.aws.external-id invalid-value",
@@ -313,52 +315,52 @@ environments:
     ),
     (
         "an external id without a role",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     aws:
       external-id: abcd
-"#,
+",
         &["7 environments.x.aws.external-id needs-another-key"],
     ),
     (
         "branches that are none",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     deploy-on-push: true
-"#,
+",
         &["6 environments.x.deploy-on-push wrong-type"],
     ),
     (
         "a full reference in place of a branch",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     deploy-on-push: refs/heads/main
-"#,
+",
         &["6 environments.x.deploy-on-push invalid-value"],
     ),
     (
         "a boolean word in place of a branch",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     deploy-on-push: yes
-"#,
+",
         &["6 environments.x.deploy-on-push invalid-value"],
     ),
     (
         "lengths of time without unit",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -366,7 +368,7 @@ environments:
     within: 30
     soak: 1 hour
     requires: [x]
-"#,
+",
         &[
             "6 environments.x.within invalid-value",
             "7 environments.x.soak invalid-value",
@@ -375,7 +377,7 @@ environments:
     ),
     (
         "lengths of time out of range",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -384,7 +386,7 @@ environments:
     verify:
       - http: https://a.example/x
         within: 0s
-"#,
+",
         &["6 environments.x.within out-of-range", "9 environments.x.verify[0].within out-of-range"],
     ),
     (
@@ -414,26 +416,26 @@ environments:
     ),
     (
         "what to do on failure",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     on-failure: rollback-all
     rollout: cannary
-"#,
+",
         &["6 environments.x.on-failure invalid-value", "7 environments.x.rollout invalid-value"],
     ),
     (
         "requirements",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     requires: [x, stagin, stagin]
     soak: 5m
-"#,
+",
         &[
             "6 environments.x.requires[0] circle",
             "6 environments.x.requires[1] unknown-environment",
@@ -442,7 +444,7 @@ environments:
     ),
     (
         "environments that wait for each other",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   a:
@@ -454,30 +456,30 @@ environments:
   c:
     requires: [a]
     services: { api: { ecs: { cluster: c, service: s } } }
-"#,
+",
         &["5 environments.a.requires[0] circle"],
     ),
     (
         "time to soak without requirement",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     soak: 5m
-"#,
+",
         &["6 environments.x.soak needs-another-key"],
     ),
     (
         "checks and reviews",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     checks: requried
     reviews: some
-"#,
+",
         &["6 environments.x.checks invalid-value", "7 environments.x.reviews invalid-value"],
     ),
     (
@@ -512,7 +514,7 @@ environments:
     ),
     (
         "approvals by nobody",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -520,7 +522,7 @@ environments:
     approvals:
       count: 0
       from: []
-"#,
+",
         &["7 environments.x.approvals.count invalid-value", "8 environments.x.approvals.from empty"],
     ),
     (
@@ -541,7 +543,7 @@ environments:
     ),
     (
         "freezes",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -550,7 +552,7 @@ environments:
       - { from: Friday 16:00, to: Mon 25:00, zone: CET }
       - { from: Fri 16:00, to: Fri 16:00, zone: europe/berlin }
       - { from: Fri 16:00 }
-"#,
+",
         &[
             "7 environments.x.freeze[0].from invalid-value",
             "7 environments.x.freeze[0].to invalid-value",
@@ -563,7 +565,7 @@ environments:
     ),
     (
         "access",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -572,7 +574,7 @@ environments:
       deploy: [writer]
       approve: acme/release
       destroy: [admin]
-"#,
+",
         &[
             "7 environments.x.access.deploy[0] invalid-value",
             "8 environments.x.access.approve invalid-value",
@@ -581,7 +583,7 @@ environments:
     ),
     (
         "hooks",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -591,7 +593,7 @@ environments:
       - { run: [], in: apy, within: 2d }
       - { in: api }
     after: [{ run: [x], undo: [], in: database }]
-"#,
+",
         &[
             "7 environments.x.before[0].run wrong-type",
             "8 environments.x.before[1].run empty",
@@ -604,26 +606,26 @@ environments:
     ),
     (
         "shares of traffic",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     rollout:
       canary: { percent: 0, bake: 2d }
-"#,
+",
         &["7 environments.x.rollout.canary.bake out-of-range", "7 environments.x.rollout.canary.percent out-of-range"],
     ),
     (
         "steps of traffic",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
     rollout:
       linear: { percent: 2, every: 10 }
-"#,
+",
         &[
             "7 environments.x.rollout.linear.every invalid-value",
             "7 environments.x.rollout.linear.percent out-of-range",
@@ -631,7 +633,7 @@ environments:
     ),
     (
         "two strategies at once",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -639,12 +641,12 @@ environments:
     rollout:
       linear: {}
       canary: { percent: 101 }
-"#,
+",
         &["7 environments.x.rollout too-many-keys", "8 environments.x.rollout.canary.percent invalid-value"],
     ),
     (
         "measurements",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -653,7 +655,7 @@ environments:
       - { name: a, cloudwatch: { metric: m }, below: low }
       - { name: a, cloudwatch: { expression: e, namespace: n }, below: 1, above: 2, no-data: pass }
       - { name: b, cloudwatch: {} }
-"#,
+",
         &[
             "7 environments.x.analysis[0].below invalid-value",
             "7 environments.x.analysis[0].cloudwatch missing-key",
@@ -688,7 +690,7 @@ environments:
     ),
     (
         "paths that leave the repository",
-        r#"version: 1
+        r"version: 1
 services:
   api:
     image:
@@ -703,7 +705,7 @@ services:
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } } }
-"#,
+",
         &[
             "6 services.api.image.context invalid-value",
             "7 services.api.image.dockerfile invalid-value",
@@ -716,7 +718,7 @@ environments:
     ),
     (
         "repositories",
-        r#"version: 1
+        r"version: 1
 services:
   api:
     image:
@@ -724,12 +726,12 @@ services:
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } } }
-"#,
+",
         &["5 services.api.image.repository registry-in-repository"],
     ),
     (
         "a repository with a tag",
-        r#"version: 1
+        r"version: 1
 services:
   api:
     image:
@@ -738,12 +740,12 @@ services:
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } } }
-"#,
+",
         &["5 services.api.image.repository invalid-value", "6 services.api.image.registry invalid-value"],
     ),
     (
         "a repository in capitals",
-        r#"version: 1
+        r"version: 1
 services:
   api:
     image:
@@ -752,7 +754,7 @@ services:
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } } }
-"#,
+",
         &["5 services.api.image.repository invalid-value"],
     ),
     (
@@ -789,7 +791,7 @@ environments:
     ),
     (
         "an image without repository",
-        r#"version: 1
+        r"version: 1
 services:
   api:
     image:
@@ -797,24 +799,24 @@ services:
 environments:
   x:
     services: { api: { ecs: { cluster: c, service: s } } }
-"#,
+",
         &["5 services.api.image.repository missing-key"],
     ),
     (
         "no target",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services:
       api:
         {}
-"#,
+",
         &["7 environments.x.services.api missing-key"],
     ),
     (
         "two targets",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -822,24 +824,24 @@ environments:
       api:
         ecs: { cluster: c, service: s }
         app-runner: { service: s }
-"#,
+",
         &["7 environments.x.services.api too-many-keys"],
     ),
     (
         "targets of later versions",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
     services:
       api:
         cloud-run: { service: s }
-"#,
+",
         &["7 environments.x.services.api.cloud-run target-not-supported"],
     ),
     (
         "another target of later versions",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -847,7 +849,7 @@ environments:
       api:
         compose: {}
         express: {}
-"#,
+",
         &[
             "7 environments.x.services.api.compose target-not-supported",
             "8 environments.x.services.api.express target-not-supported",
@@ -905,7 +907,7 @@ environments:
     ),
     (
         "ARNs of something else",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -914,12 +916,12 @@ environments:
         ecs:
           cluster: arn:aws:apprunner:us-east-1:111122223333:service/x/1
           service: s
-"#,
+",
         &["8 environments.x.services.api.ecs.cluster wrong-arn"],
     ),
     (
         "an App Runner service",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {} }
 environments:
   x:
@@ -929,7 +931,7 @@ environments:
           service: arn:aws:ecs:us-east-1:111122223333:service/a/b
           environment: { AWSAPPRUNNER_X: 1 }
           cluster: c
-"#,
+",
         &[
             "8 environments.x.services.api.app-runner.service wrong-arn",
             "9 environments.x.services.api.app-runner.environment.AWSAPPRUNNER_X reserved-name",
@@ -954,7 +956,7 @@ fn every_broken_configuration_gives_all_its_problems_with_line_and_path() {
     for (name, text, expected) in CASES {
         let found = found(text);
         if found != *expected {
-            wrong.push_str(&format!("{name}: {found:#?}\n"));
+            let _ = writeln!(wrong, "{name}: {found:#?}");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
