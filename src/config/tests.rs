@@ -1,12 +1,188 @@
-use super::spec::*;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+use super::raw::shape::Book;
+use super::spec::{BuildCache, DeferredTo, Strategy, TargetSpec};
 use super::*;
 use crate::types::Span;
 
+mod broken;
+
 const FULL: &str = include_str!("../../tests/configuration/full.yml");
+
+fn full() -> Config {
+    parse(FILE, FULL).unwrap_or_else(|problems| panic!("{problems}"))
+}
 
 #[test]
 fn the_full_example_is_understood() {
-    let config = parse(FILE, FULL).unwrap_or_else(|problems| panic!("{problems}"));
+    let config = full();
     let staging = &config.environments[&"staging".parse().unwrap()];
     assert_eq!(staging.within, Span::minutes(15));
+    assert_eq!(staging.deploy_on_push.as_deref(), Some("main"));
+    assert_eq!(staging.waves.len(), 2);
+    assert_eq!(staging.strategy, Strategy::Rolling);
+    assert!(staging.deferred.is_empty());
+    assert_eq!(staging.verify[1].expect, 200);
+    assert!(matches!(staging.services[&"legacy".parse().unwrap()], TargetSpec::AppRunner(_)));
+    let production = &config.environments[&"production".parse().unwrap()];
+    assert_eq!(production.strategy, Strategy::Canary("10".parse().unwrap()));
+    assert_eq!(production.within, Span::minutes(30));
+    assert_eq!(production.waves.len(), 1, "all at once when no order is given");
+    let bot: Vec<&str> =
+        production.deferred.iter().filter(|rule| rule.by == DeferredTo::Bot).map(|rule| rule.key.as_str()).collect();
+    assert_eq!(bot, ["checks", "reviews", "approvals", "access"]);
+    let nobody: Vec<&str> =
+        production.deferred.iter().filter(|rule| rule.by == DeferredTo::Nobody).map(|rule| rule.key.as_str()).collect();
+    assert_eq!(nobody, ["requires", "soak", "freeze", "before", "after", "rollout", "alarms", "analysis", "notify"]);
+    assert!(config.environments[&"plain".parse().unwrap()].deferred.is_empty(), "rolling is carried out");
+    assert!(config.services[&"legacy".parse().unwrap()].image.is_none());
+}
+
+#[test]
+fn values_of_variables_stay_as_they_are_written() {
+    let config = full();
+    let TargetSpec::Ecs(api) = &config.environments[&"production".parse().unwrap()].services[&"api".parse().unwrap()]
+    else {
+        panic!("api runs on ECS");
+    };
+    let changes: Vec<(&str, &str)> =
+        api.changes.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(changes, [("EMPTY", ""), ("FLAG", "true"), ("PORT", "8080"), ("VERSION", "1.10")]);
+    assert_eq!(api.changes.labels["com.example/route"], "a=b=c");
+    assert_eq!(api.changes.command.as_deref().unwrap(), ["serve", "--port", "8080"]);
+    let image = config.services[&"api".parse().unwrap()].image.as_ref().unwrap();
+    assert_eq!(image.build.as_ref().unwrap().args["RUST_VERSION"], "1.95");
+    assert_eq!(image.build.as_ref().unwrap().cache, BuildCache::Registry);
+    assert_eq!(image.tags.len(), 5);
+}
+
+#[test]
+fn an_anchor_repeats_a_value() {
+    let text = "version: 1\nservices: { a: {}, b: {} }\nenvironments:\n  x:\n    services:\n      a: &t { ecs: { \
+                cluster: c, service: s, environment: { K: v } } }\n      b: *t\n";
+    let config = parse(FILE, text).unwrap();
+    let services = &config.environments[&"x".parse().unwrap()].services;
+    assert_eq!(services[&"a".parse().unwrap()], services[&"b".parse().unwrap()]);
+}
+
+/// Compares a generated file with the committed one, or writes it when `UPDATE` is set.
+fn current(path: &str, text: &str) {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    #[expect(clippy::disallowed_methods, reason = "the switch of whoever changes the tables")]
+    let update = std::env::var_os("UPDATE").is_some();
+    if update {
+        std::fs::write(&path, text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == text, "{} is not current: run this test with UPDATE=1", path.display());
+}
+
+#[test]
+fn the_published_schema_is_current() {
+    current("shipline.schema.json", &(serde_json::to_string_pretty(&json_schema()).unwrap() + "\n"));
+}
+
+#[test]
+fn the_reference_page_is_current() {
+    current("docs/configuration.md", &reference());
+}
+
+#[test]
+fn the_examples_of_the_reference_page_are_right() {
+    let page = reference();
+    let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(block.starts_with("# yaml-language-server: $schema="));
+    parse("docs/configuration.md", block).unwrap_or_else(|problems| panic!("{problems}"));
+}
+
+/// The full example stands for every key: whatever the schema offers is in it and is accepted.
+#[test]
+fn every_key_of_the_schema_stands_in_the_full_example() {
+    let mut book = Book::default();
+    Configuration::shape(&mut book);
+    let mut keys = 0;
+    for page in &book.pages {
+        for field in &page.fields {
+            keys += 1;
+            assert!(FULL.contains(&format!("{}:", field.key)), "{}.{} is not in the example", page.name, field.key);
+        }
+    }
+    assert!(keys > 90, "only {keys} keys were looked at");
+}
+
+/// The example of every single key is read without a problem by the very type that offers it.
+#[test]
+fn every_example_matches_its_own_type_in_the_schema() {
+    let schema = json_schema();
+    let mut checked = 0;
+    let mut pages: Vec<&Json> = schema["$defs"].as_object().unwrap().values().collect();
+    pages.push(&schema);
+    for page in pages {
+        for (key, property) in page["properties"].as_object().unwrap() {
+            let example = &property["examples"][0];
+            assert!(fits(example, property, &schema), "{key}: {example} does not fit {property}");
+            checked += 1;
+        }
+        assert!(fits(&page["examples"][0], page, &schema) || page == &schema, "{}", page["examples"][0]);
+    }
+    assert!(checked > 90);
+}
+
+/// As much of JSON Schema as the published schema uses, patterns left out.
+fn fits(value: &Json, schema: &Json, root: &Json) -> bool {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return fits(value, &root["$defs"][reference.rsplit('/').next().unwrap()], root);
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        return any.iter().any(|one| fits(value, one, root));
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        return words.contains(value);
+    }
+    if let Some(only) = schema.get("const") {
+        return only == value;
+    }
+    let sorts: Vec<&str> = match &schema["type"] {
+        Json::String(sort) => vec![sort.as_str()],
+        Json::Array(sorts) => sorts.iter().filter_map(Json::as_str).collect(),
+        _ => return false,
+    };
+    match value {
+        Json::Null => false,
+        Json::Bool(_) => sorts.contains(&"boolean"),
+        Json::Number(number) => sorts.contains(&"number") || (sorts.contains(&"integer") && number.is_u64()),
+        Json::String(_) => sorts.contains(&"string"),
+        Json::Array(items) => sorts.contains(&"array") && items.iter().all(|item| fits(item, &schema["items"], root)),
+        Json::Object(map) => {
+            let known = |key: &str| schema["properties"].get(key).or_else(|| schema.get("additionalProperties"));
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str);
+            sorts.contains(&"object")
+                && required.into_iter().all(|key| map.contains_key(key))
+                && map.iter().all(|(key, value)| known(key).is_some_and(|schema| fits(value, schema, root)))
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_stops_the_parser(text in any::<String>()) {
+        let _ = parse(FILE, &text);
+    }
+
+    #[test]
+    fn no_text_that_looks_like_yaml_stops_the_parser(text in "([\\[\\]{}:,&*!|>%@`\"'#?~ \n\t-]|[a-z0-9]{1,3}){0,200}") {
+        let _ = parse(FILE, &text);
+    }
+
+    #[test]
+    fn no_damage_to_a_good_file_stops_the_parser(from in 0..FULL.len(), length in 0..40_usize, put in "[\\[\\]{}:,&*\n\t -]{0,3}") {
+        let mut text = FULL.to_owned();
+        text.replace_range(from..(from + length).min(FULL.len()), &put);
+        if let Err(problems) = parse(FILE, &text) {
+            prop_assert!(problems.all().iter().all(|p| !p.next.is_empty() && p.place.as_ref().is_some_and(|at| at.line.is_some())));
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
+use serde_json::Value as Json;
 
 /// The largest text that is read, in bytes.
 pub(crate) const MOST_BYTES: usize = 1024 * 1024;
@@ -326,6 +327,23 @@ fn not_yaml(error: &ScanError, text: &str) -> Unreadable {
         format!("This is not YAML: {}.", shown(error.info()).trim_end_matches('.')),
         "Check the indentation, quotes and brackets of this line and the one before.",
     )
+}
+
+/// A YAML value of our own as JSON, for the examples of the schema. Text that is not YAML is itself.
+pub(crate) fn to_json(text: &str) -> Json {
+    fn json(node: &Node) -> Json {
+        match &*node.value {
+            Value::List(items) => items.iter().map(json).collect(),
+            Value::Map(entries) => entries.iter().map(|entry| (entry.key.clone(), json(&entry.value))).collect(),
+            Value::Scalar(Scalar { text, sort }) => match sort {
+                Sort::Null => Json::Null,
+                Sort::Bool => Json::Bool(text.eq_ignore_ascii_case("true")),
+                Sort::Number => serde_json::from_str(text).unwrap_or_else(|_| Json::from(text.as_str())),
+                Sort::Text => Json::from(text.as_str()),
+            },
+        }
+    }
+    read(text).ok().flatten().map_or_else(|| Json::from(text), |node| json(&node))
 }
 
 /// A piece of the input, short and without control characters, for a sentence.

@@ -5,8 +5,8 @@
 
 use super::super::raw::Configuration;
 use super::super::raw::environment::Environment;
+use super::super::raw::forms::Either;
 use super::super::raw::rules::{Analysis, Approvals, Hook, StrategySettings, StrategyWord};
-use super::super::raw::shape::Either;
 use super::super::raw::values::Text as _;
 use super::super::read::{At, Reader, Slot, choose};
 use super::super::spec::{DeferredRule, DeferredTo, Strategy};

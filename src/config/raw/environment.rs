@@ -1,9 +1,10 @@
 //! Environments: account, services, order, and what must hold.
 
+use super::forms::{Either, Whole};
 use super::rules::{
     Analysis, Approvals, ChecksWord, Freeze, Hook, Notify, People, ReviewsWord, StrategySettings, StrategyWord,
 };
-use super::shape::{Either, Whole, record, words};
+use super::shape::{record, words};
 use super::target::Target;
 use super::values::{Branch, ExternalId, HttpUrl, SessionName, SomeText};
 use super::{List, Named};

@@ -1,6 +1,7 @@
 //! Services and their images.
 
-use super::shape::{Either, record, words};
+use super::forms::Either;
+use super::shape::{record, words};
 use super::values::{AnyText, Identifier, InsidePath, Platform, SecretName, VariableName};
 use super::{List, Named};
 use crate::types::{RegistryHost, RepositoryPath, Tag};

@@ -5,6 +5,7 @@
 //! have their own form here ([`values`]); how they fit together is for `check`.
 
 pub(crate) mod environment;
+pub(crate) mod forms;
 pub(crate) mod image;
 pub(crate) mod rules;
 pub(crate) mod shape;
@@ -14,8 +15,9 @@ pub(crate) mod values;
 use std::collections::BTreeMap;
 
 use self::environment::Environment;
+use self::forms::Version;
 use self::image::Service;
-use self::shape::{Whole, record};
+use self::shape::record;
 use super::read::Slot;
 use crate::types::{EnvironmentName, ServiceName};
 
@@ -28,7 +30,7 @@ record! {
     /// The whole configuration, `.github/shipline.yml`.
     Configuration = "version: 1" {
         /// The version of this format.
-        required "version" version: Whole<0, { u32::MAX }>, example "1";
+        required "version" version: Version;
         /// What can be deployed, by name.
         required "services" services: Named<ServiceName, Service>,
             example "{ api: { image: { repository: pmis/api, context: apps/api } } }";

@@ -1,6 +1,7 @@
 //! Rules of an environment: who, when, after what, and how carefully.
 
-use super::shape::{Either, Whole, record, words};
+use super::forms::{Either, Whole};
+use super::shape::{record, words};
 use super::values::{
     Access, AnyText, Argument, Limit, Person, SecretName, SomeText, TopicArn, VariableName, WeekTime, Zone,
 };

@@ -1,9 +1,11 @@
 //! How raw types are declared: one table gives the struct, its reading, its schema and its page.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::super::read::{Raw, Reader, Slot, choose, entries};
-use super::super::tree::{Entry, Node, Scalar, Sort, Value, shown};
+use super::super::tree::{Entry, Node, Sort, Value, shown};
 
 /// What a value is: for machines, for the reference page, and by example.
 #[derive(Debug, Clone)]
@@ -83,6 +85,7 @@ impl Field {
             _ => Map::new(),
         };
         schema.insert("description".to_owned(), json!(self.meaning()));
+        schema.insert("examples".to_owned(), json!([super::super::tree::to_json(&self.shape.example)]));
         Json::Object(schema)
     }
 
@@ -94,7 +97,7 @@ impl Field {
             meaning.push_str(&self.shape.note);
         }
         if let Some(default) = self.default {
-            meaning.push_str(&format!(" Default: {default}."));
+            let _ = write!(meaning, " Default: {default}.");
         }
         meaning
     }
@@ -108,6 +111,7 @@ impl Page {
         let mut schema = Map::new();
         schema.insert("type".to_owned(), json!("object"));
         schema.insert("description".to_owned(), json!(self.about));
+        schema.insert("examples".to_owned(), json!([super::super::tree::to_json(self.example)]));
         schema.insert("properties".to_owned(), Json::Object(properties));
         schema.insert("additionalProperties".to_owned(), json!(false));
         if !required.is_empty() {
@@ -229,74 +233,6 @@ pub(crate) fn word<'w>(
         reader.mistake(node.line, "invalid-value", what, choose(&scalar.text, words.iter().copied()));
     }
     found
-}
-
-/// A scalar that is `A`, or something larger that is `B`.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Either<A, B> {
-    /// The short form.
-    Short(A),
-    /// The long form.
-    Long(B),
-}
-
-impl<A: Raw, B: Raw> Raw for Either<A, B> {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match &*node.value {
-            Value::Scalar(_) => A::read(node, reader).map(Self::Short),
-            Value::List(_) | Value::Map(_) => B::read(node, reader).map(Self::Long),
-        }
-    }
-
-    fn shape(book: &mut Book) -> Shape {
-        let (short, long) = (A::shape(book), B::shape(book));
-        Shape {
-            schema: json!({ "anyOf": [short.schema, long.schema] }),
-            called: format!("{}, or {}", short.called, long.called),
-            example: short.example,
-            note: [short.note, long.note].join(" ").trim().to_owned(),
-        }
-    }
-}
-
-/// A whole number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Whole<const MIN: u32, const MAX: u32>(pub(crate) u32);
-
-impl<const MIN: u32, const MAX: u32> Raw for Whole<MIN, MAX> {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let wanted = format!("a whole number from {MIN} to {MAX}");
-        let Value::Scalar(Scalar { text, sort }) = &*node.value else {
-            reader.wrong_type(node, &wanted, &MIN.to_string());
-            return None;
-        };
-        match text.parse::<u32>() {
-            Ok(number) if *sort == Sort::Number && (MIN..=MAX).contains(&number) => Some(Self(number)),
-            Ok(number) if *sort == Sort::Text && (MIN..=MAX).contains(&number) => {
-                let next = format!("Write `{number}`, without quotes.");
-                reader.mistake(node.line, "wrong-type", format!("`{number}` in quotes is a text in YAML."), next);
-                None
-            }
-            _ if *sort == Sort::Number => {
-                let what = format!("`{}` is not {wanted}.", shown(text));
-                reader.mistake(node.line, "invalid-value", what, format!("Write {wanted}."));
-                None
-            }
-            _ => {
-                reader.wrong_type(node, &wanted, &MIN.to_string());
-                None
-            }
-        }
-    }
-
-    fn shape(_: &mut Book) -> Shape {
-        let mut schema = json!({ "type": "integer", "minimum": MIN });
-        if let (true, Json::Object(schema)) = (MAX != u32::MAX, &mut schema) {
-            schema.insert("maximum".to_owned(), json!(MAX));
-        }
-        let to = if MAX == u32::MAX { String::new() } else { format!(" to {MAX}") };
-        Shape { schema, called: format!("whole number, {MIN}{to}"), example: MIN.to_string(), note: String::new() }
-    }
 }
 
 /// Declares a mapping: `required` and `optional` keys with their types and documentation.

@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::shape::{Book, Shape, Whole, record};
+use super::forms::Whole;
+use super::shape::{Book, Shape, record};
 use super::values::{AnyText, Argument, ContainerName, Identifier, InsidePath, NameOrArn, ValueFrom, VariableName};
 use super::{List, Named};
 use crate::config::read::{Raw, Reader};

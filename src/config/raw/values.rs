@@ -191,7 +191,7 @@ text! {
     /// A branch, as git allows it (`git help check-ref-format`), without `refs/heads/`.
     Branch = "a branch", like "main", Some("^(?!refs/)[^ ~^:?*\\[\\\\]+$"), Text,
     |text| {
-        let parts = text.split('/').all(|p| !p.is_empty() && !p.starts_with('.') && !p.ends_with(".lock"));
+        let parts = text.split('/').all(|p| !p.is_empty() && !p.starts_with('.') && p.rsplit_once('.').is_none_or(|(_, end)| end != "lock"));
         let plain = !text.chars().any(|c| c.is_control() || " ~^:?*[\\".contains(c));
         let words = ["true", "false", "yes", "no", "on", "off"].contains(&text.to_lowercase().as_str());
         parts && plain && !words && text.len() <= 255
