@@ -101,8 +101,17 @@ fn a_lower_layer_never_imports_a_higher_one() {
 
 #[test]
 fn the_pure_core_has_no_clock_no_environment_no_async_and_no_sdk() {
-    let banned =
-        ["async fn", ".await", "tokio::", "std::env", "Instant::now", "Timestamp::now", "std::fs", "reqwest", "tracing::"];
+    let banned = [
+        "async fn",
+        ".await",
+        "tokio::",
+        "std::env",
+        "Instant::now",
+        "Timestamp::now",
+        "std::fs",
+        "reqwest",
+        "tracing::",
+    ];
     for source in sources(&["src/rollout", "src/config", "src/report", "src/types"]) {
         for word in banned {
             assert!(!source.text.contains(word), "{} holds {word}", source.path);
@@ -181,7 +190,10 @@ fn current(file: &str, expected: &str) {
         return;
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "{file} is not current: run `UPDATE=1 cargo test --test architecture` and look at the change");
+    assert!(
+        found == expected,
+        "{file} is not current: run `UPDATE=1 cargo test --test architecture` and look at the change"
+    );
 }
 
 /// The same for the part of a file between two marks.
@@ -209,7 +221,8 @@ fn action_yml_equals_the_tables_of_inputs_and_outputs() {
          inputs:\n",
     );
     for input in INPUTS {
-        let _ = writeln!(text, "  {}:\n    description: {}\n    required: false", input.name, quoted(input.description));
+        let _ =
+            writeln!(text, "  {}:\n    description: {}\n    required: false", input.name, quoted(input.description));
         if let Some(default) = input.default {
             let _ = writeln!(text, "    default: {}", quoted(default));
         }
