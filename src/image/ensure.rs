@@ -73,14 +73,11 @@ impl Pipeline {
     ) -> Result<Built, Problem> {
         let begun = clock::instant();
         let Tags { others, mut warnings, .. } = tags(Some(source.commit), &spec.tags, &source.origin);
-        let context = async {
-            match &spec.build {
-                Some(build) => source.context(build, &self.options.cancel).await.map(Some),
-                None => Ok(None),
-            }
+        let registry = self.registry(repository.registry());
+        let context = match &spec.build {
+            Some(build) => Some(source.context(build, &self.options.cancel).await?),
+            None => None,
         };
-        let (context, registry) = futures_util::join!(context, self.registry(repository.registry()));
-        let (context, registry) = (context?, registry?);
         let identity = match context {
             Some(Context::Exact(identity)) => Some(identity.tag()),
             Some(Context::WithExtras(paths)) => {
@@ -94,12 +91,11 @@ impl Pipeline {
         };
         let wanted = Wanted { service, repository, source, commit: source.commit.into(), identity, others };
         let found = found(&registry, &wanted).await?;
-        let (how, manifest) = match self.existing(&registry, &wanted, &found, &mut warnings).await? {
-            Some(existing) => existing,
-            None => {
-                let build = spec.build.as_ref().ok_or_else(|| not_there(&wanted))?;
-                (How::Built, self.build(&registry, &wanted, build, &mut warnings).await?)
-            }
+        let (how, manifest) = if let Some(existing) = self.existing(&registry, &wanted, &found, &mut warnings).await? {
+            existing
+        } else {
+            let build = spec.build.as_ref().ok_or_else(|| not_there(&wanted))?;
+            (How::Built, self.build(&registry, &wanted, build, &mut warnings).await?)
         };
         let tags = self.name(&registry, &wanted, &found, &manifest, &mut warnings).await?;
         let image = repository.with_tag(wanted.commit.clone()).pinned(manifest.digest);
@@ -125,12 +121,15 @@ impl Pipeline {
         if revision == Some(wanted.source.commit) {
             return Ok(Some((How::FoundByCommit, by_commit.clone())));
         }
-        let says = revision.map_or_else(|| "has no revision label".to_owned(), |other| format!("says it is of {}", other.short()));
+        let says = revision
+            .map_or_else(|| "has no revision label".to_owned(), |other| format!("says it is of {}", other.short()));
         let image = wanted.repository.with_tag(wanted.commit.clone());
-        if registry.tags_are_fixed(wanted.repository).await? == Some(TagsMove::No) {
+        if registry.tags_move(wanted.repository).await? == Some(TagsMove::No) {
             return Err(Problem::refused(
                 "commit-tag-taken",
-                format!("{image} is not the image of this commit: it {says}, and tags of this repository cannot be moved."),
+                format!(
+                    "{image} is not the image of this commit: it {says}, and tags of this repository cannot be moved."
+                ),
                 "Remove that tag if nothing uses it (`aws ecr batch-delete-image`), or deploy another commit.",
             ));
         }
@@ -155,14 +154,18 @@ impl Pipeline {
                     wanted.repository,
                     source.checked_out.short()
                 ),
-                format!("Run `git checkout {}` (or check that commit out in the workflow), then run again.", source.commit),
+                format!(
+                    "Run `git checkout {}` (or check that commit out in the workflow), then run again.",
+                    source.commit
+                ),
             ));
         }
         let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
         self.login(std::slice::from_ref(wanted.repository.registry())).await?;
         let image = wanted.repository.with_tag(wanted.commit.clone());
         let labels = labels::labels(source);
-        let job = Job { spec: build, root: source.root(), image: &image, labels: &labels, scope: wanted.service.as_str() };
+        let job =
+            Job { spec: build, root: source.root(), image: &image, labels: &labels, scope: wanted.service.as_str() };
         self.say(wanted.service, &format!("building {image}"));
         let line = |text: &str| self.say(wanted.service, text);
         let pushed = match self.builder.build(&job, self.docker().await?, &self.options.mask, &line).await {
@@ -215,10 +218,8 @@ impl Pipeline {
         for (tag, done) in futures_util::future::try_join_all(asked).await? {
             match done {
                 Tagged::Done => have.push(tag),
-                Tagged::Taken => warnings.push(format!(
-                    "the tag {tag} was left where it is: tags of {} cannot be moved",
-                    wanted.repository
-                )),
+                Tagged::Taken => warnings
+                    .push(format!("the tag {tag} was left where it is: tags of {} cannot be moved", wanted.repository)),
             }
         }
         Ok(have)
@@ -227,10 +228,8 @@ impl Pipeline {
 
 /// One question for everything that may be there.
 async fn found(registry: &Registry, wanted: &Wanted<'_>) -> Result<Found, Problem> {
-    let named = |tag: &Tag| Name::Tag(tag.clone());
-    let mut names = vec![named(&wanted.commit)];
-    names.extend(wanted.identity.iter().map(named));
-    names.extend(wanted.others.iter().map(named));
+    let tags = std::iter::once(&wanted.commit).chain(&wanted.identity).chain(&wanted.others);
+    let names: Vec<Name> = tags.map(|tag| Name::Tag(tag.clone())).collect();
     let mut answers = registry.find(wanted.repository, &names).await?.into_iter();
     let commit = answers.next().flatten();
     let identity = wanted.identity.as_ref().and_then(|_| answers.next().flatten());

@@ -18,7 +18,11 @@ pub enum Ask {
 impl Pipeline {
     /// Binds a reference to its digest. A reference by tag costs one call (and one more or two for
     /// the commit); the tag stays in the result for people. No tag means `latest`, as for Docker.
-    pub async fn resolve_existing(&self, image: &ImageRef, ask: Ask) -> Result<(PinnedImage, Option<CommitSha>), Problem> {
+    pub async fn resolve_existing(
+        &self,
+        image: &ImageRef,
+        ask: Ask,
+    ) -> Result<(PinnedImage, Option<CommitSha>), Problem> {
         if let (Some(digest), Ask::Digest) = (image.digest(), ask) {
             return Ok((image.pinned(digest), None));
         }
@@ -27,7 +31,7 @@ impl Pipeline {
             (None, Some(tag)) => Name::Tag(tag.clone()),
             (None, None) => Name::Tag("latest".parse().expect("a constant tag")),
         };
-        let registry = self.registry(image.registry()).await?;
+        let registry = self.registry(image.registry());
         let Some(manifest) = registry.find_one(image, name).await? else {
             return Err(Problem::mistake(
                 "image-missing",

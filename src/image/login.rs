@@ -133,11 +133,12 @@ impl Logins {
         let Some(own) = users_folder(&self.environment) else { return Ok(None) };
         let config = read(&own)?;
         let key = if host.as_str() == "docker.io" { "https://index.docker.io/v1/" } else { host.as_str() };
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text =
+            |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let helper = text(config.get("credHelpers").and_then(|helpers| helpers.get(key)))
             .or_else(|| text(config.get("credsStore")));
         if let Some(helper) = helper {
-            return Ok(self.from_helper(&helper, key).await);
+            return Ok(self.helped(&helper, key).await);
         }
         let entry = config.get("auths").and_then(|auths| auths.get(key));
         let Some(auth) = text(entry.and_then(|entry| entry.get("auth"))) else { return Ok(None) };
@@ -150,7 +151,7 @@ impl Logins {
     }
 
     /// Asks a credential helper (docker-credential-helpers, "Usage"). One that fails knows nothing.
-    async fn from_helper(&self, helper: &str, key: &str) -> Option<Basic> {
+    async fn helped(&self, helper: &str, key: &str) -> Option<Basic> {
         let safe = helper.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let program = Program::new(format!("docker-credential-{helper}"), &self.environment, "the credential helper");
         let program = program.arg("get").input(key.to_owned().into()).within(std::time::Duration::from_secs(30));

@@ -109,8 +109,15 @@ impl Source {
             (tree, file, ignored)
         };
         let paths = [git_path(&build.context), git_path(&dockerfile), git_path(&ignore)];
-        let mut status =
-            vec!["status", "--porcelain=v1", "-z", "--no-renames", "--ignored=matching", "--untracked-files=normal", "--"];
+        let mut status = vec![
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--ignored=matching",
+            "--untracked-files=normal",
+            "--",
+        ];
         status.extend(paths.iter().map(String::as_str));
         let compare = async {
             // What is not checked out is not compared: it can be looked up, but never built.
@@ -185,8 +192,16 @@ struct Git<'a> {
 impl Git<'_> {
     async fn run(&self, args: &[&str]) -> Result<Finished, ProcessError> {
         // Literal paths: a folder called `*` is a folder. No optional locks: another git may be at work.
+        // No file-system monitor: the repository's configuration could name any program as one.
         Program::new("git", self.environment, "git")
-            .args(["-c", "safe.directory=*", "--no-optional-locks", "--literal-pathspecs"])
+            .args([
+                "-c",
+                "safe.directory=*",
+                "-c",
+                "core.fsmonitor=false",
+                "--no-optional-locks",
+                "--literal-pathspecs",
+            ])
             .args(args)
             .env("LC_ALL", "C")
             .in_directory(self.root)
@@ -224,7 +239,11 @@ impl Git<'_> {
 
 fn parsed(text: &str) -> Result<CommitSha, Problem> {
     text.trim().parse().map_err(|error| {
-        Problem::mistake("not-a-commit", format!("git names the commit in a way not understood: {error}"), "Use a SHA-1 repository.")
+        Problem::mistake(
+            "not-a-commit",
+            format!("git names the commit in a way not understood: {error}"),
+            "Use a SHA-1 repository.",
+        )
     })
 }
 

@@ -78,15 +78,18 @@ async fn other_registries_use_the_users_logins_and_helpers_masked_before_use() {
     let config = format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{auth}"}}}},"credHelpers":{{"quay.io":"shiplinetest"}}}}"#);
     std::fs::write(own.path().join("config.json"), config).unwrap();
     let helper = own.path().join("docker-credential-shiplinetest");
-    std::fs::write(&helper, "#!/bin/sh\nread host\necho \"{\\\"Username\\\":\\\"$host\\\",\\\"Secret\\\":\\\"from-helper\\\"}\"\n")
-        .unwrap();
+    std::fs::write(
+        &helper,
+        "#!/bin/sh\nread host\necho \"{\\\"Username\\\":\\\"$host\\\",\\\"Secret\\\":\\\"from-helper\\\"}\"\n",
+    )
+    .unwrap();
     std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
     let (logins, masked) = logins(&environment(own.path()));
 
     let file = logins.basic(&host("ghcr.io")).await.unwrap().unwrap();
     assert_eq!((file.user.as_str(), file.password.expose_secret()), ("me", "from-file"));
-    let helped = logins.basic(&host("quay.io")).await.unwrap().unwrap();
-    assert_eq!((helped.user.as_str(), helped.password.expose_secret()), ("quay.io", "from-helper"));
+    let known = logins.basic(&host("quay.io")).await.unwrap().unwrap();
+    assert_eq!((known.user.as_str(), known.password.expose_secret()), ("quay.io", "from-helper"));
     assert!(logins.basic(&host("localhost:5000")).await.unwrap().is_none());
     assert_eq!(*masked.lock().unwrap(), [auth, "from-file".to_owned(), "from-helper".to_owned()]);
     assert!(!format!("{file:?}").contains("from-file"));

@@ -31,7 +31,8 @@ pub(in crate::image) fn client(sdk: &SdkConfig, region: &Region) -> aws_sdk_ecr:
 
 /// The host of an overridden ECR endpoint, by the same settings the SDK reads.
 pub(in crate::image) fn endpoint_host(sdk: &SdkConfig) -> Option<String> {
-    let key = ServiceConfigKey::builder().service_id("ECR").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+    let key =
+        ServiceConfigKey::builder().service_id("ECR").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
     let special = sdk.service_config().and_then(|settings| settings.load_config(key));
     let url = special.or_else(|| sdk.endpoint_url().map(str::to_owned))?;
     let url = reqwest::Url::parse(&url).ok()?;
@@ -47,7 +48,11 @@ impl Ecr {
         &self.distribution
     }
 
-    pub(super) async fn find(&self, repository: &ImageRef, names: &[Name]) -> Result<Vec<Option<Manifest>>, RegistryError> {
+    pub(super) async fn find(
+        &self,
+        repository: &ImageRef,
+        names: &[Name],
+    ) -> Result<Vec<Option<Manifest>>, RegistryError> {
         let found = self.batch(repository, names).await?;
         if let Some(found) = assigned(names, &found) {
             return Ok(found);
@@ -74,7 +79,7 @@ impl Ecr {
             .set_accepted_media_types(Some(MEDIA_TYPES.iter().map(|&kind| kind.to_owned()).collect()))
             .send()
             .await
-            .map_err(|error| self.wrong(repository, failure("ecr:BatchGetImage", &error)))?;
+            .map_err(|error| Self::wrong(repository, failure("ecr:BatchGetImage", &error)))?;
         let mut batch = Batch::default();
         for image in answer.images() {
             batch.tags.push(image.image_id().and_then(ImageIdentifier::image_tag).map(str::to_owned));
@@ -94,7 +99,13 @@ impl Ecr {
         Ok(batch)
     }
 
-    pub(super) async fn put(&self, repository: &ImageRef, manifest: &Manifest, tag: Option<&Tag>) -> Result<Tagged, RegistryError> {
+    /// `PutImage` with what the registry already has: only the tag is new.
+    pub(super) async fn tag(
+        &self,
+        repository: &ImageRef,
+        manifest: &Manifest,
+        tag: &Tag,
+    ) -> Result<Tagged, RegistryError> {
         let text = String::from_utf8(manifest.bytes.clone())
             .map_err(|_| RegistryError::Wrong("the image's manifest is not text".to_owned()))?;
         let answer = self
@@ -105,7 +116,7 @@ impl Ecr {
             .image_manifest(text)
             .image_manifest_media_type(&manifest.media_type)
             .image_digest(manifest.digest.to_string())
-            .set_image_tag(tag.map(|tag| tag.as_str().to_owned()))
+            .image_tag(tag.as_str())
             .send()
             .await;
         match answer {
@@ -114,14 +125,13 @@ impl Ecr {
                 // The very same image with the very same tag.
                 Some("ImageAlreadyExistsException") => Ok(Tagged::Done),
                 Some("ImageTagAlreadyExistsException") => self.taken(repository, manifest, tag).await,
-                _ => Err(self.wrong(repository, failure("ecr:PutImage", &error))),
+                _ => Err(Self::wrong(repository, failure("ecr:PutImage", &error))),
             },
         }
     }
 
     /// A taken tag is only a loss when another image has it.
-    async fn taken(&self, repository: &ImageRef, manifest: &Manifest, tag: Option<&Tag>) -> Result<Tagged, RegistryError> {
-        let Some(tag) = tag else { return Ok(Tagged::Done) };
+    async fn taken(&self, repository: &ImageRef, manifest: &Manifest, tag: &Tag) -> Result<Tagged, RegistryError> {
         let holder = self.batch(repository, &[Name::Tag(tag.clone())]).await?.images.pop();
         let same = holder.is_some_and(|holder| holder.digest == manifest.digest);
         Ok(if same { Tagged::Done } else { Tagged::Taken })
@@ -136,7 +146,7 @@ impl Ecr {
             .layer_digest(&blob.digest)
             .send()
             .await
-            .map_err(|error| self.wrong(repository, failure("ecr:GetDownloadUrlForLayer", &error)))?;
+            .map_err(|error| Self::wrong(repository, failure("ecr:GetDownloadUrlForLayer", &error)))?;
         let url = answer.download_url().unwrap_or_default();
         self.distribution.download(url, blob).await
     }
@@ -149,14 +159,13 @@ impl Ecr {
             .repository_names(repository.repository().as_str())
             .send()
             .await
-            .map_err(|error| self.wrong(repository, failure("ecr:DescribeRepositories", &error)))?;
+            .map_err(|error| Self::wrong(repository, failure("ecr:DescribeRepositories", &error)))?;
         let setting = answer.repositories().first().and_then(|found| found.image_tag_mutability());
         // `*_WITH_EXCLUSION` settings depend on the tag; the push itself then tells.
         Ok(if setting == Some(&ImageTagMutability::Immutable) { TagsMove::No } else { TagsMove::Yes })
     }
 
-    #[expect(clippy::unused_self, reason = "reads as what this registry makes of a failure")]
-    fn wrong(&self, repository: &ImageRef, failure: crate::engine::ProviderFailure) -> RegistryError {
+    fn wrong(repository: &ImageRef, failure: crate::engine::ProviderFailure) -> RegistryError {
         if is_missing(&failure) && failure.code.as_deref() == Some("RepositoryNotFoundException") {
             return RegistryError::NoRepository(repository.clone());
         }
