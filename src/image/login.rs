@@ -87,6 +87,14 @@ impl Logins {
         }
     }
 
+    /// The token for an ECR registry, private or public; nothing for any other host.
+    pub(super) async fn of_ecr(&self, host: &RegistryHost) -> Result<Option<Basic>, Problem> {
+        match Reach::of(host) {
+            Some(reach) => self.token(reach).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn token(&self, reach: Reach) -> Result<Basic, Problem> {
         let cell = Arc::clone(self.tokens.lock().await.entry(reach.clone()).or_default());
         cell.get_or_try_init(|| self.ask(reach)).await.cloned()

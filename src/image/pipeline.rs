@@ -70,10 +70,11 @@ impl Pipeline {
         }
     }
 
-    /// Logs in to these registries, all at once, in the private Docker configuration: for base
-    /// images of other private registries. A registry that is built for needs no call.
+    /// Logs in to these ECR registries, private and public, all at once, in the private Docker
+    /// configuration: for base images. The registry that is built for needs no call, and other
+    /// registries keep the user's own logins, so naming one changes nothing.
     pub async fn login(&self, hosts: &[RegistryHost]) -> Result<(), Problem> {
-        let wanted = hosts.iter().map(async |host| Ok::<_, Problem>((host.clone(), self.logins.basic(host).await?)));
+        let wanted = hosts.iter().map(async |host| Ok::<_, Problem>((host.clone(), self.logins.of_ecr(host).await?)));
         let found = futures_util::future::try_join_all(wanted).await?;
         let logins: Vec<_> = found.into_iter().filter_map(|(host, basic)| Some((host, basic?))).collect();
         self.docker().await?.add(&logins).await

@@ -464,3 +464,63 @@ async fn an_existing_reference_with_a_digest_needs_no_call_and_one_that_is_not_t
     let absent = world.by_port(&world.reference(&world.free_name())).with_tag("x".parse().unwrap());
     assert_eq!(world.pipeline().resolve_existing(&absent, Ask::Digest).await.unwrap_err().code, "repository-missing");
 }
+
+#[tokio::test]
+async fn a_registry_that_is_not_ecr_does_all_of_it_through_the_distribution_api() {
+    let world = World::here().await;
+    for kind in [Repository::Mutable, Repository::Immutable] {
+        let fixed = matches!(kind, Repository::Immutable);
+        let by_name = world.repository(kind).await;
+        let repository = world.by_port(&by_name);
+        let checkout = Checkout::new("FROM busybox:local\nCOPY . /app\n").await;
+        let with_latest = ImageSpec { tags: vec![TagRule::Latest], ..spec(&repository) };
+        let source = checkout.source().await;
+        let built = world.pipeline().ensure(&service(), &with_latest, &repository, &source).await.unwrap();
+        assert_eq!(built.how, How::Built);
+        assert_eq!(world.digest(&by_name, "latest").await.unwrap(), built.image.digest().to_string());
+
+        checkout.write("readme.md", "nothing of the service");
+        checkout.commit().await;
+        let next = checkout.source().await;
+        let pipeline = world.pipeline_without_docker();
+        let found = pipeline.ensure(&service(), &with_latest, &repository, &next).await.unwrap();
+        assert_eq!((found.how, found.image.digest()), (How::FoundBySource, built.image.digest()));
+        assert_eq!(world.digest(&by_name, &next.commit.to_string()).await.unwrap(), built.image.digest().to_string());
+
+        checkout.write("app/new", "2");
+        checkout.commit().await;
+        let third = checkout.source().await;
+        let other = world.pipeline().ensure(&service(), &with_latest, &repository, &third).await.unwrap();
+        let latest = world.digest(&by_name, "latest").await.unwrap();
+        assert_eq!(latest == built.image.digest().to_string(), fixed);
+        assert_eq!(other.warnings.len(), usize::from(fixed), "{:?}", other.warnings);
+    }
+}
+
+#[tokio::test]
+async fn files_git_does_not_keep_are_built_in_but_never_shared_with_other_commits() {
+    let world = World::here().await;
+    let repository = world.repository(Repository::Mutable).await;
+    let checkout = Checkout::new("FROM busybox:local\nCOPY . /app\n").await;
+    checkout.write("app/generated", "by an earlier step");
+    let source = checkout.source().await;
+    let built = world.pipeline().ensure(&service(), &spec(&repository), &repository, &source).await.unwrap();
+    assert!(built.warnings[0].contains("app/generated"), "{:?}", built.warnings);
+    assert!(built.tags.iter().all(|tag| !tag.as_str().starts_with("tree-")), "{:?}", built.tags);
+    let again = world.pipeline_without_docker().ensure(&service(), &spec(&repository), &repository, &source).await;
+    assert_eq!(again.unwrap().how, How::FoundByCommit);
+}
+
+#[tokio::test]
+async fn a_cache_the_builder_cannot_keep_is_a_warning_and_the_image_is_built() {
+    let world = World::here().await;
+    let checkout = Checkout::new("FROM busybox:local\nCOPY . /app\n").await;
+    let source = checkout.source().await;
+    for cache in [BuildCache::Registry, BuildCache::Gha] {
+        let repository = world.repository(Repository::Mutable).await;
+        let cached = building(spec(&repository), |build| build.cache = cache);
+        let built = world.pipeline().ensure(&service(), &cached, &repository, &source).await.unwrap();
+        assert_eq!(built.how, How::Built);
+        assert!(built.warnings[0].contains("layer cache is not used"), "{:?}", built.warnings);
+    }
+}

@@ -388,29 +388,4 @@ fn parameter(parameters: &str, name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_http_is_only_spoken_to_this_machine() {
-        let scheme = |host: &str, endpoint| Scheme::of(&host.parse().unwrap(), endpoint);
-        let ecr = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
-        for host in ["localhost:5000", "127.0.0.1:5000", "127.1.2.3", "localhost"] {
-            assert_eq!(scheme(host, None), Scheme::Http, "{host}");
-        }
-        for host in ["ghcr.io", "localhost.example.com", "128.0.0.1:5000", ecr, "public.ecr.aws"] {
-            assert_eq!(scheme(host, None), Scheme::Https, "{host}");
-        }
-        assert_eq!(scheme(ecr, Some("127.0.0.1")), Scheme::Http);
-        assert_eq!(scheme(ecr, Some("vpce-1.example.com")), Scheme::Https);
-        assert_eq!(scheme("ghcr.io", Some("127.0.0.1")), Scheme::Https);
-    }
-
-    #[test]
-    fn a_challenge_is_read() {
-        let challenge = "realm=\"https://auth.example.com/token\",service=\"registry.example.com\"";
-        assert_eq!(parameter(challenge, "realm").unwrap(), "https://auth.example.com/token");
-        assert_eq!(parameter(challenge, "service").unwrap(), "registry.example.com");
-        assert_eq!(parameter(challenge, "scope"), None);
-    }
-}
+mod tests;

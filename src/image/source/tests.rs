@@ -89,6 +89,17 @@ async fn a_checkout_tells_commit_time_branch_tags_and_remote() {
 }
 
 #[tokio::test]
+async fn a_checkout_that_belongs_to_another_user_is_read() {
+    let mut checkout = Checkout::new().await;
+    // Git's own way to test its check of ownership.
+    checkout.environment.insert("GIT_TEST_ASSUME_DIFFERENT_OWNER".into(), "1".into());
+    let plain = Program::new("git", &checkout.environment, "git").args(["rev-parse", "HEAD"]);
+    let refused = plain.in_directory(checkout.folder.path()).run(&Cancel::new(), &|_, _| {}).await;
+    assert!(refused.unwrap_err().tail().join(" ").contains("dubious ownership"));
+    checkout.identity(&build()).await;
+}
+
+#[tokio::test]
 async fn a_commit_elsewhere_in_the_repository_keeps_the_identity() {
     let checkout = Checkout::new().await;
     let first = checkout.identity(&build()).await;

@@ -137,7 +137,9 @@ impl World {
         use std::os::unix::fs::PermissionsExt as _;
         let bin = self.home.path().join("without-buildx");
         std::fs::create_dir(&bin).unwrap();
-        let docker = self.environment["PATH"].split(':').map(|folder| Path::new(folder).join("docker"));
+        // The distribution's client comes first: an old one has BuildKit inside, without any plugin.
+        let path = self.environment["PATH"].split(':');
+        let docker = std::iter::once("/usr/bin").chain(path).map(|folder| Path::new(folder).join("docker"));
         let docker = docker.into_iter().find(|docker| docker.exists()).unwrap();
         let script = format!("#!/bin/sh\n[ \"$1\" = buildx ] && exit 1\nexec {} \"$@\"\n", docker.display());
         std::fs::write(bin.join("docker"), script).unwrap();
