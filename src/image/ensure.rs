@@ -97,7 +97,7 @@ impl Pipeline {
             let build = spec.build.as_ref().ok_or_else(|| not_there(&wanted))?;
             (How::Built, self.build(&registry, &wanted, build, &mut warnings).await?)
         };
-        let tags = self.name(&registry, &wanted, &found, &manifest, &mut warnings).await?;
+        let tags = name(&registry, &wanted, &found, how, &manifest, &mut warnings).await?;
         let image = repository.with_tag(wanted.commit.clone()).pinned(manifest.digest);
         self.say(service, &format!("{} {}", said(how), image.by_digest()));
         Ok(Built { image, how, tags, warnings, took: begun.elapsed() })
@@ -195,35 +195,38 @@ impl Pipeline {
             )
         })
     }
+}
 
-    /// Gives the image every tag it should have and does not.
-    async fn name(
-        &self,
-        registry: &Registry,
-        wanted: &Wanted<'_>,
-        found: &Found,
-        manifest: &Manifest,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<Tag>, Problem> {
-        let commit = (&wanted.commit, found.commit.as_ref());
-        let identity = wanted.identity.iter().map(|tag| (tag, found.identity.as_ref()));
-        let others = found.others.iter().map(|(tag, manifest)| (tag, manifest.as_ref()));
-        let all = std::iter::once(commit).chain(identity).chain(others);
-        let asked = all.map(async |(tag, holder)| {
-            let there = holder.is_some_and(|holder| holder.digest == manifest.digest);
-            let done = if there { Tagged::Done } else { registry.tag(wanted.repository, manifest, tag).await? };
-            Ok::<_, RegistryError>((tag.clone(), done))
-        });
-        let mut have = Vec::new();
-        for (tag, done) in futures_util::future::try_join_all(asked).await? {
-            match done {
-                Tagged::Done => have.push(tag),
-                Tagged::Taken => warnings
-                    .push(format!("the tag {tag} was left where it is: tags of {} cannot be moved", wanted.repository)),
-            }
+/// Gives the image every tag it should have and does not.
+async fn name(
+    registry: &Registry,
+    wanted: &Wanted<'_>,
+    found: &Found,
+    how: How,
+    manifest: &Manifest,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Tag>, Problem> {
+    let holds = |holder: Option<&Manifest>| holder.is_some_and(|holder| holder.digest == manifest.digest);
+    let commit = (&wanted.commit, found.commit.as_ref());
+    // What was found by its commit alone may have been built with other settings, or with files git
+    // does not keep: only what was built here and now is known to be the image of this source.
+    let proven = how == How::Built || holds(found.identity.as_ref());
+    let identity = wanted.identity.iter().filter(|_| proven).map(|tag| (tag, found.identity.as_ref()));
+    let others = found.others.iter().map(|(tag, manifest)| (tag, manifest.as_ref()));
+    let all = std::iter::once(commit).chain(identity).chain(others);
+    let asked = all.map(async |(tag, holder)| {
+        let done = if holds(holder) { Tagged::Done } else { registry.tag(wanted.repository, manifest, tag).await? };
+        Ok::<_, RegistryError>((tag.clone(), done))
+    });
+    let mut have = Vec::new();
+    for (tag, done) in futures_util::future::try_join_all(asked).await? {
+        match done {
+            Tagged::Done => have.push(tag),
+            Tagged::Taken => warnings
+                .push(format!("the tag {tag} was left where it is: tags of {} cannot be moved", wanted.repository)),
         }
-        Ok(have)
     }
+    Ok(have)
 }
 
 /// One question for everything that may be there.

@@ -123,7 +123,9 @@ impl Logins {
             }
         };
         let token = SecretString::from(token.unwrap_or_default());
-        (self.mask)(token.expose_secret());
+        if !token.expose_secret().is_empty() {
+            (self.mask)(token.expose_secret());
+        }
         let pair = BASE64.decode(token.expose_secret()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let Some((user, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) else {
             return Err(Problem::provider(
@@ -208,8 +210,8 @@ impl DockerConfig {
     pub(super) fn new(environment: &Environment) -> Result<Self, Problem> {
         let users = users_folder(environment);
         let mut content = users.as_deref().map_or_else(|| Ok(Map::new()), read)?;
-        let parent = environment.get("RUNNER_TEMP").map(PathBuf::from).filter(|folder| folder.is_dir());
-        let parent = parent.unwrap_or_else(std::env::temp_dir);
+        let named = ["RUNNER_TEMP", "TMPDIR"].iter().filter_map(|name| environment.get(*name)).map(PathBuf::from);
+        let parent = named.into_iter().find(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("/tmp"));
         let folder = tempfile::Builder::new()
             .prefix("shipline-docker-")
             .permissions(std::fs::Permissions::from_mode(0o700))

@@ -507,8 +507,21 @@ async fn files_git_does_not_keep_are_built_in_but_never_shared_with_other_commit
     let built = world.pipeline().ensure(&service(), &spec(&repository), &repository, &source).await.unwrap();
     assert!(built.warnings[0].contains("app/generated"), "{:?}", built.warnings);
     assert!(built.tags.iter().all(|tag| !tag.as_str().starts_with("tree-")), "{:?}", built.tags);
-    let again = world.pipeline_without_docker().ensure(&service(), &spec(&repository), &repository, &source).await;
+    let without_docker = world.pipeline_without_docker();
+    let again = without_docker.ensure(&service(), &spec(&repository), &repository, &source).await;
     assert_eq!(again.unwrap().how, How::FoundByCommit);
+
+    // Nor when the file is gone: the image has it in, and a commit of the same source gets its own.
+    checkout.remove("app/generated");
+    let again = without_docker.ensure(&service(), &spec(&repository), &repository, &source).await.unwrap();
+    assert_eq!(again.how, How::FoundByCommit);
+    assert!(again.tags.iter().all(|tag| !tag.as_str().starts_with("tree-")), "{:?}", again.tags);
+    checkout.write("readme.md", "nothing of the service");
+    checkout.commit().await;
+    let next = checkout.source().await;
+    let other = world.pipeline().ensure(&service(), &spec(&repository), &repository, &next).await.unwrap();
+    assert_eq!(other.how, How::Built);
+    assert_ne!(other.image.digest(), built.image.digest());
 }
 
 #[tokio::test]

@@ -216,33 +216,4 @@ fn manifest(image: &Image) -> Result<Manifest, RegistryError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn image(text: &str) -> Manifest {
-        Manifest::new(text.as_bytes().to_vec(), None)
-    }
-
-    fn tag(text: &str) -> Name {
-        Name::Tag(text.parse().unwrap())
-    }
-
-    #[test]
-    fn images_are_put_in_the_order_of_the_names() {
-        let batch = Batch {
-            images: vec![image("b"), image("a")],
-            tags: vec![Some("two".into()), Some("one".into())],
-            missing: vec!["three".into()],
-        };
-        let found = assigned(&[tag("one"), tag("three"), tag("two"), Name::Digest(image("a").digest)], &batch).unwrap();
-        assert_eq!(found, [Some(image("a")), None, Some(image("b")), Some(image("a"))]);
-    }
-
-    #[test]
-    fn one_image_for_several_tags_needs_no_second_call_and_two_unnamed_ones_do() {
-        let same = Batch { images: vec![image("a"), image("a")], tags: vec![None, None], missing: Vec::new() };
-        assert_eq!(assigned(&[tag("one"), tag("two")], &same).unwrap(), [Some(image("a")), Some(image("a"))]);
-        let other = Batch { images: vec![image("a"), image("b")], tags: vec![None, None], missing: Vec::new() };
-        assert!(assigned(&[tag("one"), tag("two")], &other).is_none());
-    }
-}
+mod tests;

@@ -240,6 +240,10 @@ impl Checkout {
         std::fs::write(path, text).unwrap();
     }
 
+    pub(crate) fn remove(&self, path: &str) {
+        std::fs::remove_file(self.folder.path().join(path)).unwrap();
+    }
+
     pub(crate) async fn commit(&self) {
         self.git(&["add", "-A"]).await;
         self.git(&["commit", "-q", "-m", "change"]).await;
