@@ -2,9 +2,9 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::lost;
 use crate::engine::ProviderFailure;
 use crate::engine::target::FailureKind;
 
@@ -24,7 +24,7 @@ where
     let kind = kind(error, code.as_deref(), status);
     let message = match error {
         SdkError::ServiceError(_) => error.message().map_or_else(|| fallback(code.as_deref(), status), str::to_owned),
-        _ => DisplayErrorContext(error).to_string(),
+        _ => lost::find(error).map_or_else(|| lost::in_words(error), |lost| lost.problem.to_string()),
     };
     ProviderFailure { operation: operation.to_owned(), code, message, request_id, kind }
 }
@@ -37,7 +37,13 @@ fn fallback(code: Option<&str>, status: Option<u16>) -> String {
     }
 }
 
-fn kind<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option<u16>) -> FailureKind {
+fn kind<E>(error: &SdkError<E, HttpResponse>, code: Option<&str>, status: Option<u16>) -> FailureKind
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    if let Some(lost) = lost::find(error) {
+        return lost.kind;
+    }
     match error {
         SdkError::ServiceError(_) => {}
         // Building a request fails for want of credentials or region; nothing was sent.

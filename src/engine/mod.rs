@@ -7,14 +7,22 @@
 
 pub mod clock;
 mod drive;
+mod effects;
+mod http_check;
 mod journal;
 mod reporter;
 pub mod target;
 pub mod wait;
 
+pub use drive::{Driven, Limits, Targets, drive};
 pub use journal::{Journal, JournalFailed, MemoryJournal};
 pub use reporter::{News, Reporter};
 pub use target::{
     Back, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target, TargetError, Wish,
 };
 pub use tokio_util::sync::CancellationToken as Cancel;
+
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;

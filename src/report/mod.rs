@@ -1,1 +1,17 @@
 //! What people read: a pure view of a rollout, as Markdown and as plain text.
+//!
+//! [`View`] is also the machine output (`report`, `--json`): versioned, and within a version fields
+//! are only added. Nothing here reads a clock or knows a provider. Text that came from people,
+//! programs or logs is escaped where it enters a format, in one place ([`escape`]).
+
+pub mod escape;
+mod markdown;
+mod plain;
+mod view;
+
+pub use markdown::summary;
+pub use plain::text;
+pub use view::{Commit, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view};
+
+#[cfg(test)]
+mod tests;

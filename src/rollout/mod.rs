@@ -24,3 +24,6 @@ pub use record::{Entry, Record, SCHEMA_VERSION, UnreadableRecord};
 pub use revision::{Direction, Revision, Shift, TargetKind, TargetPlace};
 pub use service::ServiceState;
 pub use transition::Unexpected;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Shift};
+use super::{Cause, Shift, Touched};
 
 /// Where one service stands. Its state alone says which effect is due for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,14 +28,15 @@ pub enum ServiceState {
     Failed {
         /// Why.
         cause: Box<Cause>,
-        /// The change, if one was accepted.
-        shift: Option<Shift>,
+        /// Whether it may have changed all the same.
+        touched: Touched,
     },
     /// The previous revision is being asked for. Effect: revert.
     Reverting {
         /// Why this very service failed; absent when it goes back because another one did.
         cause: Option<Box<Cause>>,
-        /// The change to take back, if one was accepted.
+        /// The change to take back, if one was accepted; or the way back, when it waited behind
+        /// something and has to be asked for again.
         shift: Option<Shift>,
     },
     /// The target is going back. Effect: follow.

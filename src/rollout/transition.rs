@@ -7,7 +7,7 @@
 
 use super::event::Touched;
 use super::phase::Services;
-use super::{Event, Outcome, Phase, Plan, Reason, ServiceState};
+use super::{Cause, Event, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::config::spec::OnFailure;
 
 /// An event that does not fit; the phase is as it was.
@@ -56,10 +56,7 @@ fn shifting(wave: usize, mut services: Services, event: Event, plan: &Plan) -> R
         },
         Event::ApplyFailed { service, cause, touched } => match services.get_mut(&service) {
             Some(state @ ServiceState::Applying) => {
-                *state = match touched {
-                    Touched::No => ServiceState::Failed { cause: cause.clone(), shift: None },
-                    Touched::Perhaps => ServiceState::Reverting { cause: Some(cause.clone()), shift: None },
-                };
+                *state = not_applied(cause.clone(), touched);
                 let why = Reason::ServiceFailed { service, cause };
                 Ok(fail(wave, services, why, plan))
             }
@@ -82,6 +79,13 @@ fn shifting(wave: usize, mut services: Services, event: Event, plan: &Plan) -> R
                 Ok(fail(wave, services, why, plan))
             }
             _ => unexpected(Phase::Shifting { wave, services }, Event::Superseded { service, by }),
+        },
+        Event::AskAgain { service } => match services.get_mut(&service) {
+            Some(state @ ServiceState::Moving { .. }) => {
+                *state = ServiceState::Applying;
+                Ok(Phase::Shifting { wave, services })
+            }
+            _ => unexpected(Phase::Shifting { wave, services }, Event::AskAgain { service }),
         },
         // A cancel takes back everything, whatever `on-failure` says: it was nobody's failure.
         Event::CancelRequested => {
@@ -120,6 +124,7 @@ fn verifying(check: usize, mut services: Services, event: Event, plan: &Plan) ->
         | Event::Served { .. }
         | Event::Broke { .. }
         | Event::Superseded { .. }
+        | Event::AskAgain { .. }
         | Event::Reverted { .. }
         | Event::RevertFailed { .. }) => unexpected(Phase::Verifying { check, services }, other),
     }
@@ -132,6 +137,7 @@ fn rolling_back(why: Reason, mut services: Services, event: Event) -> Result<Pha
         | Event::Served { service }
         | Event::Broke { service, .. }
         | Event::Superseded { service, .. }
+        | Event::AskAgain { service }
         | Event::Reverted { service, .. }
         | Event::RevertFailed { service, .. } => service.clone(),
         Event::CancelRequested => {
@@ -180,12 +186,16 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
             | ServiceState::Applying,
             Event::Superseded { by, .. },
         ) => Some(ServiceState::Superseded { by: by.clone() }),
+        // The way back that waited is asked for again, with what is known of it.
+        (ServiceState::Returning { cause, shift }, Event::AskAgain { .. }) => {
+            Some(ServiceState::Reverting { cause, shift: Some(shift) })
+        }
+        (ServiceState::Moving { .. }, Event::AskAgain { .. }) => Some(ServiceState::Applying),
         // With `roll-back-failed` the other services of the wave go on.
         (ServiceState::Applying, Event::Applied { shift, .. }) => Some(ServiceState::Moving { shift: shift.clone() }),
-        (ServiceState::Applying, Event::ApplyFailed { cause, touched, .. }) => Some(match touched {
-            Touched::No => ServiceState::Failed { cause: cause.clone(), shift: None },
-            Touched::Perhaps => ServiceState::Reverting { cause: Some(cause.clone()), shift: None },
-        }),
+        (ServiceState::Applying, Event::ApplyFailed { cause, touched, .. }) => {
+            Some(not_applied(cause.clone(), *touched))
+        }
         (ServiceState::Moving { shift }, Event::Served { .. }) => Some(ServiceState::Serving { shift }),
         (ServiceState::Moving { shift }, Event::Broke { cause, .. }) => {
             Some(ServiceState::Reverting { cause: Some(cause.clone()), shift: Some(shift) })
@@ -207,12 +217,21 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
             | Event::Served { .. }
             | Event::Broke { .. }
             | Event::Superseded { .. }
+            | Event::AskAgain { .. }
             | Event::Reverted { .. }
             | Event::RevertFailed { .. }
             | Event::CheckPassed { .. }
             | Event::CheckFailed { .. }
             | Event::CancelRequested,
         ) => None,
+    }
+}
+
+/// A change that was not accepted: left alone when certainly nothing happened, else looked at again.
+fn not_applied(cause: Box<Cause>, touched: Touched) -> ServiceState {
+    match touched {
+        Touched::No => ServiceState::Failed { cause, touched },
+        Touched::Perhaps => ServiceState::Reverting { cause: Some(cause), shift: None },
     }
 }
 
@@ -226,8 +245,8 @@ fn fail(wave: usize, mut services: Services, why: Reason, plan: &Plan) -> Phase 
         OnFailure::RollBackFailed => settle_back(why, services),
         OnFailure::Hold => {
             for state in services.values_mut() {
-                if let ServiceState::Reverting { cause: Some(cause), shift } = state.clone() {
-                    *state = ServiceState::Failed { cause, shift };
+                if let ServiceState::Reverting { cause: Some(cause), .. } = state.clone() {
+                    *state = ServiceState::Failed { cause, touched: Touched::Perhaps };
                 }
             }
             settle_wave(wave, services, plan)
@@ -263,8 +282,25 @@ fn settle_wave(wave: usize, services: Services, plan: &Plan) -> Phase {
     }
     match first_failure(&services) {
         // Only `hold` comes here with a failure: nothing is taken back, and no further wave starts.
-        Some(why) => Phase::Done { outcome: Outcome::Held { why }, services },
+        Some(why) if services.values().any(was_touched) => Phase::Done { outcome: Outcome::Held { why }, services },
+        Some(why) => Phase::Done { outcome: Outcome::NothingChanged { why }, services },
         None => Phase::begin_wave(wave + 1, services, plan),
+    }
+}
+
+/// Whether this deployment changed, or may have changed, something here.
+fn was_touched(state: &ServiceState) -> bool {
+    match state {
+        ServiceState::Waiting | ServiceState::Unchanged | ServiceState::Failed { touched: Touched::No, .. } => false,
+        ServiceState::Applying
+        | ServiceState::Moving { .. }
+        | ServiceState::Serving { .. }
+        | ServiceState::Failed { touched: Touched::Perhaps, .. }
+        | ServiceState::Reverting { .. }
+        | ServiceState::Returning { .. }
+        | ServiceState::Restored { .. }
+        | ServiceState::Superseded { .. }
+        | ServiceState::Stuck { .. } => true,
     }
 }
 

@@ -1,1 +1,149 @@
 //! ECS services on Fargate or EC2.
+//!
+//! What it is: [`EcsTarget`], the [`Target`] of one service. Reading order: `facts` (what is written
+//! into plans), `prepare`, `apply`, `observe` with its pure `judge`, `revert`, `explain`, `past`;
+//! `raw`, `render` and `same` are about task definitions, `live`, `truth` and `tasks` read ECS in
+//! our own words. What it is not: it never balances traffic, ECS does.
+//!
+//! Invariants: a task definition travels as raw JSON, so that no field is lost; what decides is the
+//! service deployment, `deployments[]` only where that cannot be had; whatever changes the service
+//! looks first, and is never sent again blindly.
+
+mod apply;
+mod calls;
+mod explain;
+mod facts;
+mod file;
+mod health;
+mod judge;
+mod links;
+mod live;
+mod logs;
+mod observe;
+mod past;
+mod prepare;
+mod raw;
+mod render;
+mod revert;
+mod said;
+mod same;
+mod tasks;
+mod truth;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+use async_trait::async_trait;
+use aws_types::SdkConfig;
+
+use crate::config::spec::{EcsSpec, Strategy};
+use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Wish};
+use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
+use crate::types::ServiceName;
+
+/// One ECS service.
+#[derive(Debug)]
+pub struct EcsTarget {
+    /// For logs and load balancers, whose clients are only made when something failed.
+    config: SdkConfig,
+    /// Tries again by itself.
+    patient: aws_sdk_ecs::Client,
+    /// Sends each request once.
+    once: aws_sdk_ecs::Client,
+    service: ServiceName,
+    spec: EcsSpec,
+    strategy: Strategy,
+    root: PathBuf,
+    region: String,
+    asking: truth::Asking,
+    memory: Memory,
+}
+
+/// What was learnt on the way; lost in a crash, and learnt again.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Service deployment ARNs by primary deployment id.
+    deployments: Mutex<BTreeMap<String, String>>,
+    /// Looks that did not find the service deployment.
+    misses: AtomicU32,
+    /// Looks so far.
+    looks: AtomicU32,
+    /// Whether stopped tasks may not be read.
+    tasks_denied: AtomicBool,
+    /// Notices that were handed out.
+    told: Mutex<Vec<String>>,
+}
+
+impl EcsTarget {
+    /// The service that `spec` names, with that session. `root` is the repository: a task definition
+    /// file is read relative to it. No call is made.
+    pub fn new(config: &SdkConfig, service: &ServiceName, spec: &EcsSpec, strategy: Strategy, root: &Path) -> Self {
+        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        Self {
+            patient: calls::patient(config),
+            once: calls::once(config),
+            config: config.clone(),
+            service: service.clone(),
+            spec: spec.clone(),
+            strategy,
+            root: root.to_owned(),
+            region,
+            asking: truth::Asking::default(),
+            memory: Memory::default(),
+        }
+    }
+
+    /// The cluster's name, for people.
+    fn cluster_name(&self) -> &str {
+        self.spec.cluster.rsplit('/').next().unwrap_or(&self.spec.cluster)
+    }
+
+    /// The service's name, for people.
+    fn service_name(&self) -> &str {
+        self.spec.service.rsplit('/').next().unwrap_or(&self.spec.service)
+    }
+
+    /// The task definition a revision stands for.
+    fn definition_of(revision: &Revision) -> String {
+        facts::of_revision(revision).map_or_else(|_| revision.id.clone(), |facts| facts.task_definition)
+    }
+}
+
+#[async_trait]
+impl Target for EcsTarget {
+    fn place(&self) -> TargetPlace {
+        TargetPlace {
+            kind: TargetKind::Ecs,
+            name: format!("{}/{}", self.cluster_name(), self.service_name()),
+            region: self.region.clone(),
+            console: Some(links::service(&self.region, self.cluster_name(), self.service_name())),
+            url: None,
+        }
+    }
+
+    async fn prepare(&self, wish: &Wish) -> Result<Preparation, TargetError> {
+        self.prepare_wish(wish).await.map(|service| Preparation { service })
+    }
+
+    async fn apply(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
+        self.apply_plan(plan).await
+    }
+
+    async fn observe(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
+        self.observe_shift(plan, shift).await
+    }
+
+    async fn explain(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
+        self.explain_cause(plan, shift, seen).await
+    }
+
+    async fn revert(&self, plan: &ServicePlan, shift: Option<&Shift>) -> Result<Back, Box<Cause>> {
+        self.revert_plan(plan, shift).await.map_err(Box::new)
+    }
+
+    async fn past(&self) -> Result<Past, TargetError> {
+        self.read_past().await
+    }
+}

@@ -1,1 +1,50 @@
-//! x
+//! Simulators over real HTTP for the AWS and GitHub interfaces that no
+//! emulator offers.
+//!
+//! One server on one port speaks ECS, App Runner, CloudWatch Logs, `ELBv2`, STS
+//! and ECR (told apart by `X-Amz-Target` or `Action`) and a part of GitHub's
+//! REST API (told apart by path). It is written from the providers' API
+//! documentation, never from Shipline's clients, and shares no code with them:
+//! a wrong guess in a client must meet a second, independent reading.
+//!
+//! Reading order: [`AwsWorld`] is what tests hold; [`Seed`] says what exists,
+//! [`Rule`] and [`Behaviour`] how deployments end, [`Fault`] what goes wrong on
+//! the wire; `ecs/deployment.rs` and `apprunner/operation.rs` are the two state
+//! machines. State moves only when a request arrives: every request first
+//! replays what became due since the last one, at the instant it became due.
+//! So the machines are pure functions of time and need no background task.
+//!
+//! The program `shipline-sim` serves the same world on its own; see
+//! [`control`] for the JSON it takes under `/_sim`.
+
+mod apprunner;
+mod behaviour;
+mod calls;
+pub mod control;
+mod dispatch;
+mod ecr;
+mod ecs;
+mod elbv2;
+mod env;
+mod faults;
+mod github;
+mod ids;
+mod logs;
+mod query;
+mod reply;
+mod seed;
+mod server;
+mod state;
+mod sts;
+mod world;
+
+pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing};
+pub use calls::Call;
+pub use faults::{Fault, FaultKind};
+pub use github::token as github_token;
+pub use seed::{
+    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed, RepositorySeed, RoleSeed, Seed,
+    ServiceSeed, TargetHealthSeed,
+};
+pub use server::Server;
+pub use world::AwsWorld;

@@ -1,0 +1,218 @@
+//! What each effect does: one call or one wait on a target, and the event it ends with.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::target::{Back, NotApplied, ProviderFailure, Sight, Target, TargetError};
+use super::wait::{self, Backoff, Seen, Waited};
+use super::{Cancel, Limits, News, Progress, Reporter, clock, drive::Targets, http_check};
+use crate::problem::Problem;
+use crate::rollout::{Cause, CauseCode, Effect, Event, Plan, ServicePlan, ServiceState, Shift};
+use crate::types::{ServiceName, Timestamp};
+
+/// Everything an effect needs.
+pub(super) struct Shell<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) targets: &'a Targets,
+    pub(super) reporter: &'a dyn Reporter,
+    pub(super) limits: Limits,
+}
+
+/// How many refusals in a row end a wait: one may be a hiccup of eventual consistency.
+const REFUSALS: u32 = 3;
+
+/// How long the way back is asked for again while the provider cannot be reached.
+const REVERT_PATIENCE: Duration = Duration::from_secs(180);
+
+pub(super) fn service_of(effect: &Effect) -> Option<&ServiceName> {
+    match effect {
+        Effect::Apply(name) | Effect::Follow(name) | Effect::Revert(name) => Some(name),
+        Effect::Check(_) => None,
+    }
+}
+
+impl Shell<'_> {
+    /// Runs an effect to its event; `None` when it was stopped because nobody waits for it any more.
+    pub(super) async fn run(&self, effect: Effect, state: Option<ServiceState>, stop: Cancel) -> Option<Event> {
+        match effect {
+            Effect::Apply(service) => Some(self.apply(service).await),
+            Effect::Revert(service) => Some(self.revert(service, state).await),
+            Effect::Follow(service) => match state {
+                Some(ServiceState::Moving { shift } | ServiceState::Returning { shift, .. }) => {
+                    self.follow(service, shift, stop).await
+                }
+                _ => None,
+            },
+            Effect::Check(check) => self.check(check, stop).await,
+        }
+    }
+
+    fn part(&self, service: &ServiceName) -> Result<(&dyn Target, &ServicePlan), Box<Cause>> {
+        match (self.targets.get(service), self.plan.services.get(service)) {
+            (Some(target), Some(plan)) => Ok((target.as_ref(), plan)),
+            _ => Err(Box::new(Cause::new(
+                CauseCode::CallRefused,
+                format!("{service} is part of the plan but not of this configuration"),
+                "Run with the configuration the plan was made from.",
+            ))),
+        }
+    }
+
+    async fn apply(&self, service: ServiceName) -> Event {
+        let (target, plan) = match self.part(&service) {
+            Ok(part) => part,
+            Err(cause) => return Event::ApplyFailed { service, cause, touched: crate::rollout::Touched::No },
+        };
+        match target.apply(plan).await {
+            Ok(shift) => Event::Applied { service, shift },
+            Err(NotApplied { cause, touched }) => Event::ApplyFailed { service, cause: Box::new(cause), touched },
+        }
+    }
+
+    async fn revert(&self, service: ServiceName, state: Option<ServiceState>) -> Event {
+        let (target, plan) = match self.part(&service) {
+            Ok(part) => part,
+            Err(cause) => return Event::RevertFailed { service, cause },
+        };
+        let shift = match &state {
+            Some(ServiceState::Reverting { shift, .. }) => shift.as_ref(),
+            _ => None,
+        };
+        let mut last: Option<Box<Cause>> = None;
+        // Going back is the one thing that must not be given up at the first bad answer.
+        let deadline = Some(clock::instant() + REVERT_PATIENCE);
+        let waited = wait::until(deadline, Backoff::DEPLOYMENT, &Cancel::new(), async || {
+            match target.revert(plan, shift).await {
+                Err(cause) if cause.code == CauseCode::Unreachable => {
+                    last = Some(cause);
+                    Seen::Throttled
+                }
+                answer => Seen::Ready(answer),
+            }
+        })
+        .await;
+        match waited {
+            Waited::Ready(Ok(Back::Already)) => Event::Served { service },
+            Waited::Ready(Ok(Back::Began(shift))) => Event::Reverted { service, shift: *shift },
+            Waited::Ready(Ok(Back::Superseded { by })) => Event::Superseded { service, by },
+            Waited::Ready(Err(cause)) => Event::RevertFailed { service, cause },
+            Waited::TimedOut | Waited::Cancelled => {
+                let cause = last.unwrap_or_else(|| Box::new(timed_out(&service, REVERT_PATIENCE, None)));
+                Event::RevertFailed { service, cause }
+            }
+        }
+    }
+
+    async fn follow(&self, service: ServiceName, shift: Shift, stop: Cancel) -> Option<Event> {
+        let (target, plan) = match self.part(&service) {
+            Ok(part) => part,
+            Err(cause) => return Some(Event::Broke { service, cause }),
+        };
+        let within = self.plan.within.duration();
+        let deadline = clock::instant() + remaining(shift.started, within, clock::now());
+        let mut told: HashSet<String> = HashSet::new();
+        let mut last = Progress::default();
+        let mut refusals = 0_u32;
+        let waited = wait::until(Some(deadline), Backoff::DEPLOYMENT, &stop, async || {
+            match target.observe(plan, &shift).await {
+                Ok(Sight::Moving(progress)) => {
+                    refusals = 0;
+                    self.tell_progress(&service, &progress, &mut last, &mut told);
+                    Seen::NotYet
+                }
+                Ok(sight) => Seen::Ready(Ok(sight)),
+                Err(TargetError::Provider(failure)) if failure.is_passing() => {
+                    if told.insert(failure.message.clone()) {
+                        let text = format!("{failure}; asking again, the deployment itself goes on");
+                        self.reporter.tell(&News::Notice { service: Some(&service), text: &text });
+                    }
+                    Seen::Throttled
+                }
+                Err(error) => {
+                    refusals += 1;
+                    if refusals < REFUSALS { Seen::Throttled } else { Seen::Ready(Err(error)) }
+                }
+            }
+        })
+        .await;
+        let broke = match waited {
+            Waited::Ready(Ok(Sight::Serving)) => return Some(Event::Served { service }),
+            Waited::Ready(Ok(Sight::Superseded { by })) => return Some(Event::Superseded { service, by }),
+            Waited::Ready(Ok(Sight::AskAgain)) => return Some(Event::AskAgain { service }),
+            Waited::Ready(Ok(Sight::Broke(cause))) => *cause,
+            Waited::Ready(Ok(Sight::Moving(_))) | Waited::Cancelled => return None,
+            Waited::Ready(Err(error)) => unobservable(&service, error),
+            Waited::TimedOut => timed_out(&service, within, Some(&last)),
+        };
+        let cause = self.explained(target, plan, &shift, broke).await;
+        Some(Event::Broke { service, cause: Box::new(cause) })
+    }
+
+    fn tell_progress(
+        &self,
+        service: &ServiceName,
+        progress: &Progress,
+        last: &mut Progress,
+        told: &mut HashSet<String>,
+    ) {
+        for notice in &progress.notices {
+            if told.insert(notice.clone()) {
+                self.reporter.tell(&News::Notice { service: Some(service), text: notice });
+            }
+        }
+        if progress != last {
+            self.reporter.tell(&News::Progress { service, progress });
+            last.clone_from(progress);
+        }
+    }
+
+    /// The cause with all that can be found in the time there is; the way back does not wait longer.
+    async fn explained(&self, target: &dyn Target, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
+        // What was seen stays if explaining takes too long.
+        match tokio::time::timeout(self.limits.explain, target.explain(plan, shift, seen.clone())).await {
+            Ok(cause) => cause,
+            Err(_) => {
+                let mut seen = seen;
+                seen.facts.push(format!("looking for more took longer than {} s", self.limits.explain.as_secs()));
+                seen
+            }
+        }
+    }
+
+    async fn check(&self, index: usize, stop: Cancel) -> Option<Event> {
+        let check = self.plan.checks.get(index)?;
+        match http_check::run(check, &stop).await {
+            http_check::Checked::Passed => Some(Event::CheckPassed { check: index }),
+            http_check::Checked::Failed(cause) => Some(Event::CheckFailed { check: index, cause }),
+            http_check::Checked::Stopped => None,
+        }
+    }
+}
+
+/// What is left of `within` since `started`; a clock that runs backwards gives the whole.
+fn remaining(started: Timestamp, within: Duration, now: Timestamp) -> Duration {
+    let passed = Duration::try_from(now.duration_since(started)).unwrap_or(Duration::ZERO);
+    within.saturating_sub(passed)
+}
+
+fn timed_out(service: &ServiceName, within: Duration, last: Option<&Progress>) -> Cause {
+    let mut cause = Cause::new(
+        CauseCode::TimedOut,
+        format!("{service} was not healthy within {} min", within.as_secs().div_ceil(60)),
+        "Look at the log lines and events below; if it only needs longer, raise `within`.",
+    );
+    if let Some(last) = last {
+        cause.facts.push(format!("last seen: {} of {} healthy, {}", last.healthy, last.wanted, last.doing));
+    }
+    cause
+}
+
+fn unobservable(service: &ServiceName, error: TargetError) -> Cause {
+    let code = match &error {
+        TargetError::Provider(ProviderFailure { .. }) | TargetError::Refused(_) => CauseCode::CallRefused,
+    };
+    let problem = Problem::from(error);
+    let mut cause = Cause::new(code, format!("{service} cannot be observed: {}", problem.what), problem.next);
+    cause.facts = problem.why;
+    cause
+}

@@ -1,0 +1,252 @@
+//! A target in memory, for the engine's own tests: a service that moves, fails, is taken over, and a
+//! process that dies at any chosen call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::target::*;
+use super::{Cancel, clock};
+use crate::rollout::*;
+use crate::types::ServiceName;
+
+/// What becomes of a change to the new revision.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Fate {
+    Serves,
+    Breaks,
+    Refused,
+    AnswerLost,
+    TakenOver,
+    BreaksAndCannotGoBack,
+    NeverReady,
+    /// Something stands in the way once on each way.
+    Waits,
+}
+
+/// The provider's side of one service.
+#[derive(Debug, Clone)]
+pub(super) struct Remote {
+    pub(super) live: String,
+    pub(super) moving: Option<(String, u32)>,
+    /// Times the provider really began a move, by revision.
+    pub(super) begun: Vec<String>,
+    pub(super) fate: Fate,
+    lost_once: bool,
+    /// Of a service that waits: what still stands in the way, forward 2, back 1.
+    in_the_way: u8,
+}
+
+/// When the process dies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Crash {
+    Never,
+    /// Before the n-th mutating call takes effect, from 0.
+    Before(usize),
+    /// After it took effect, before its answer.
+    After(usize),
+}
+
+/// Everything the services of a test share.
+pub(super) struct World {
+    pub(super) remotes: Mutex<BTreeMap<ServiceName, Remote>>,
+    pub(super) mutating_calls: Mutex<usize>,
+    pub(super) crash: Mutex<Crash>,
+    pub(super) died: Cancel,
+    pub(super) repeat_everything: bool,
+}
+
+impl World {
+    pub(super) fn new(services: &[(&str, Fate)], crash: Crash, repeat_everything: bool) -> Arc<Self> {
+        let remote =
+            |fate| Remote { live: "old".into(), moving: None, begun: vec![], fate, lost_once: false, in_the_way: 2 };
+        Arc::new(Self {
+            remotes: Mutex::new(services.iter().map(|(n, fate)| (n.parse().unwrap(), remote(*fate))).collect()),
+            mutating_calls: Mutex::new(0),
+            crash: Mutex::new(crash),
+            died: Cancel::new(),
+            repeat_everything,
+        })
+    }
+
+    pub(super) fn remote(&self, service: &str) -> Remote {
+        self.remotes.lock().unwrap()[&service.parse::<ServiceName>().unwrap()].clone()
+    }
+
+    pub(super) fn targets(self: &Arc<Self>) -> super::Targets {
+        let names: Vec<ServiceName> = self.remotes.lock().unwrap().keys().cloned().collect();
+        names
+            .into_iter()
+            .map(|name| (name.clone(), Arc::new(Simulated { name, world: self.clone() }) as Arc<dyn Target>))
+            .collect()
+    }
+
+    /// Dies here if this is the call to die at: the task never comes back.
+    async fn maybe_die(&self, here: impl Fn(usize) -> Crash, call: usize) {
+        let dies = *self.crash.lock().unwrap() == here(call);
+        if dies {
+            self.died.cancel();
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn next_call(&self) -> usize {
+        let mut calls = self.mutating_calls.lock().unwrap();
+        *calls += 1;
+        *calls - 1
+    }
+}
+
+pub(super) fn revision(id: &str) -> Revision {
+    Revision { id: id.into(), name: id.into(), image: None, image_text: id.into(), commit: None, facts: json!({}) }
+}
+
+struct Simulated {
+    name: ServiceName,
+    world: Arc<World>,
+}
+
+impl Simulated {
+    fn with<T>(&self, act: impl FnOnce(&mut Remote) -> T) -> T {
+        act(self.world.remotes.lock().unwrap().get_mut(&self.name).expect("the test's own service"))
+    }
+
+    fn begin(&self, to: &str) {
+        self.with(|remote| {
+            let under_way = remote.moving.as_ref().is_some_and(|(moving, _)| moving == to);
+            if remote.live != to && !under_way {
+                remote.moving = Some((to.to_owned(), 2));
+                remote.begun.push(to.to_owned());
+            } else if remote.live == to && remote.moving.is_some() && !under_way {
+                remote.moving = None;
+                remote.begun.push(to.to_owned());
+            }
+        });
+    }
+
+    fn shift(to: &str, direction: Direction) -> Shift {
+        Shift { id: None, revision: revision(to), direction, started: clock::now(), facts: json!({}) }
+    }
+}
+
+fn cause(text: &str) -> Cause {
+    Cause::new(CauseCode::ContainerExited, text, "Mend it.")
+}
+
+#[async_trait]
+impl Target for Simulated {
+    fn place(&self) -> TargetPlace {
+        TargetPlace {
+            kind: TargetKind::Ecs,
+            name: self.name.to_string(),
+            region: "here".into(),
+            console: None,
+            url: None,
+        }
+    }
+
+    async fn prepare(&self, _wish: &Wish) -> Result<Preparation, TargetError> {
+        let live = self.with(|remote| remote.live.clone());
+        let change = if live == "new" { Change::Nothing } else { Change::Move { fields: vec![], wish: json!({}) } };
+        let service =
+            ServicePlan { place: self.place(), image: None, previous: revision(&live), change, notices: vec![] };
+        Ok(Preparation { service })
+    }
+
+    async fn apply(&self, _plan: &ServicePlan) -> Result<Shift, NotApplied> {
+        let call = self.world.next_call();
+        self.world.maybe_die(Crash::Before, call).await;
+        let fate = self.with(|remote| remote.fate);
+        if fate == Fate::Refused {
+            return Err(NotApplied { cause: cause("refused"), touched: Touched::No });
+        }
+        if fate == Fate::Waits && self.with(|remote| remote.in_the_way) == 2 {
+            return Ok(Shift { id: Some("behind".into()), ..Self::shift("new", Direction::Forward) });
+        }
+        self.begin("new");
+        if self.world.repeat_everything {
+            self.begin("new");
+        }
+        self.world.maybe_die(Crash::After, call).await;
+        if fate == Fate::AnswerLost && !self.with(|remote| std::mem::replace(&mut remote.lost_once, true)) {
+            return Err(NotApplied { cause: cause("no answer"), touched: Touched::Perhaps });
+        }
+        Ok(Self::shift("new", Direction::Forward))
+    }
+
+    async fn observe(&self, _plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
+        tokio::task::yield_now().await;
+        Ok(self.with(|remote| {
+            let forward = shift.direction == Direction::Forward;
+            if shift.id.as_deref() == Some("behind") {
+                remote.in_the_way = if forward { 1 } else { 0 };
+                return Sight::AskAgain;
+            }
+            if let Some((to, left)) = remote.moving.as_mut()
+                && *left > 0
+            {
+                let stays = forward && to == "new" && remote.fate == Fate::NeverReady;
+                *left -= u32::from(!stays);
+                return Sight::Moving(Progress::default());
+            }
+            match (remote.fate, forward) {
+                (Fate::Breaks | Fate::BreaksAndCannotGoBack, true) => {
+                    return Sight::Broke(Box::new(cause("it exited")));
+                }
+                (Fate::TakenOver, true) => {
+                    remote.moving = None;
+                    remote.live = "theirs".into();
+                    return Sight::Superseded { by: "theirs".into() };
+                }
+                _ => {}
+            }
+            if let Some((to, _)) = remote.moving.take() {
+                remote.live = to;
+            }
+            if remote.live == shift.revision.id {
+                Sight::Serving
+            } else {
+                Sight::Superseded { by: remote.live.clone() }
+            }
+        }))
+    }
+
+    async fn explain(&self, _plan: &ServicePlan, _shift: &Shift, mut seen: Cause) -> Cause {
+        seen.facts.push("explained".into());
+        seen
+    }
+
+    async fn revert(&self, _plan: &ServicePlan, _shift: Option<&Shift>) -> Result<Back, Box<Cause>> {
+        let call = self.world.next_call();
+        self.world.maybe_die(Crash::Before, call).await;
+        let (fate, live, still) = self.with(|remote| (remote.fate, remote.live.clone(), remote.moving.is_none()));
+        if fate == Fate::BreaksAndCannotGoBack {
+            return Err(Box::new(cause("it cannot go back")));
+        }
+        if live == "theirs" {
+            return Ok(Back::Superseded { by: live });
+        }
+        if live == "old" && still {
+            return Ok(Back::Already);
+        }
+        if fate == Fate::Waits && self.with(|remote| remote.in_the_way) > 0 {
+            return Ok(Back::Began(Box::new(Shift {
+                id: Some("behind".into()),
+                ..Self::shift("old", Direction::Back)
+            })));
+        }
+        self.begin("old");
+        if self.world.repeat_everything {
+            self.begin("old");
+        }
+        self.world.maybe_die(Crash::After, call).await;
+        Ok(Back::Began(Box::new(Self::shift("old", Direction::Back))))
+    }
+
+    async fn past(&self) -> Result<Past, TargetError> {
+        let live = self.with(|remote| remote.live.clone());
+        Ok(Past { live: revision(&live), good: vec![], notices: vec![] })
+    }
+}

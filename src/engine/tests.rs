@@ -1,0 +1,228 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::simulated::{Crash, Fate, World};
+use super::*;
+use crate::config::spec::OnFailure;
+use crate::rollout::*;
+use crate::types::{ServiceName, Span};
+
+/// Keeps every line it is told.
+#[derive(Default)]
+struct Lines(Mutex<Vec<String>>);
+
+impl Reporter for Lines {
+    fn tell(&self, news: &News<'_>) {
+        let line = match news {
+            News::Began { phase, .. } => format!("began {}", phase.word()),
+            News::Moved { phase, .. } => format!("moved {}", phase.word()),
+            News::Progress { service, .. } => format!("progress {service}"),
+            News::Notice { text, .. } => format!("notice {text}"),
+        };
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+async fn plan_for(world: &Arc<World>, waves: &[&[&str]], on_failure: OnFailure) -> Plan {
+    let mut services = BTreeMap::new();
+    for (name, target) in world.targets() {
+        let wish = Wish::Revision(simulated::revision("new"));
+        services.insert(name, target.prepare(&wish).await.unwrap().service);
+    }
+    let waves = waves.iter().map(|wave| wave.iter().map(|n| n.parse::<ServiceName>().unwrap()).collect()).collect();
+    Plan {
+        environment: "staging".parse().unwrap(),
+        release: Release { commit: None, images: BTreeMap::new() },
+        services,
+        waves,
+        checks: vec![],
+        on_failure,
+        within: Span::minutes(5),
+    }
+    .checked()
+    .unwrap()
+}
+
+/// Drives to the end; when the process dies, a new one goes on with the same journal.
+async fn drive_through_crashes(world: &Arc<World>, plan: &Plan) -> (Phase, Vec<Entry>) {
+    let journal = MemoryJournal::default();
+    for _ in 0..3 {
+        let targets = world.targets();
+        let lines = Lines::default();
+        let cancel = Cancel::new();
+        let run = drive(plan, &targets, &journal, &lines, &cancel, Limits::default());
+        tokio::select! {
+            driven = run => {
+                let Driven::Finished(phase) = driven.unwrap() else { panic!("nobody cancelled") };
+                return (phase, journal.entries());
+            }
+            () = world.died.cancelled(), if *world.crash.lock().unwrap() != Crash::Never => {
+                *world.crash.lock().unwrap() = Crash::Never;
+            }
+        }
+    }
+    panic!("still not done after two restarts");
+}
+
+const STORIES: &[(&[(&str, Fate)], &[&[&str]], &str)] = &[
+    (&[("a", Fate::Serves), ("b", Fate::Serves)], &[&["a", "b"]], "succeeded"),
+    (&[("a", Fate::Serves), ("b", Fate::Serves)], &[&["a"], &["b"]], "succeeded"),
+    (&[("a", Fate::Serves), ("b", Fate::Breaks)], &[&["a"], &["b"]], "rolled-back"),
+    (&[("a", Fate::Breaks), ("b", Fate::Serves), ("c", Fate::Serves)], &[&["a", "b"], &["c"]], "rolled-back"),
+    (&[("a", Fate::Refused)], &[&["a"]], "nothing-changed"),
+    (&[("a", Fate::Serves), ("b", Fate::Refused)], &[&["a"], &["b"]], "rolled-back"),
+    (&[("a", Fate::TakenOver), ("b", Fate::Serves)], &[&["a", "b"]], "superseded"),
+    (&[("a", Fate::Waits), ("b", Fate::Serves)], &[&["a", "b"]], "succeeded"),
+    (&[("a", Fate::Waits), ("b", Fate::Breaks)], &[&["a"], &["b"]], "rolled-back"),
+    (&[("a", Fate::BreaksAndCannotGoBack), ("b", Fate::Serves)], &[&["b"], &["a"]], "needs-attention"),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_or_a_repeat_at_every_effect_ends_like_no_crash_at_all() {
+    for (services, waves, expected) in STORIES {
+        let calm = World::new(services, Crash::Never, false);
+        let plan = plan_for(&calm, waves, OnFailure::RollBackAll).await;
+        let (phase, _) = drive_through_crashes(&calm, &plan).await;
+        assert_eq!(phase.outcome().unwrap().word(), *expected, "{services:?}");
+        let calls = *calm.mutating_calls.lock().unwrap();
+
+        let mut crashes = vec![(Crash::Never, true)];
+        for call in 0..calls {
+            for repeat in [false, true] {
+                crashes.push((Crash::Before(call), repeat));
+                crashes.push((Crash::After(call), repeat));
+            }
+        }
+        for (crash, repeat) in crashes {
+            let world = World::new(services, crash, repeat);
+            let (phase, entries) = drive_through_crashes(&world, &plan).await;
+            let told = format!("{services:?} {crash:?} repeat {repeat}");
+            assert_eq!(phase.outcome().unwrap().word(), *expected, "{told}");
+            for (name, _) in *services {
+                let (remote, calm) = (world.remote(name), calm.remote(name));
+                assert_eq!(remote.live, calm.live, "{told}: {name} runs something else");
+                assert_eq!(remote.moving, calm.moving, "{told}: {name} moves differently");
+                let updates = remote.begun.iter().filter(|to| *to == "new").count();
+                assert!(updates <= 1, "{told}: {name} was updated {updates} times");
+            }
+            let sequence: Vec<u64> = entries.iter().map(|entry| entry.sequence).collect();
+            assert_eq!(sequence, (0..entries.len() as u64).collect::<Vec<_>>(), "{told}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cause_is_explained_before_the_way_back() {
+    let world = World::new(&[("a", Fate::Breaks)], Crash::Never, false);
+    let plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    let (phase, _) = drive_through_crashes(&world, &plan).await;
+    let Some(Outcome::RolledBack { why: Reason::ServiceFailed { cause, .. } }) = phase.outcome() else {
+        panic!("{phase:?}")
+    };
+    assert_eq!((cause.summary.as_str(), cause.facts.as_slice()), ("it exited", ["explained".to_owned()].as_slice()));
+    assert_eq!(world.remote("a").live, "old");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_got_lost_is_not_asked_twice_and_what_it_did_is_taken_back() {
+    let world = World::new(&[("a", Fate::AnswerLost)], Crash::Never, false);
+    let plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    let (phase, _) = drive_through_crashes(&world, &plan).await;
+    assert_eq!(phase.outcome().unwrap().word(), "rolled-back");
+    assert_eq!((world.remote("a").live.as_str(), world.remote("a").moving), ("old", None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_gets_ready_is_taken_back_when_its_time_is_over() {
+    let world = World::new(&[("a", Fate::NeverReady)], Crash::Never, false);
+    let mut plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    plan.within = Span::seconds(0);
+    let (phase, _) = drive_through_crashes(&world, &plan).await;
+    let cause = phase.services()[&"a".parse::<ServiceName>().unwrap()].cause().unwrap().clone();
+    assert_eq!(cause.code, CauseCode::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_takes_back_what_was_begun_and_says_so() {
+    let world = World::new(&[("a", Fate::NeverReady)], Crash::Never, false);
+    let plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    let (journal, lines, cancel) = (MemoryJournal::default(), Lines::default(), Cancel::new());
+    let targets = world.targets();
+    let run = drive(&plan, &targets, &journal, &lines, &cancel, Limits::default());
+    let stop = async {
+        // Only once it is moving: a cancel before that has nothing to take back.
+        wait::until(None, wait::Backoff::DEPLOYMENT, &Cancel::new(), async || match world.remote("a").moving {
+            Some(_) => wait::Seen::Ready(()),
+            None => wait::Seen::NotYet,
+        })
+        .await;
+        cancel.cancel();
+    };
+    let (driven, ()) = tokio::join!(run, stop);
+    assert_eq!(driven.unwrap().phase().outcome(), Some(&Outcome::Cancelled));
+    assert_eq!(world.remote("a").live, "old");
+    assert_eq!(world.remote("a").moving, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_whose_way_back_takes_too_long_ends_in_time() {
+    let world = World::new(&[("a", Fate::NeverReady)], Crash::After(1), false);
+    let plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    let (journal, lines, cancel) = (MemoryJournal::default(), Lines::default(), Cancel::new());
+    cancel.cancel();
+    let limits = Limits { after_cancel: Duration::from_millis(50), ..Limits::default() };
+    // The second mutating call (the revert) never answers.
+    let targets = world.targets();
+    let driven = drive(&plan, &targets, &journal, &lines, &cancel, limits).await.unwrap();
+    assert!(matches!(driven, Driven::Interrupted(Phase::RollingBack { .. })), "{driven:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_written_stops_the_rollout() {
+    struct Full;
+    #[async_trait::async_trait]
+    impl Journal for Full {
+        async fn append(&self, entry: Entry) -> Result<(), JournalFailed> {
+            if entry.sequence < 1 { Ok(()) } else { Err(JournalFailed("disk full".into())) }
+        }
+        async fn last(&self) -> Result<Option<Entry>, JournalFailed> {
+            Ok(None)
+        }
+    }
+    let world = World::new(&[("a", Fate::Serves), ("b", Fate::Serves)], Crash::Never, false);
+    let plan = plan_for(&world, &[&["a"], &["b"]], OnFailure::RollBackAll).await;
+    let lines = Lines::default();
+    let targets = world.targets();
+    let error = drive(&plan, &targets, &Full, &lines, &Cancel::new(), Limits::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the rollout's journal could not be written: disk full");
+    assert!(world.remote("b").begun.is_empty(), "the second wave began without a journal");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_written_by_somebody_else_is_refused() {
+    let journal = MemoryJournal::default();
+    let world = World::new(&[("a", Fate::Serves)], Crash::Never, false);
+    let plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    let entry = |sequence| Entry { sequence, at: clock::now(), event: None, phase: Phase::first(&plan) };
+    journal.append(entry(0)).await.unwrap();
+    assert!(journal.append(entry(0)).await.is_err());
+    assert!(journal.append(entry(2)).await.is_err());
+    journal.append(entry(1)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_looks_at_once_and_never_beyond_its_deadline() {
+    let mut looks = 0;
+    let deadline = Some(clock::instant() + Duration::from_millis(30));
+    let waited = wait::until(deadline, wait::Backoff::DEPLOYMENT, &Cancel::new(), async || {
+        looks += 1;
+        if looks == 1 { wait::Seen::<()>::NotYet } else { wait::Seen::Ready(()) }
+    })
+    .await;
+    assert_eq!(waited, wait::Waited::Ready(()));
+    let cancelled = Cancel::new();
+    cancelled.cancel();
+    let waited = wait::until(None, wait::Backoff::DEPLOYMENT, &cancelled, async || wait::Seen::Ready(())).await;
+    assert_eq!(waited, wait::Waited::Cancelled);
+}

@@ -1,0 +1,91 @@
+//! Making foreign text harmless where it enters Markdown or a terminal.
+//!
+//! Log lines, commit titles and provider messages are written by strangers. In Markdown they must
+//! not mention people, link issues, close a fence or hide text; in a terminal they must not move
+//! the cursor.
+
+/// Control, bidirectional-override and zero-width characters go; tabs become spaces.
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| match c {
+            '\n' => Some(c),
+            '\t' => Some(' '),
+            c if c.is_control() => None,
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{061c}' => {
+                None
+            }
+            c => Some(c),
+        })
+        .collect()
+}
+
+/// Text inside a sentence or a table cell: no mention, no reference, no markup, one line.
+pub fn inline(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in visible(text).chars() {
+        match c {
+            '\n' => out.push(' '),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '|' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            // A zero-width joiner would be stripped by readers; the entity is not read as a mention.
+            '@' => out.push_str("&#64;"),
+            '#' => out.push_str("&#35;"),
+            // `https://` would become a link to wherever a stranger likes.
+            ':' => out.push_str("&#58;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A code span that holds the text whatever back-ticks it has.
+pub fn code(text: &str) -> String {
+    let text = visible(text).replace('\n', " ");
+    // Inside a table a `|` ends the cell even in a code span, unless it is escaped.
+    let text = text.replace('|', "\\|");
+    let fence = "`".repeat(longest_run(&text) + 1);
+    if fence.len() == 1 { format!("`{text}`") } else { format!("{fence} {text} {fence}") }
+}
+
+/// A fenced block that nothing inside can close.
+pub fn block(lines: &[String]) -> String {
+    let body: Vec<String> = lines.iter().map(|line| visible(line)).collect();
+    let body = body.join("\n");
+    let fence = "`".repeat(longest_run(&body).max(2) + 1);
+    format!("{fence}text\n{body}\n{fence}")
+}
+
+fn longest_run(text: &str) -> usize {
+    let mut longest = 0;
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
+}
+
+/// At most `most` bytes, cut at a line with a word about it.
+pub fn fit(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let note = "\n\n… cut here: the whole report is in the job's output.\n";
+    let mut end = most.saturating_sub(note.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let end = text[..end].rfind('\n').unwrap_or(end);
+    let mut cut = text[..end].to_owned();
+    // An open fence would swallow the note.
+    if cut.lines().filter(|line| line.starts_with("```")).count() % 2 == 1 {
+        cut.push_str("\n```");
+    }
+    cut.push_str(note);
+    cut
+}

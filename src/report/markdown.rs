@@ -1,0 +1,213 @@
+//! The job summary and the comment body.
+
+use std::fmt::Write as _;
+
+use super::escape::{block, code, fit, inline};
+use super::view::{ImageOrigin, ServiceView, View};
+use crate::rollout::Cause;
+
+/// GitHub's limit for a comment; a job summary may be larger, but nobody reads it.
+const MOST: usize = 65_000;
+
+/// The whole report as GitHub-flavoured Markdown.
+pub fn summary(view: &View) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "### {}\n", headline(view));
+    services(&mut out, view);
+    for service in &view.services {
+        if let Some(cause) = &service.cause {
+            failure(&mut out, service.name.as_str(), cause);
+        }
+        if let Some(stuck) = &service.stuck {
+            let _ = writeln!(out, "**{} could not go back.**\n", service.name);
+            failure(&mut out, service.name.as_str(), stuck);
+        }
+    }
+    if let Some(cause) = &view.check_failure {
+        failure(&mut out, "check", cause);
+    }
+    for notice in &view.notices {
+        let _ = writeln!(out, "> {}\n", inline(notice));
+    }
+    changes(&mut out, view);
+    commits(&mut out, view);
+    timeline(&mut out, view);
+    if let Some(command) = &view.rollback_command {
+        let _ = writeln!(out, "Back: {}\n", code(command));
+    }
+    fit(out, MOST)
+}
+
+fn release(view: &View) -> String {
+    view.commit.map_or_else(|| code(view.plan.get(..6).unwrap_or_default()), |commit| code(&commit.short()))
+}
+
+/// Seconds below two minutes, then minutes.
+pub(super) fn span(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1_000 => format!("{milliseconds} ms"),
+        1_000..10_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+        10_000..120_000 => format!("{} s", milliseconds / 1000),
+        _ => format!("{} min {} s", milliseconds / 60_000, milliseconds / 1000 % 60),
+    }
+}
+
+fn headline(view: &View) -> String {
+    let (place, release, took) = (&view.environment, release(view), span(view.took_ms));
+    let before = || -> String {
+        let mut before: Vec<&str> = view.services.iter().map(|s| s.before.as_str()).collect();
+        before.sort_unstable();
+        before.dedup();
+        before.iter().map(|b| code(b)).collect::<Vec<_>>().join(", ")
+    };
+    match view.result.as_str() {
+        "succeeded" => format!("{place} ← {release} serves after {took}"),
+        "unchanged" => format!("{place} ← {release} already serves, nothing to do"),
+        "rolled-back" => format!("{place} ← {release} failed after {took} · {} serves again", before()),
+        "nothing-changed" => format!("{place} ← {release} was refused, nothing was changed"),
+        "held" => format!("{place} ← {release} failed after {took} and was left as it is (on-failure: hold)"),
+        "superseded" => format!("{place} ← {release} was replaced by somebody else's deployment after {took}"),
+        "cancelled" => format!("{place} ← {release} was cancelled after {took} · {} serves again", before()),
+        "needs-attention" => format!("{place} ← {release} failed after {took} and **needs attention**"),
+        "interrupted" => format!("{place} ← {release} was interrupted after {took}, on its way back to {}", before()),
+        "planned" => format!("{place} ← {release} · plan"),
+        other => format!("{place} ← {release} · {other}"),
+    }
+}
+
+fn services(out: &mut String, view: &View) {
+    out.push_str("| service | before | after | state | image | |\n| --- | --- | --- | --- | --- | --- |\n");
+    for service in &view.services {
+        let origin = service.origin.map_or("", origin_words);
+        let mut links = Vec::new();
+        if let Some(url) = &service.url {
+            links.push(format!("[open]({url})"));
+        }
+        if let Some(console) = &service.console {
+            links.push(format!("[console]({console})"));
+        }
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} {} | {} | {} |",
+            service.name,
+            code(&service.before),
+            code(&service.after),
+            mark(service),
+            service.state,
+            origin,
+            links.join(" · "),
+        );
+    }
+    out.push('\n');
+}
+
+pub(super) fn origin_words(origin: ImageOrigin) -> &'static str {
+    match origin {
+        ImageOrigin::Built => "built",
+        ImageOrigin::FoundByCommit => "was already built",
+        ImageOrigin::FoundByTree => "same source, tag added",
+        ImageOrigin::Given => "given",
+        ImageOrigin::PutBack => "put back",
+    }
+}
+
+pub(super) fn mark(service: &ServiceView) -> &'static str {
+    match service.state.as_str() {
+        "serving" | "unchanged" => "✓",
+        "restored" if service.cause.is_none() => "↩",
+        "restored" | "failed" | "stuck" => "✗",
+        "superseded" => "⤼",
+        _ => "…",
+    }
+}
+
+fn failure(out: &mut String, name: &str, cause: &Cause) {
+    let _ = writeln!(out, "**{name}**: {}\n", inline(&cause.summary));
+    if let Some(says) = &cause.provider_says {
+        let _ = writeln!(out, "The provider says: {}\n", inline(says));
+    }
+    if let Some(exit) = &cause.exit {
+        let _ = writeln!(out, "Exit code {}: {}.\n", exit.code, inline(&exit.meaning));
+    }
+    if let Some(log) = &cause.log
+        && !log.lines.is_empty()
+    {
+        let _ = writeln!(out, "{}\n\n{}\n", code(&log.source), block(&log.lines));
+    }
+    for fact in &cause.facts {
+        let _ = writeln!(out, "- {}", inline(fact));
+    }
+    if !cause.facts.is_empty() {
+        out.push('\n');
+    }
+    let _ = writeln!(out, "**Next**: {}\n", inline(&cause.next));
+    let links: Vec<String> =
+        cause.links.iter().map(|link| format!("[{}]({})", inline(&link.title), link.url)).collect();
+    if !links.is_empty() {
+        let _ = writeln!(out, "{}\n", links.join(" · "));
+    }
+}
+
+fn changes(out: &mut String, view: &View) {
+    let count: usize = view.services.iter().map(|service| service.changes.len()).sum();
+    if count == 0 {
+        return;
+    }
+    let _ = writeln!(out, "<details><summary>{count} changed {}</summary>\n", plural(count, "field"));
+    out.push_str("| service | field | before | after |\n| --- | --- | --- | --- |\n");
+    for service in &view.services {
+        for change in &service.changes {
+            let cell = |value: &Option<String>| value.as_deref().map_or_else(|| "—".to_owned(), code);
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                service.name,
+                code(&change.path),
+                cell(&change.before),
+                cell(&change.after)
+            );
+        }
+    }
+    out.push_str("\n</details>\n\n");
+}
+
+fn commits(out: &mut String, view: &View) {
+    if view.commits.is_empty() {
+        return;
+    }
+    let count = view.commits.len();
+    let _ = writeln!(out, "<details><summary>{count} {}</summary>\n", plural(count, "commit"));
+    for commit in &view.commits {
+        let _ = writeln!(out, "- {} {} ({})", code(&commit.sha.short()), inline(&commit.title), inline(&commit.author));
+    }
+    out.push_str("\n</details>\n\n");
+}
+
+pub(super) fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+fn timeline(out: &mut String, view: &View) {
+    if view.stages.is_empty() && view.timeline.is_empty() {
+        return;
+    }
+    out.push_str("<details><summary>Timeline</summary>\n\n");
+    if !view.stages.is_empty() {
+        // Gantt sections want plain words: anything else breaks the diagram for everybody.
+        out.push_str("```mermaid\ngantt\n    dateFormat x\n    axisFormat %M:%S\n");
+        for stage in &view.stages {
+            let name: String =
+                stage.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { ' ' }).collect();
+            let began = stage.began.as_millisecond();
+            let end = began.saturating_add_unsigned(stage.took_ms.max(1));
+            let _ = writeln!(out, "    {} ({}) :{began}, {end}", name.trim(), span(stage.took_ms));
+        }
+        out.push_str("```\n\n");
+    }
+    for moment in &view.timeline {
+        let after = u64::try_from(moment.at.duration_since(view.began).as_millis()).unwrap_or(0);
+        let about = moment.service.as_ref().map(|service| format!("**{service}** ")).unwrap_or_default();
+        let _ = writeln!(out, "- {} · {about}{}", span(after), inline(&moment.what));
+    }
+    out.push_str("\n</details>\n\n");
+}

@@ -1,0 +1,103 @@
+//! The report for a terminal or a log: no colour, no box drawing, at most 100 columns where text allows.
+
+use std::fmt::Write as _;
+
+use super::escape::visible;
+use super::markdown::{mark, origin_words, plural, span};
+use super::view::View;
+use crate::rollout::Cause;
+
+/// The whole report as plain text.
+pub fn text(view: &View) -> String {
+    let mut out = String::new();
+    let release = view.commit.map_or_else(String::new, |commit| format!(" <- {}", commit.short()));
+    let _ = writeln!(out, "{}{release}: {} after {}", view.environment, words(&view.result), span(view.took_ms));
+    for service in &view.services {
+        let arrow = if service.before == service.after {
+            service.before.clone()
+        } else {
+            format!("{} -> {}", service.before, service.after)
+        };
+        let origin = service.origin.map(|origin| format!(", image {}", origin_words(origin))).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "  {} {} ({}): {arrow}, {}{origin}",
+            mark(service),
+            service.name,
+            service.target,
+            service.state
+        );
+        for change in &service.changes {
+            let side = |value: &Option<String>| value.as_deref().map_or_else(|| "(none)".to_owned(), visible);
+            let _ = writeln!(out, "      {}: {} -> {}", change.path, side(&change.before), side(&change.after));
+        }
+    }
+    for service in &view.services {
+        if let Some(cause) = &service.cause {
+            failure(&mut out, service.name.as_str(), cause);
+        }
+        if let Some(stuck) = &service.stuck {
+            failure(&mut out, &format!("{} could not go back", service.name), stuck);
+        }
+    }
+    if let Some(cause) = &view.check_failure {
+        failure(&mut out, "check", cause);
+    }
+    for notice in &view.notices {
+        let _ = writeln!(out, "  note: {}", visible(notice));
+    }
+    if !view.commits.is_empty() {
+        let _ = writeln!(out, "  {} {}:", view.commits.len(), plural(view.commits.len(), "commit"));
+        for commit in &view.commits {
+            let _ =
+                writeln!(out, "    {} {} ({})", commit.sha.short(), visible(&commit.title), visible(&commit.author));
+        }
+    }
+    if let Some(command) = &view.rollback_command {
+        let _ = writeln!(out, "  back: {command}");
+    }
+    out
+}
+
+fn words(result: &str) -> &str {
+    match result {
+        "succeeded" => "serves",
+        "unchanged" => "already serves, nothing to do",
+        "rolled-back" => "failed and was rolled back",
+        "nothing-changed" => "was refused, nothing was changed",
+        "held" => "failed and was left as it is (on-failure: hold)",
+        "superseded" => "was replaced by somebody else's deployment",
+        "needs-attention" => "failed and NEEDS ATTENTION",
+        "interrupted" => "was interrupted on its way back",
+        other => other,
+    }
+}
+
+fn failure(out: &mut String, name: &str, cause: &Cause) {
+    let _ = writeln!(out, "\n{name}: {}", visible(&cause.summary));
+    if let Some(says) = &cause.provider_says {
+        let _ = writeln!(out, "  provider: {}", visible(says).replace('\n', " "));
+    }
+    if let Some(exit) = &cause.exit {
+        let _ = writeln!(out, "  exit code {}: {}", exit.code, visible(&exit.meaning));
+    }
+    if let Some(task) = &cause.task {
+        let _ = writeln!(out, "  task: {}", visible(task));
+    }
+    for fact in &cause.facts {
+        let _ = writeln!(out, "  {}", visible(fact));
+    }
+    if let Some(log) = &cause.log
+        && !log.lines.is_empty()
+    {
+        let _ = writeln!(out, "  log {}:", visible(&log.source));
+        for line in &log.lines {
+            let _ = writeln!(out, "    | {}", visible(line).replace('\n', " "));
+        }
+    }
+    let _ = writeln!(out, "  next: {}", visible(&cause.next));
+    for link in &cause.links {
+        let _ = writeln!(out, "  {}: {}", visible(&link.title), link.url);
+    }
+    out.push('\n');
+}

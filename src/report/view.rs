@@ -1,0 +1,254 @@
+//! The view of a rollout: everything a page, a comment or a script needs, and nothing else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rollout::{Cause, Change, FieldChange, Outcome, Phase, Plan, Reason, ServiceState};
+use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
+
+/// The version of the machine output. Within a version fields are only added.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How a service's image came to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageOrigin {
+    /// Built and pushed by this run.
+    Built,
+    /// The registry already had it under the commit's tag.
+    FoundByCommit,
+    /// The registry had an image of the identical source; only the tag was added.
+    FoundByTree,
+    /// Given by hand.
+    Given,
+    /// What ran before, put back.
+    PutBack,
+}
+
+/// A part of the run that took time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What it was: `build api`, `rollout`, `credentials`.
+    pub name: String,
+    /// When it began.
+    pub began: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When.
+    pub at: Timestamp,
+    /// About which service, if about one.
+    pub service: Option<ServiceName>,
+    /// One short sentence.
+    pub what: String,
+}
+
+/// A commit between what served and what is deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its id.
+    pub sha: CommitSha,
+    /// First line of its message.
+    pub title: String,
+    /// Who wrote it.
+    pub author: String,
+}
+
+/// One service of the view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: ServiceName,
+    /// Where it runs: `cluster/service`.
+    pub target: String,
+    /// What served before, short.
+    pub before: String,
+    /// What was wished for, short; what served before when nothing changed.
+    pub after: String,
+    /// `waiting`, `unchanged`, `starting`, `moving`, `serving`, `failed`, `going back`, `restored`,
+    /// `superseded` or `stuck`.
+    pub state: String,
+    /// The image that was deployed, with its digest.
+    pub image: Option<String>,
+    /// Its digest.
+    pub digest: Option<ImageDigest>,
+    /// Tags it has in the registry because of this run.
+    pub tags: Vec<String>,
+    /// How it came to be there.
+    pub origin: Option<ImageOrigin>,
+    /// Revision that the run made, in the provider's words (a task definition ARN).
+    pub revision: Option<String>,
+    /// Revision that served before, in the provider's words.
+    pub previous_revision: String,
+    /// What differs.
+    pub changes: Vec<FieldChange>,
+    /// The provider's name of the change.
+    pub deployment_id: Option<String>,
+    /// Why it failed.
+    pub cause: Option<Cause>,
+    /// Why it could not go back.
+    pub stuck: Option<Cause>,
+    /// The address that serves.
+    pub url: Option<String>,
+    /// Its page in the provider's console.
+    pub console: Option<String>,
+}
+
+/// A rollout as people and scripts see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// `deploy`, `rollback` or `plan`.
+    pub command: String,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// `succeeded`, `unchanged`, `rolled-back`, `nothing-changed`, `held`, `superseded`, `cancelled`,
+    /// `needs-attention`; while it runs, and in a plan, the phase.
+    pub result: String,
+    /// The commit, when known.
+    pub commit: Option<CommitSha>,
+    /// The plan's hash.
+    pub plan: String,
+    /// The services, by name.
+    pub services: Vec<ServiceView>,
+    /// The order of the waves.
+    pub waves: Vec<Vec<ServiceName>>,
+    /// The failure of a check, if that is why it failed.
+    pub check_failure: Option<Cause>,
+    /// Commits between what served and this release, newest first; empty when unknown.
+    pub commits: Vec<Commit>,
+    /// What happened.
+    pub timeline: Vec<Moment>,
+    /// What took how long.
+    pub stages: Vec<Stage>,
+    /// Things the reader should know.
+    pub notices: Vec<String>,
+    /// When the run began.
+    pub began: Timestamp,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The command that goes back.
+    pub rollback_command: Option<String>,
+}
+
+/// What only the run knows.
+#[derive(Debug, Clone, Default)]
+pub struct ViewInput {
+    /// `deploy`, `rollback` or `plan`.
+    pub command: String,
+    /// How each image came to be there, with the tags it got.
+    pub origins: BTreeMap<ServiceName, (ImageOrigin, Vec<String>)>,
+    /// Commits between.
+    pub commits: Vec<Commit>,
+    /// What happened.
+    pub timeline: Vec<Moment>,
+    /// What took how long.
+    pub stages: Vec<Stage>,
+    /// Things the reader should know, beside the plan's own.
+    pub notices: Vec<String>,
+}
+
+/// The view of a plan at a phase.
+pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now: Timestamp) -> View {
+    let outcome = phase.outcome();
+    let mut notices: Vec<String> = input.notices;
+    for (name, part) in &plan.services {
+        notices.extend(part.notices.iter().map(|notice| format!("{name}: {notice}")));
+    }
+    let result = match outcome {
+        Some(Outcome::Succeeded) if plan.changes_nothing() => "unchanged",
+        Some(outcome) => outcome.word(),
+        None => phase.word(),
+    };
+    let check_failure = match outcome.and_then(Outcome::why) {
+        Some(Reason::CheckFailed { cause, .. }) => Some((**cause).clone()),
+        _ => None,
+    };
+    let services = plan.services.keys().map(|name| service_view(plan, phase, name, input.origins.get(name))).collect();
+    let changed = phase.services().values().any(|state| matches!(state, ServiceState::Serving { .. }));
+    View {
+        schema_version: SCHEMA_VERSION,
+        command: input.command,
+        environment: plan.environment.clone(),
+        result: result.to_owned(),
+        commit: plan.release.commit,
+        plan: plan.hash().to_string(),
+        services,
+        waves: plan.waves.clone(),
+        check_failure,
+        commits: input.commits,
+        timeline: input.timeline,
+        stages: input.stages,
+        notices,
+        began,
+        took_ms: u64::try_from(now.duration_since(began).as_millis()).unwrap_or(0),
+        rollback_command: changed.then(|| format!("shipline rollback {}", plan.environment)),
+    }
+}
+
+fn service_view(
+    plan: &Plan,
+    phase: &Phase,
+    name: &ServiceName,
+    origin: Option<&(ImageOrigin, Vec<String>)>,
+) -> ServiceView {
+    let part = &plan.services[name];
+    let state = &phase.services()[name];
+    let shift = match state {
+        ServiceState::Moving { shift } | ServiceState::Serving { shift } => Some(shift),
+        ServiceState::Reverting { shift, .. } => shift.as_ref(),
+        ServiceState::Waiting
+        | ServiceState::Unchanged
+        | ServiceState::Applying
+        | ServiceState::Failed { .. }
+        | ServiceState::Returning { .. }
+        | ServiceState::Restored { .. }
+        | ServiceState::Superseded { .. }
+        | ServiceState::Stuck { .. } => None,
+    };
+    let (changes, unchanged) = match &part.change {
+        Change::Nothing => (Vec::new(), true),
+        Change::Move { fields, .. } => (fields.clone(), false),
+    };
+    let before = short(part.previous.commit, &part.previous.name);
+    let after = if unchanged {
+        before.clone()
+    } else {
+        let wished = part.image.as_ref().map_or_else(|| part.previous.name.clone(), |image| image.digest().short());
+        let commit = plan.release.commit.filter(|_| part.image.is_some());
+        short(commit, shift.map_or(&wished, |shift| &shift.revision.name))
+    };
+    ServiceView {
+        name: name.clone(),
+        target: part.place.name.clone(),
+        before,
+        after,
+        state: state.word().to_owned(),
+        image: part.image.as_ref().map(ToString::to_string),
+        digest: part.image.as_ref().map(crate::types::PinnedImage::digest),
+        tags: origin.map(|(_, tags)| tags.clone()).unwrap_or_default(),
+        origin: origin.map(|(origin, _)| *origin),
+        revision: shift.map(|shift| shift.revision.id.clone()),
+        previous_revision: part.previous.id.clone(),
+        changes,
+        deployment_id: shift.and_then(|shift| shift.id.clone()),
+        cause: state.cause().cloned(),
+        stuck: match state {
+            ServiceState::Stuck { stuck, .. } => Some((**stuck).clone()),
+            _ => None,
+        },
+        url: part.place.url.clone(),
+        console: part.place.console.clone(),
+    }
+}
+
+/// A commit is what people know; the revision's name is what the provider knows.
+fn short(commit: Option<CommitSha>, name: &str) -> String {
+    commit.map_or_else(|| name.to_owned(), |commit| commit.short())
+}

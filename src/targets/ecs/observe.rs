@@ -1,0 +1,143 @@
+//! One look at a change: one or two calls, a third only where tasks may have failed.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::future::join;
+
+use super::facts::{self, ShiftFacts, Way};
+use super::judge::{Scene, judge};
+use super::live::{self, Live};
+use super::tasks::{self, Stopped};
+use super::truth::{self, Deployment};
+use super::{EcsTarget, Memory};
+use crate::engine::target::FailureKind;
+use crate::engine::{Progress, ProviderFailure, Sight, TargetError};
+use crate::rollout::{Direction, ServicePlan, Shift};
+
+impl EcsTarget {
+    pub(super) async fn observe_shift(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
+        let facts = facts::of_shift(shift).map_err(|problem| TargetError::Refused(Box::new(problem)))?;
+        let look = live::must(&self.once, &self.spec.cluster, &self.spec.service);
+        let (live, truth) = join(look, self.truth(shift, &facts)).await;
+        let (live, truth) = (live?, truth?);
+        let stopped = self.failed_tasks(&live, &facts, &shift.revision.id).await;
+        let left = match shift.direction {
+            Direction::Forward => Self::definition_of(&plan.previous),
+            Direction::Back => facts.left.clone().unwrap_or_default(),
+        };
+        let scene = Scene {
+            live: &live,
+            truth: truth.as_ref(),
+            stopped: &stopped,
+            wanted: &shift.revision.id,
+            left: &left,
+            facts: &facts,
+            direction: shift.direction,
+        };
+        Ok(self.with_notices(judge(&scene), &live, shift))
+    }
+
+    /// The service deployment of a shift, where it can be had.
+    async fn truth(&self, shift: &Shift, facts: &ShiftFacts) -> Result<Option<Deployment>, ProviderFailure> {
+        if self.asking.without().is_some() || facts.way == Way::Scale {
+            return Ok(None);
+        }
+        let arn = match &shift.id {
+            Some(arn) => arn.clone(),
+            None => match self.find(facts, &shift.revision.id).await {
+                Some(arn) => arn,
+                None => return Ok(None),
+            },
+        };
+        match truth::describe(&self.once, &arn).await {
+            Ok(known) => {
+                if known.is_none() && self.memory.missed() >= 10 {
+                    self.asking.give_up(truth::Without::Empty);
+                }
+                Ok(known)
+            }
+            Err(failure) => self.asking.sort(failure).map(|()| None),
+        }
+    }
+
+    /// Failed tasks of the deployment that is followed, when there is reason to look for them.
+    async fn failed_tasks(&self, live: &Live, facts: &ShiftFacts, definition: &str) -> Vec<Stopped> {
+        let looks = self.memory.looks.fetch_add(1, Ordering::Relaxed);
+        let Some(primary) = facts.primary.as_deref() else { return Vec::new() };
+        let own = live.rollout(primary);
+        if facts.way != Way::Update || own.is_some_and(live::Rollout::is_complete) {
+            return Vec::new();
+        }
+        // ECS forgets to count a task that ran for a moment, so it is also looked for every other time.
+        let reason = own.is_none_or(|own| own.failed > 0) || (looks > 1 && looks.is_multiple_of(2));
+        if !reason || self.memory.tasks_denied.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let found = tasks::stopped(&self.once, &self.spec.cluster, &self.spec.service, Some(primary), definition);
+        match found.await {
+            Ok(found) => found,
+            Err(failure) => {
+                if matches!(failure.kind, FailureKind::Denied | FailureKind::Unknown) {
+                    self.memory.tasks_denied.store(true, Ordering::Relaxed);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Adds what people should know. A look that has something new to say is never the last one of
+    /// a deployment that goes well, or nobody would hear it.
+    fn with_notices(&self, sight: Sight, live: &Live, shift: &Shift) -> Sight {
+        let mut notices = Vec::new();
+        if let Some(without) = self.asking.without() {
+            notices.push(without.notice().to_owned());
+        }
+        if self.memory.tasks_denied.load(Ordering::Relaxed) {
+            notices.push(TASKS_DENIED.to_owned());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay far below 2^53")]
+        let began = shift.started.as_second() as f64;
+        let unplaced = live.events.iter().find(|event| event.at >= began && event.text.contains("unable to place"));
+        notices.extend(unplaced.map(|event| event.text.clone()));
+        let new: Vec<String> = notices.into_iter().filter(|text| self.memory.tell(text)).collect();
+        match sight {
+            Sight::Moving(progress) => Sight::Moving(Progress { notices: new, ..progress }),
+            Sight::Serving if !new.is_empty() => {
+                let wanted = live.desired;
+                let doing = "waiting until ECS calls it done".to_owned();
+                Sight::Moving(Progress { healthy: wanted, wanted, traffic: None, doing, notices: new })
+            }
+            other => other,
+        }
+    }
+}
+
+const TASKS_DENIED: &str = "This role may not read stopped tasks, so failures are noticed later and without their reason. \
+                            Allow ecs:ListTasks and ecs:DescribeTasks.";
+
+impl Memory {
+    pub(super) fn deployment(&self, primary: &str) -> Option<String> {
+        self.deployments.lock().ok()?.get(primary).cloned()
+    }
+
+    pub(super) fn remember(&self, primary: &str, arn: &str) {
+        if let Ok(mut known) = self.deployments.lock() {
+            known.insert(primary.to_owned(), arn.to_owned());
+        }
+    }
+
+    /// Counts a look that did not find the service deployment.
+    pub(super) fn missed(&self) -> u32 {
+        self.misses.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether this is new; it is not the next time.
+    fn tell(&self, text: &str) -> bool {
+        let Ok(mut told) = self.told.lock() else { return false };
+        let new = !told.iter().any(|known| known == text);
+        if new {
+            told.push(text.to_owned());
+        }
+        new
+    }
+}

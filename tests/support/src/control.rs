@@ -1,0 +1,99 @@
+//! The control interface of `shipline-sim`: JSON over HTTP under `/_sim`.
+//!
+//! | request | body | answer |
+//! | --- | --- | --- |
+//! | `GET /_sim/health` | | `{"ok": true, "endpoint": "http://…"}` |
+//! | `POST /_sim/seed` | [`Seed`] | 200 `{"task_definitions": [arn], "app_runner_services": [arn], "images": [{"repository", "digest"}]}`; 400 `{"error", "code"}` |
+//! | `POST /_sim/faults` | list of [`Fault`], appended | `{}` |
+//! | `DELETE /_sim/faults` | | `{}`, no faults any more |
+//! | `DELETE /_sim/rules` | | `{}`, no rules any more |
+//! | `GET /_sim/calls?service=&operation=` | | `{"count": n, "calls": [`[`Call`](crate::Call)`]}`, oldest first |
+//! | `DELETE /_sim/calls` | | `{}`, the record is empty |
+//! | `POST /_sim/reset` | | `{}`, the account is empty |
+//!
+//! ```json
+//! {
+//!   "timing": {"scale": 1, "start_ms": 50, "settle_ms": 100, "every_ms": 60},
+//!   "clusters": [{"name": "shop"}],
+//!   "task_definitions": [{"family": "api", "containerDefinitions": [{"name": "app", "image": "shop/api:v1"}]}],
+//!   "services": [{"cluster": "shop", "serviceName": "api", "taskDefinition": "api", "desiredCount": 2,
+//!     "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": true, "rollback": true}}}],
+//!   "rules": [{"image": "shop/api:v2", "behaviour": {"kind": "exits", "code": 1, "lines": ["KeyError: 'X'"]},
+//!     "rollback": "succeeds"}],
+//!   "faults": [{"service": "ecs", "operation": "DescribeServices", "kind": "throttle", "times": 3}]
+//! }
+//! ```
+//!
+//! Members without \* are optional. Unknown members are refused, except in faults. A
+//! seed that is refused halfway has been applied up to there.
+//! Durations are milliseconds, instants milliseconds since the epoch.
+//!
+//! | member | kinds and their members |
+//! | --- | --- |
+//! | `rules[].behaviour` | `healthy` {`after_ms`, `drain_ms`, `lines`}, `exits` {`code`\*, `after_ms`, `every_ms`, `lines`, `container`}, `cannot_pull` {`message`\*, `every_ms`}, `resource_initialization` {`message`\*, `every_ms`}, `unhealthy` {`check`: `target_group` or `container`, `status`, `after_ms`, `every_ms`, `lines`}, `out_of_memory` {`after_ms`, `every_ms`, `lines`}, `unplaceable` {`message`\*, `every_ms`}, `stuck`, `superseded` {`after_ms`, `task_definition`}, `alarm` {`name`\*, `after_ms`} |
+//! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
+//! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `rollback_fails` {`lines`}, `stuck` |
+//! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
+//! | `faults[]` | `kind`\*: `throttle`, `deny`, `unknown`, `empty_list`, `server_error` {`status`}, `delay` {`ms`\*}, `hang` {`ms`\*}, `lose_response`, `error` {`code`\*, `message`\*, `status`}; besides `service`, `operation`, `after`, `times`, `rate` |
+
+use serde_json::{Value, json};
+
+use crate::faults::Fault;
+use crate::query;
+use crate::seed::Seed;
+use crate::server::{Incoming, Reply, Shared};
+use crate::state::{World, now};
+
+/// Answers a control request.
+pub(crate) fn answer(shared: &Shared, incoming: &Incoming) -> Reply {
+    let mut world = shared.lock();
+    let parsed = |error: &serde_json::Error| Reply::json(400, &json!({"error": error.to_string(), "code": "Json"}));
+    let done = Reply::json(200, &json!({}));
+    match (incoming.method.as_str(), incoming.path.as_str()) {
+        ("GET", "/_sim/health") => Reply::json(200, &json!({"ok": true, "endpoint": world.endpoint})),
+        ("POST", "/_sim/seed") => match serde_json::from_slice::<Seed>(&incoming.body) {
+            Err(error) => parsed(&error),
+            Ok(seed) => match world.seed(seed, now()) {
+                Ok(made) => Reply::json(200, &made),
+                Err(error) => Reply::json(400, &json!({"error": error.message, "code": error.code})),
+            },
+        },
+        ("POST", "/_sim/faults") => match serde_json::from_slice::<Vec<Fault>>(&incoming.body) {
+            Err(error) => parsed(&error),
+            Ok(faults) => {
+                world.faults.extend(faults);
+                done
+            }
+        },
+        ("DELETE", "/_sim/faults") => {
+            world.faults.clear();
+            done
+        }
+        ("DELETE", "/_sim/rules") => {
+            world.env.rules.clear();
+            world.env.apprunner_rules.clear();
+            done
+        }
+        ("GET", "/_sim/calls") => Reply::json(200, &calls(&world, &incoming.query)),
+        ("DELETE", "/_sim/calls") => {
+            world.calls.clear();
+            done
+        }
+        ("POST", "/_sim/reset") => {
+            *world = World::new(world.endpoint.clone());
+            done
+        }
+        _ => Reply::json(404, &json!({"error": "no such control request", "code": "NotFound"})),
+    }
+}
+
+fn calls(world: &World, query: &str) -> Value {
+    let form = query::parse(query);
+    let fits = |name: &str, value: &str| form.get(name).is_none_or(|wanted| wanted.is_empty() || wanted == value);
+    let found: Vec<_> = world
+        .calls
+        .iter()
+        .filter(|call| fits("service", &call.service) && fits("operation", &call.operation))
+        .collect();
+    json!({"count": found.len(), "calls": found})
+}

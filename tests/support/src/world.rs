@@ -1,0 +1,186 @@
+//! What tests hold: a running world and the ways to prepare, disturb and ask
+//! it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::Value;
+
+use crate::behaviour::{AppRunnerRule, Rule, Timing};
+use crate::calls::Call;
+use crate::faults::Fault;
+use crate::reply::Answer;
+use crate::seed::{AppRunnerServiceSeed, ClusterSeed, ImageSeed, RoleSeed, Seed, ServiceSeed};
+use crate::server::Server;
+use crate::state::now;
+
+/// A simulated AWS account and GitHub on a free local port; gone when dropped.
+#[derive(Debug)]
+pub struct AwsWorld {
+    server: Server,
+}
+
+impl AwsWorld {
+    /// Starts on a free port of 127.0.0.1, on a thread of its own.
+    ///
+    /// # Panics
+    ///
+    /// When no port can be bound.
+    #[expect(clippy::unused_async, reason = "callers await it, so that starting may become asynchronous")]
+    pub async fn start() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = Server::start(listen).expect("a free local port can be bound");
+        Self { server }
+    }
+
+    /// `http://127.0.0.1:<port>`: for `AWS_ENDPOINT_URL` and as GitHub's API
+    /// address.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// For `ACTIONS_ID_TOKEN_REQUEST_URL`; any request token is good.
+    #[must_use]
+    pub fn oidc_url(&self) -> String {
+        format!("{}{}?api-version=2.0", self.endpoint(), crate::github::OIDC_PATH)
+    }
+
+    /// Adds everything a seed says; answers the names it made, as
+    /// `POST /_sim/seed` does.
+    ///
+    /// # Panics
+    ///
+    /// When the provider would refuse it: a mistake of the test.
+    pub fn seed(&self, seed: Seed) -> Value {
+        let made = self.server.world().lock().seed(seed, now());
+        made.unwrap_or_else(|error| unreachable!("the seed is refused: {}: {}", error.code, error.message))
+    }
+
+    /// Sets all default durations.
+    pub fn timing(&self, timing: Timing) -> &Self {
+        self.seed(Seed { timing: Some(timing), ..Seed::default() });
+        self
+    }
+
+    /// Adds an active cluster.
+    pub fn cluster(&self, name: &str) -> &Self {
+        let cluster = ClusterSeed { name: name.to_owned(), status: "ACTIVE".to_owned() };
+        self.seed(Seed { clusters: vec![cluster], ..Seed::default() });
+        self
+    }
+
+    /// Registers a task definition (a `RegisterTaskDefinition` request, any
+    /// members); answers its ARN.
+    pub fn task_definition(&self, request: Value) -> String {
+        let made = self.seed(Seed { task_definitions: vec![request], ..Seed::default() });
+        made["task_definitions"][0].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Adds an ECS service whose first deployment is done.
+    pub fn service(&self, service: ServiceSeed) -> &Self {
+        self.seed(Seed { services: vec![service], ..Seed::default() });
+        self
+    }
+
+    /// Adds a RUNNING App Runner service; answers its ARN.
+    pub fn app_runner_service(&self, service: AppRunnerServiceSeed) -> String {
+        let made = self.seed(Seed { app_runner_services: vec![service], ..Seed::default() });
+        made["app_runner_services"][0].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Plants an image; answers its digest.
+    pub fn image(&self, image: ImageSeed) -> String {
+        let made = self.seed(Seed { images: vec![image], ..Seed::default() });
+        made["images"][0]["digest"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Adds a role.
+    pub fn role(&self, role: RoleSeed) -> &Self {
+        self.seed(Seed { roles: vec![role], ..Seed::default() });
+        self
+    }
+
+    /// Adds a rule: the last that fits wins.
+    pub fn rule(&self, rule: Rule) -> &Self {
+        self.seed(Seed { rules: vec![rule], ..Seed::default() });
+        self
+    }
+
+    /// Adds a rule for App Runner.
+    pub fn app_runner_rule(&self, rule: AppRunnerRule) -> &Self {
+        self.seed(Seed { app_runner_rules: vec![rule], ..Seed::default() });
+        self
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) -> &Self {
+        self.seed(Seed { faults: vec![fault], ..Seed::default() });
+        self
+    }
+
+    /// Ends all faults.
+    pub fn no_faults(&self) -> &Self {
+        self.server.world().lock().faults.clear();
+        self
+    }
+
+    /// Every call so far, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.server.world().lock().calls.clone()
+    }
+
+    /// The calls of one operation.
+    #[must_use]
+    pub fn calls_of(&self, service: &str, operation: &str) -> Vec<Call> {
+        let mut calls = self.calls();
+        calls.retain(|call| call.service == service && call.operation == operation);
+        calls
+    }
+
+    /// How often one operation was called.
+    #[must_use]
+    pub fn count(&self, service: &str, operation: &str) -> usize {
+        self.calls_of(service, operation).len()
+    }
+
+    /// Forgets the calls so far.
+    pub fn forget_calls(&self) -> &Self {
+        self.server.world().lock().calls.clear();
+        self
+    }
+
+    /// Performs an ECS operation as somebody else would (another deployer, a
+    /// person at the console): neither recorded nor subject to faults.
+    ///
+    /// # Errors
+    ///
+    /// The provider's error as `code: message`.
+    pub fn ecs(&self, operation: &str, request: &Value) -> Result<Value, String> {
+        let mut world = self.server.world().lock();
+        let at = now();
+        world.advance(at);
+        let crate::state::World { ecs, env, .. } = &mut *world;
+        said(ecs.answer(operation, request, at, env))
+    }
+
+    /// The same for App Runner.
+    ///
+    /// # Errors
+    ///
+    /// The provider's error as `code: message`.
+    pub fn app_runner(&self, operation: &str, request: &Value) -> Result<Value, String> {
+        let mut world = self.server.world().lock();
+        let at = now();
+        world.advance(at);
+        let crate::state::World { apprunner, env, .. } = &mut *world;
+        said(apprunner.answer(operation, request, at, env))
+    }
+}
+
+fn said(answer: Answer) -> Result<Value, String> {
+    answer.map_err(|error| format!("{}: {}", error.code, error.message))
+}
+
+#[cfg(test)]
+mod tests;
