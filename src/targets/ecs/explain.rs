@@ -47,11 +47,8 @@ impl EcsTarget {
         if let Some(live) = &live {
             add_events(&mut cause, live, began);
         }
-        let (log, targets) = join(
-            self.log_of(new.as_ref(), verdict.as_ref()),
-            self.target_facts(live.as_ref(), cause.code),
-        )
-        .await;
+        let (log, targets) =
+            join(self.log_of(new.as_ref(), verdict.as_ref()), self.target_facts(live.as_ref(), cause.code)).await;
         add_targets(&mut cause, targets);
         if let (Some(new), Some(old)) = (&new, &old) {
             add_missing(&mut cause, new, old);
@@ -98,7 +95,9 @@ impl EcsTarget {
         let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
         let source = format!("{} {}", stream.group, stream.stream);
         match timed("logs:GetLogEvents", logs::last_lines(&client, &stream)).await {
-            Ok(lines) if lines.is_empty() => Found::Nothing(Some(format!("container `{container}` wrote no log lines"))),
+            Ok(lines) if lines.is_empty() => {
+                Found::Nothing(Some(format!("container `{container}` wrote no log lines")))
+            }
             Ok(lines) => {
                 let url = links::log(&stream.region, &stream.group, &stream.stream);
                 Found::Lines(LogLines { source, lines }, Link { title: "Log".to_owned(), url })
@@ -202,7 +201,8 @@ fn add_events(cause: &mut Cause, live: &Live, began: i64) {
     {
         cause.code = CauseCode::NotPlaced;
         cause.facts.push(std::mem::replace(&mut cause.summary, format!("no place for a task: {text}")));
-        "Add capacity, or ask for less CPU and memory, or loosen the placement constraints.".clone_into(&mut cause.next);
+        "Add capacity, or ask for less CPU and memory, or loosen the placement constraints."
+            .clone_into(&mut cause.next);
     }
     let told: Vec<String> = told.into_iter().rev().map(|text| format!("event: {text}")).collect();
     cause.facts.extend(told);
@@ -215,7 +215,8 @@ fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
         match cause.code {
             CauseCode::TimedOut | CauseCode::ProviderGaveUp => {
                 cause.code = CauseCode::TargetUnhealthy;
-                let before = std::mem::replace(&mut cause.summary, format!("the load balancer's health check fails: {text}"));
+                let before =
+                    std::mem::replace(&mut cause.summary, format!("the load balancer's health check fails: {text}"));
                 cause.facts.push(before);
                 "Check the target group's health check path, port and expected codes against what the container answers."
                     .clone_into(&mut cause.next);
@@ -227,7 +228,9 @@ fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
             }
         }
     }
-    cause.facts.extend(targets.into_iter().map(|line| line.map_or_else(|fact| fact, |text| format!("target group: {text}"))));
+    cause
+        .facts
+        .extend(targets.into_iter().map(|line| line.map_or_else(|fact| fact, |text| format!("target group: {text}"))));
 }
 
 /// Environment variables and secrets that the new task definition has not and the old one had.
@@ -247,7 +250,10 @@ fn add_missing(cause: &mut Cause, new: &Definition, old: &Definition) {
                 None => "had it".to_owned(),
             };
             cause.facts.push(format!("Task definition {} has no {name}; {} {from}.", new.name(), old.name()));
-            if matches!(cause.code, CauseCode::ContainerExited | CauseCode::ContainerUnhealthy | CauseCode::TargetUnhealthy) {
+            if matches!(
+                cause.code,
+                CauseCode::ContainerExited | CauseCode::ContainerUnhealthy | CauseCode::TargetUnhealthy
+            ) {
                 cause.next = format!("Put {name} back if the program needs it, then deploy again.");
             }
         }
@@ -265,7 +271,9 @@ fn names(container: &Value) -> Vec<(String, Option<String>)> {
 
 fn no_log(container: &str, why: &NoStream) -> String {
     match why {
-        NoStream::NotConfigured => format!("container `{container}` has no log configuration, so there are no log lines"),
+        NoStream::NotConfigured => {
+            format!("container `{container}` has no log configuration, so there are no log lines")
+        }
         NoStream::Driver(driver) => format!("container `{container}` logs through {driver}, which is not read here"),
         NoStream::Unnamed => {
             format!("container `{container}` has no awslogs-stream-prefix, so its log stream cannot be found")
