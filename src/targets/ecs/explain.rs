@@ -17,8 +17,8 @@ use super::{EcsTarget, health, links, render, said};
 use crate::engine::ProviderFailure;
 use crate::rollout::{Cause, CauseCode, Link, LogLines, ServicePlan, Shift};
 
-/// The longest that one group of reads may take; two follow each other.
-const READ: Duration = Duration::from_millis(2200);
+/// The longest that one group of reads may take; two follow each other, and the engine gives four seconds to both.
+const READ: Duration = Duration::from_millis(1800);
 /// How many service events are told.
 const EVENTS: usize = 4;
 

@@ -14,7 +14,7 @@ use crate::engine::target::FailureKind;
 /// How many lines are shown.
 const LINES: i32 = 20;
 /// Lines reach CloudWatch Logs a little after the container has ended.
-const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = Duration::from_millis(1300);
 
 /// Where a container's log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

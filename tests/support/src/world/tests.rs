@@ -78,11 +78,25 @@ async fn a_lost_answer_is_no_answer_but_has_its_effect() {
 }
 
 #[tokio::test]
+async fn a_test_that_blocks_its_runtime_is_answered() {
+    let world = shop().await;
+    let endpoint = world.endpoint();
+    let other = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(post(
+            &endpoint,
+            "AmazonEC2ContainerServiceV20141113.ListServices",
+            &json!({"cluster": "shop"}),
+        ))
+    });
+    let (status, listed) = other.join().unwrap().unwrap();
+    assert_eq!((status, listed["serviceArns"].as_array().unwrap().len()), (200, 1));
+}
+
+#[tokio::test]
 async fn a_dropped_world_no_longer_answers() {
     let world = shop().await;
     let endpoint = world.endpoint();
     drop(world);
-    tokio::task::yield_now().await;
-    tokio::task::yield_now().await;
     assert!(post(&endpoint, "AmazonEC2ContainerServiceV20141113.ListServices", &json!({})).await.is_err());
 }
