@@ -10,6 +10,7 @@ use shipline::rollout::{Change, Direction, ServicePlan, Shift};
 use crate::app_runner::settle;
 
 mod app_runner_world;
+mod ecs_world;
 
 /// An image of the suite: `Old` runs at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,11 +21,18 @@ pub(crate) enum Which {
     Theirs,
 }
 
-/// How a change to the new image ends.
+/// The letter of its digest.
+fn letter(which: Which) -> char {
+    match which {
+        Which::Old => 'a',
+        Which::New => 'b',
+        Which::Theirs => 'c',
+    }
+}
+
+/// How a change to the new image ends, where it does not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
-    /// It serves, after a while.
-    Well,
     /// Its container ends with code 1 and the log line `KeyError: 'X'`; the provider goes back by itself.
     Badly,
     /// Not within the time of a test.
@@ -280,4 +288,5 @@ macro_rules! contract {
     };
 }
 
+contract!(ecs, super::ecs_world::Ecs::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());

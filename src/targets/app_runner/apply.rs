@@ -4,7 +4,9 @@
 use super::operations::Operation;
 use super::record::Record;
 use super::service::Configuration;
-use super::{AppRunnerTarget, Ask, Facts, Follow, Wanted, defect, raw, refused_call, shift, stranger, untouched};
+use super::{
+    AppRunnerTarget, Ask, Facts, Follow, Wanted, defect, facts, raw, refused_call, shift, stranger, untouched,
+};
 use crate::aws::failure;
 use crate::engine::{NotApplied, ProviderFailure, clock};
 use crate::rollout::{Cause, CauseCode, Direction, ServicePlan, Shift, Touched};
@@ -21,13 +23,17 @@ impl AppRunnerTarget {
     pub(super) async fn ask(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
         let wanted = Wanted::of(plan).map_err(|problem| untouched(defect(problem)))?;
         if let Found::Join(shift) = self.find(plan, &wanted).await? {
+            self.remember_joined(plan, &wanted, &shift).await;
             return Ok(shift);
         }
         match self.send(&wanted).await {
             Ok(operation) => Ok(self.accepted(plan, &wanted, operation).await),
             // Somebody was quicker, or the answer of our own request was lost: only a look can tell.
             Err(refusal) => match self.find(plan, &wanted).await {
-                Ok(Found::Join(shift)) => Ok(shift),
+                Ok(Found::Join(shift)) => {
+                    self.remember_joined(plan, &wanted, &shift).await;
+                    Ok(shift)
+                }
                 Ok(Found::Free) if !refusal.is_passing() => Err(untouched(refused_call(&refusal))),
                 Ok(Found::Free) => Err(NotApplied { cause: refused_call(&refusal), touched: Touched::Perhaps }),
                 Err(other) if !refusal.is_passing() => Err(other),
@@ -95,6 +101,16 @@ impl AppRunnerTarget {
         shift
     }
 
+    /// Writes what a crash or a lost answer kept from being written. A failure costs only memory.
+    async fn remember_joined(&self, plan: &ServicePlan, wanted: &Wanted, shift: &Shift) {
+        let Some(operation) = shift.id.as_deref() else { return };
+        if facts(shift).is_ok_and(|(_, facts)| facts.follow == Follow::Perhaps)
+            && let Err(failure) = self.record(plan, wanted, operation).await
+        {
+            tracing::debug!(%failure, "what served before is not recorded on the service");
+        }
+    }
+
     async fn record(&self, plan: &ServicePlan, wanted: &Wanted, operation: &str) -> Result<(), ProviderFailure> {
         if wanted.ask == Ask::Redeploy {
             return Ok(());
@@ -102,6 +118,9 @@ impl AppRunnerTarget {
         let arn = self.arn().await?;
         // Reading may be denied where writing is not; then only the older entries are lost.
         let record = Record::read(&self.client, arn).await.unwrap_or_default();
+        if record.last().is_some_and(|(known, _)| known == operation) {
+            return Ok(());
+        }
         record.next(operation, &wanted.revision, &plan.previous).write(&self.client, arn).await
     }
 }

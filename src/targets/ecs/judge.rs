@@ -12,7 +12,6 @@ use super::tasks::{self, Stopped};
 use super::truth::{Deployment, State};
 use crate::engine::{Progress, Sight};
 use crate::rollout::{CauseCode, Direction};
-use crate::types::Percent;
 
 /// All that one look saw.
 #[derive(Debug, Clone, Copy)]
@@ -188,14 +187,7 @@ fn moving(scene: &Scene<'_>) -> Sight {
     let own = own.or_else(|| scene.live.primary().filter(|primary| primary.definition == scene.wanted));
     let wanted = own.map_or(scene.live.desired, |own| own.desired);
     let (running, pending) = own.map_or((0, 0), |own| (own.running, own.pending));
-    let old: u32 = scene
-        .live
-        .rollouts
-        .iter()
-        .filter(|other| Some(&other.id) != own.map(|own| &own.id))
-        .map(|other| other.running)
-        .sum();
-    let weight = scene.truth.filter(|truth| truth.state == State::Going).map(|_| running);
+    let old: u32 = scene.live.rollouts.iter().filter(|other| Some(&other.id) != own.map(|own| &own.id)).map(|other| other.running).sum();
     let doing = match own {
         None => "waiting for ECS to begin".to_owned(),
         Some(_) if wanted == 0 => "scaling to no tasks".to_owned(),
@@ -207,7 +199,8 @@ fn moving(scene: &Scene<'_>) -> Sight {
     Sight::Moving(Progress {
         healthy: running.min(wanted),
         wanted,
-        traffic: weight.filter(|_| old + running > 0).map(|running| Percent::of(running, old + running)),
+        // A rolling deployment has no share of its own: the load balancer asks whoever is healthy.
+        traffic: None,
         doing,
         notices: Vec::new(),
     })

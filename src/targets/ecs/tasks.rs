@@ -24,7 +24,6 @@ pub(super) struct Container {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Stopped {
     pub(super) id: String,
-    pub(super) definition: String,
     pub(super) code: String,
     pub(super) reason: String,
     pub(super) containers: Vec<Container>,
@@ -64,7 +63,6 @@ fn read(task: &sdk::Task) -> Stopped {
     let stopped_at = task.execution_stopped_at().or(task.stopping_at()).or(task.stopped_at());
     Stopped {
         id: task.task_arn().map_or_else(String::new, |arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()),
-        definition: task.task_definition_arn().unwrap_or_default().to_owned(),
         code: task.stop_code().map(|code| code.as_str().to_owned()).unwrap_or_default(),
         reason: task.stopped_reason().unwrap_or_default().to_owned(),
         containers: task

@@ -8,7 +8,7 @@ use shipline::config::spec::Strategy;
 use shipline::engine::{Target, Wish};
 use shipline_test_support::{AppRunnerBehaviour, AwsWorld};
 
-use super::{Arrange, Ends, Which};
+use super::{Arrange, Ends, Which, letter};
 use crate::app_runner::{full_service, image, rule, spec, target_with, wish};
 
 pub(crate) struct AppRunner {
@@ -28,14 +28,6 @@ impl AppRunner {
     }
 }
 
-fn letter(which: Which) -> char {
-    match which {
-        Which::Old => 'a',
-        Which::New => 'b',
-        Which::Theirs => 'c',
-    }
-}
-
 #[async_trait]
 impl Arrange for AppRunner {
     async fn target(&self, strategy: Strategy) -> Arc<dyn Target> {
@@ -48,7 +40,6 @@ impl Arrange for AppRunner {
 
     fn ends(&self, how: Ends) {
         let behaviour = match how {
-            Ends::Well => AppRunnerBehaviour::Succeeds {},
             Ends::Badly => AppRunnerBehaviour::RollsBack { lines: vec!["KeyError: 'X'".to_owned()], reason: None },
             Ends::Never => AppRunnerBehaviour::Stuck {},
         };
