@@ -29,5 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the process environment")]
 fn environment() -> std::collections::BTreeMap<String, String> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

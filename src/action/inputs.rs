@@ -30,18 +30,31 @@ const fn with_default(name: &'static str, default: &'static str, description: &'
 /// Every input, in the order of `action.yml`.
 pub const INPUTS: &[Input] = &[
     with_default("command", "deploy", "What to do: deploy, build, plan, rollback, status or check."),
-    input("environment", "Environment of the configuration file to deploy to; without a file, the name for GitHub's Deployment."),
+    input(
+        "environment",
+        "Environment of the configuration file to deploy to; without a file, the name for GitHub's Deployment.",
+    ),
     input("config", "Configuration file; .github/shipline.yml when it exists and no service is given by inputs."),
     input("services", "Services to deploy, separated by spaces, commas or lines; all of the environment when empty."),
     input("sha", "Commit to deploy, in full; the checked-out one when empty."),
-    input("to", "For rollback: the release to go back to (full commit, or a number of steps); the last good one when empty."),
+    input(
+        "to",
+        "For rollback: the release to go back to (full commit, or a number of steps); the last good one when empty.",
+    ),
     input("image", "Existing image to deploy instead of building; with several services one `service=image` a line."),
     input("aws-region", "AWS region."),
-    input("role-to-assume", "ARN of the role to assume, with GitHub's OIDC token when the job may request one (permissions: id-token: write)."),
+    input(
+        "role-to-assume",
+        "ARN of the role to assume, with GitHub's OIDC token when the job may request one (permissions: id-token: write).",
+    ),
     input("role-session-name", "Name of the role's session."),
     input("role-duration-seconds", "Length of the role's session, 900 to 43200."),
     input("role-external-id", "External id for the role."),
-    with_default("role-chaining", "false", "Assume the role with the credentials already in the environment, not with the OIDC token."),
+    with_default(
+        "role-chaining",
+        "false",
+        "Assume the role with the credentials already in the environment, not with the OIDC token.",
+    ),
     with_default("audience", "sts.amazonaws.com", "Audience of the OIDC token."),
     input("web-identity-token-file", "File with a web identity token, instead of GitHub's OIDC token."),
     input("allowed-account-ids", "The only accounts anything may be changed in, separated by commas."),
@@ -59,7 +72,11 @@ pub const INPUTS: &[Input] = &[
     input("log-configuration-options", "Log options to set in the container, one name=value a line."),
     input("desired-count", "New number of tasks."),
     with_default("force-new-deployment", "false", "Start new tasks even if nothing changed."),
-    with_default("wait-for-service-stability", "true", "Kept for old workflows. Shipline always waits for the truth; false is answered with a warning."),
+    with_default(
+        "wait-for-service-stability",
+        "true",
+        "Kept for old workflows. Shipline always waits for the truth; false is answered with a warning.",
+    ),
     input("wait-for-minutes", "How long a service may take to be healthy, in minutes, 1 to 360; 30 when empty."),
     input("repository", "Image repository: a path in the account's ECR registry, or host/path."),
     with_default("context", ".", "Build context."),
@@ -70,17 +87,37 @@ pub const INPUTS: &[Input] = &[
     input("build-secrets", "Build secrets, one id=ENVIRONMENT_VARIABLE or id=file:path a line."),
     with_default("cache", "off", "Layer cache: registry, gha or off."),
     with_default("provenance", "off", "Provenance attestation: off or min."),
-    input("tags", "Tags beside the commit's: latest, branch, pr, semver, or a tag, separated by spaces, commas or lines."),
-    with_default("on-failure", "roll-back-all", "What to take back on failure: roll-back-all, roll-back-failed or hold."),
+    input(
+        "tags",
+        "Tags beside the commit's: latest, branch, pr, semver, or a tag, separated by spaces, commas or lines.",
+    ),
+    with_default(
+        "on-failure",
+        "roll-back-all",
+        "What to take back on failure: roll-back-all, roll-back-failed or hold.",
+    ),
     input("url", "Address people open; shown with GitHub's Deployment."),
-    with_default("github-token", "${{ github.token }}", "Token for GitHub's Deployment and the commits in the report; empty for none."),
+    with_default(
+        "github-token",
+        "${{ github.token }}",
+        "Token for GitHub's Deployment and the commits in the report; empty for none.",
+    ),
 ];
 
 /// Inputs of the actions people come from that have no meaning here, with what to do instead.
 const FOREIGN: &[(&str, &str)] = &[
-    ("codedeploy-appspec", "CodeDeploy is not driven by Shipline; ECS's own deployments replace it (docs/migrating.md)."),
-    ("codedeploy-application", "CodeDeploy is not driven by Shipline; ECS's own deployments replace it (docs/migrating.md)."),
-    ("codedeploy-deployment-group", "CodeDeploy is not driven by Shipline; ECS's own deployments replace it (docs/migrating.md)."),
+    (
+        "codedeploy-appspec",
+        "CodeDeploy is not driven by Shipline; ECS's own deployments replace it (docs/migrating.md).",
+    ),
+    (
+        "codedeploy-application",
+        "CodeDeploy is not driven by Shipline; ECS's own deployments replace it (docs/migrating.md).",
+    ),
+    (
+        "codedeploy-deployment-group",
+        "CodeDeploy is not driven by Shipline; ECS's own deployments replace it (docs/migrating.md).",
+    ),
     ("wait-max-delay-seconds", "Remove it: Shipline looks every second or two, whatever the deployment takes."),
     ("max-retries", "Remove it: throttled calls are repeated by themselves."),
     ("keep-null-value-keys", "Remove it: empty values are always kept."),

@@ -31,10 +31,10 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     let console = Arc::new(Console::new(Medium::Workflow, Redactor::new()));
     cli::start_telemetry(&variables, console.redactor());
     let read = Given::read(&variables);
-    let root = variables.get("GITHUB_WORKSPACE").filter(|path| !path.is_empty()).map_or_else(
-        || cli::root_of(folder),
-        PathBuf::from,
-    );
+    let root = variables
+        .get("GITHUB_WORKSPACE")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| cli::root_of(folder), PathBuf::from);
     // What the action is given is for the action: children neither need nor get it.
     let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
     let host = Host { variables, root, console, cancel };
@@ -105,15 +105,21 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
     let registries = registries(given).map_err(&mut keep).unwrap_or_default();
     let images = match &configuration {
         Some((config, environment)) => {
-            let all: Vec<_> =
-                config.environments.get(environment).map(|spec| spec.services.keys().cloned().collect()).unwrap_or_default();
+            let all: Vec<_> = config
+                .environments
+                .get(environment)
+                .map(|spec| spec.services.keys().cloned().collect())
+                .unwrap_or_default();
             settings::images(given, &all).map_err(&mut keep).unwrap_or_default()
         }
         None => std::collections::BTreeMap::new(),
     };
     let (config, environment) = match configuration {
         Some(found) if problems.is_empty() => found,
-        _ => return Problems::or(problems, ()).and(Err(Problem::defect("inputs", "the inputs could not be read").into())),
+        _ => {
+            return Problems::or(problems, ())
+                .and(Err(Problem::defect("inputs", "the inputs could not be read").into()));
+        }
     };
     let identity = match (given.get("web-identity-token-file"), given.get("role-chaining")) {
         (Some(file), _) => Identity::File(file.to_owned()),
@@ -190,8 +196,12 @@ fn registries(given: &Given) -> Result<Registries, Problems> {
         match word.parse() {
             Ok(account) => registries.accounts.push(account),
             Err(error) => problems.push(
-                Problem::mistake("invalid-input", format!("{error}"), "Write account ids of 12 digits, separated by commas.")
-                    .at(inputs::place("registries")),
+                Problem::mistake(
+                    "invalid-input",
+                    format!("{error}"),
+                    "Write account ids of 12 digits, separated by commas.",
+                )
+                .at(inputs::place("registries")),
             ),
         }
     }

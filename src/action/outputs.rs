@@ -18,7 +18,10 @@ use crate::report;
 
 /// Every output, with its description, in the order of `action.yml`.
 pub const OUTPUTS: &[(&str, &str)] = &[
-    ("result", "succeeded, unchanged, rolled-back, nothing-changed, held, superseded, cancelled, interrupted or needs-attention; refused when nothing was tried."),
+    (
+        "result",
+        "succeeded, unchanged, rolled-back, nothing-changed, held, superseded, cancelled, interrupted or needs-attention; refused when nothing was tried.",
+    ),
     ("image", "Image with its digest; with several services a JSON object by service, as all that follow."),
     ("digest", "Digest of the image."),
     ("tags", "Tags of the image, separated by commas."),
@@ -65,10 +68,19 @@ impl Outputs {
             ("digest", each(&|service| service.digest.map(|digest| digest.to_string()))),
             ("tags", each(&|service| Some(service.tags.join(",")))),
             ("task-definition-arn", each(&ecs)),
-            ("revision", each(&|service| {
-                let serves = matches!(service.state.as_str(), "serving");
-                Some(service.revision.clone().filter(|_| serves).unwrap_or_else(|| service.previous_revision.clone()))
-            })),
+            (
+                "revision",
+                each(&|service| {
+                    let serves = matches!(service.state.as_str(), "serving");
+                    Some(
+                        service
+                            .revision
+                            .clone()
+                            .filter(|_| serves)
+                            .unwrap_or_else(|| service.previous_revision.clone()),
+                    )
+                }),
+            ),
             ("previous-revision", each(&|service| Some(service.previous_revision.clone()))),
             ("deployment-id", each(&|service| service.deployment_id.clone())),
             ("service-url", each(&|service| service.url.clone())),

@@ -12,8 +12,8 @@ use std::str::FromStr;
 use super::inputs::{Given, place};
 use crate::config::spec::{
     AppRunnerSpec, AwsSpec, BuildCache, BuildSecret, BuildSpec, Config, ContainerChanges, EcsSpec, EnvironmentSpec,
-    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Provenance, SecretSource, ServiceSpec, Strategy, TagRule,
-    TargetSpec,
+    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Provenance, SecretSource, ServiceSpec, Strategy,
+    TagRule, TargetSpec,
 };
 use crate::problem::{Problem, Problems};
 use crate::types::{EnvironmentName, ImageRef, ServiceName, Span};
@@ -48,12 +48,12 @@ const SERVICE_INPUTS: &[&str] = &[
 ];
 
 /// Whether the inputs describe a service, so that no file is needed.
-pub fn describes_a_service(given: &Given) -> bool {
+pub(super) fn describes_a_service(given: &Given) -> bool {
     ["cluster", "service", "app-runner-service"].iter().any(|name| given.has(name))
 }
 
 /// Inputs that have no effect beside a configuration file.
-pub fn beside_a_file(given: &Given) -> Vec<Problem> {
+pub(super) fn beside_a_file(given: &Given) -> Vec<Problem> {
     let named = given.given_of(SERVICE_INPUTS);
     named
         .into_iter()
@@ -91,7 +91,11 @@ impl Reader<'_> {
         let text = self.given.get(name)?;
         let number = text.parse().ok().filter(|number| (from..=to).contains(number));
         if number.is_none() {
-            self.wrong(name, format!("{text:?} is not a whole number from {from} to {to}"), format!("Correct `{name}`."));
+            self.wrong(
+                name,
+                format!("{text:?} is not a whole number from {from} to {to}"),
+                format!("Correct `{name}`."),
+            );
         }
         number
     }
@@ -138,7 +142,11 @@ impl Reader<'_> {
         let path = Path::new(text);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !inside {
-            self.wrong(name, format!("{text:?} is not a path inside the repository"), "Write a path relative to the repository, without `..`.");
+            self.wrong(
+                name,
+                format!("{text:?} is not a path inside the repository"),
+                "Write a path relative to the repository, without `..`.",
+            );
             return None;
         }
         Some(path.to_owned())
@@ -155,12 +163,12 @@ enum Flag {
 }
 
 /// Splits at spaces, commas and lines.
-pub fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split([' ', ',', '\n', '\t', '\r']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// Account, region and role; what is given wins over what a file says.
-pub fn aws(given: &Given, base: AwsSpec) -> Result<AwsSpec, Problems> {
+pub(super) fn aws(given: &Given, base: AwsSpec) -> Result<AwsSpec, Problems> {
     let mut read = Reader { given, problems: Vec::new() };
     let region = read.parsed("aws-region");
     let role = read.parsed("role-to-assume");
@@ -169,7 +177,11 @@ pub fn aws(given: &Given, base: AwsSpec) -> Result<AwsSpec, Problems> {
     for word in read.words("allowed-account-ids") {
         match word.parse() {
             Ok(account) => accounts.push(account),
-            Err(error) => read.wrong("allowed-account-ids", format!("{error}"), "Write account ids of 12 digits, separated by commas."),
+            Err(error) => read.wrong(
+                "allowed-account-ids",
+                format!("{error}"),
+                "Write account ids of 12 digits, separated by commas.",
+            ),
         }
     }
     let session_name = given.get("role-session-name").map(str::to_owned);
@@ -190,7 +202,7 @@ pub fn aws(given: &Given, base: AwsSpec) -> Result<AwsSpec, Problems> {
 }
 
 /// The configuration that the inputs describe: one environment, one service.
-pub fn configuration(given: &Given) -> Result<(Config, EnvironmentName), Problems> {
+pub(super) fn configuration(given: &Given) -> Result<(Config, EnvironmentName), Problems> {
     let mut read = Reader { given, problems: Vec::new() };
     let environment: Option<EnvironmentName> = match given.get("environment") {
         Some(_) => read.parsed("environment"),
@@ -217,7 +229,8 @@ pub fn configuration(given: &Given) -> Result<(Config, EnvironmentName), Problem
     let minutes = read.number("wait-for-minutes", 1, 360).and_then(|minutes| u16::try_from(minutes).ok());
     let (Some(environment), Some(target), Some(on_failure)) = (environment, target, on_failure) else {
         let problems = read.problems;
-        return Problems::or(problems, ()).and(Err(Problems::from(Problem::defect("inputs", "the inputs could not be read"))));
+        return Problems::or(problems, ())
+            .and(Err(Problems::from(Problem::defect("inputs", "the inputs could not be read"))));
     };
     let spec = EnvironmentSpec {
         aws,
@@ -267,7 +280,14 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
             None
         }
         (Some(service), None, None) => {
-            for name in given.given_of(&["task-definition", "container-name", "docker-labels", "desired-count", "log-configuration-log-driver", "log-configuration-options"]) {
+            for name in given.given_of(&[
+                "task-definition",
+                "container-name",
+                "docker-labels",
+                "desired-count",
+                "log-configuration-log-driver",
+                "log-configuration-options",
+            ]) {
                 read.wrong(name, format!("`{name}` has no meaning for App Runner"), "Remove it.");
             }
             Some(TargetSpec::AppRunner(AppRunnerSpec { service: service.to_owned(), environment, secrets }))
@@ -297,7 +317,11 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
             })))
         }
         (None, None, _) => {
-            read.wrong("service", "no service is given", "Give `cluster` and `service`, or `app-runner-service`, or a configuration file.");
+            read.wrong(
+                "service",
+                "no service is given",
+                "Give `cluster` and `service`, or `app-runner-service`, or a configuration file.",
+            );
             None
         }
     }
@@ -306,11 +330,29 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
 fn image(read: &mut Reader<'_>) -> Option<ImageSpec> {
     let given = read.given;
     let Some(repository) = given.get("repository") else {
-        for name in given.given_of(&["context", "file", "target", "platforms", "build-args", "build-secrets", "cache", "provenance", "tags"]) {
-            read.wrong(name, format!("`{name}` needs `repository`: where is the image pushed to?"), "Give `repository`, or remove it.");
+        for name in given.given_of(&[
+            "context",
+            "file",
+            "target",
+            "platforms",
+            "build-args",
+            "build-secrets",
+            "cache",
+            "provenance",
+            "tags",
+        ]) {
+            read.wrong(
+                name,
+                format!("`{name}` needs `repository`: where is the image pushed to?"),
+                "Give `repository`, or remove it.",
+            );
         }
         if !given.has("image") && given.get("command") != Some("status") && given.get("command") != Some("rollback") {
-            read.wrong("image", "there is no image to deploy", "Give `image` (an existing one) or `repository` (to build and push one).");
+            read.wrong(
+                "image",
+                "there is no image to deploy",
+                "Give `image` (an existing one) or `repository` (to build and push one).",
+            );
         }
         return None;
     };
@@ -372,12 +414,14 @@ fn build_secrets(read: &mut Reader<'_>) -> Vec<BuildSecret> {
 }
 
 /// `image`: one reference, or `service=reference` lines.
-pub fn images(given: &Given, services: &[ServiceName]) -> Result<BTreeMap<ServiceName, ImageRef>, Problems> {
+pub(super) fn images(given: &Given, services: &[ServiceName]) -> Result<BTreeMap<ServiceName, ImageRef>, Problems> {
     let mut read = Reader { given, problems: Vec::new() };
     let mut images = BTreeMap::new();
     for line in given.get("image").unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (name, reference) = match (line.split_once('='), services) {
-            (Some((name, reference)), _) => (name.trim().parse::<ServiceName>().map_err(|error| error.to_string()), reference),
+            (Some((name, reference)), _) => {
+                (name.trim().parse::<ServiceName>().map_err(|error| error.to_string()), reference)
+            }
             (None, [only]) => (Ok(only.clone()), line),
             (None, _) => (Err("with several services each image names its own".to_owned()), line),
         };
@@ -385,9 +429,15 @@ pub fn images(given: &Given, services: &[ServiceName]) -> Result<BTreeMap<Servic
             (Ok(name), Ok(reference)) if services.contains(&name) => {
                 images.insert(name, reference);
             }
-            (Ok(name), Ok(_)) => read.wrong("image", format!("{name} is not a service of this environment"), "Correct the name before `=`."),
+            (Ok(name), Ok(_)) => read.wrong(
+                "image",
+                format!("{name} is not a service of this environment"),
+                "Correct the name before `=`.",
+            ),
             (Err(error), _) => read.wrong("image", error, "Write one service=image a line."),
-            (_, Err(error)) => read.wrong("image", format!("{error}"), "Write the image with its registry: host/path:tag."),
+            (_, Err(error)) => {
+                read.wrong("image", format!("{error}"), "Write the image with its registry: host/path:tag.")
+            }
         }
     }
     Problems::or(read.problems, images)

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::deploy::Request;
+use super::environment;
 use super::host::Host;
 use super::recorder::Recorder;
 use super::release::{self, Images};
-use super::environment;
 use crate::problem::Problems;
 
 /// Makes sure the images are there and names them.
-pub async fn build(request: &Request, host: &Host, recorder: &Recorder) -> Result<Images, Problems> {
+pub(super) async fn build(request: &Request, host: &Host, recorder: &Recorder) -> Result<Images, Problems> {
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;

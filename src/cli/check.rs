@@ -24,14 +24,13 @@ pub fn read(host: &Host, file: Option<&str>) -> Result<Arc<Config>, Problems> {
             "Write one (docs/configuration.md has a first example), or name another with `--config`; the action also takes `cluster` and `service` without a file.",
         )
     })?;
-    let text = String::from_utf8(text).map_err(|_| {
-        Problem::mistake("not-text", format!("{name} is not UTF-8 text"), "Save it as UTF-8.")
-    })?;
+    let text = String::from_utf8(text)
+        .map_err(|_| Problem::mistake("not-text", format!("{name} is not UTF-8 text"), "Save it as UTF-8."))?;
     config::parse(name, &text).map(Arc::new)
 }
 
 /// Says what the configuration holds.
-pub fn check(host: &Host, config: &Config) {
+pub(super) fn check(host: &Host, config: &Config) {
     let mut text = String::from("the configuration is right\n");
     let mut document = Vec::new();
     for (name, environment) in &config.environments {
@@ -42,7 +41,10 @@ pub fn check(host: &Host, config: &Config) {
             .collect();
         text.push_str(&format!("  {name}: {}\n", waves.join(", then ")));
         for rule in &environment.deferred {
-            text.push_str(&format!("    note: `{}` at {} is not carried out by this version's deploy\n", rule.key, rule.place));
+            text.push_str(&format!(
+                "    note: `{}` at {} is not carried out by this version's deploy\n",
+                rule.key, rule.place
+            ));
         }
         document.push(json!({
             "environment": name,
@@ -51,5 +53,6 @@ pub fn check(host: &Host, config: &Config) {
         }));
     }
     host.console.answer(&text);
-    host.console.document(&json!({ "schema_version": 1, "command": "check", "problems": [], "environments": document }));
+    host.console
+        .document(&json!({ "schema_version": 1, "command": "check", "problems": [], "environments": document }));
 }

@@ -16,7 +16,7 @@ pub enum Confirm {
 }
 
 /// Shows the plan and, where a person is to be asked, asks.
-pub async fn ask(confirm: Confirm, plan: &View, host: &Host) -> Result<(), Problem> {
+pub(super) async fn ask(confirm: Confirm, plan: &View, host: &Host) -> Result<(), Problem> {
     host.console.line(report::text(plan).trim_end());
     if confirm == Confirm::Nobody || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());

@@ -161,9 +161,10 @@ impl Console {
                     ProblemKind::Defect => "Shipline: defect",
                 };
                 let text = data(&self.redactor.clean(&problem.to_string()));
-                let place = problem.place.as_ref().and_then(|place| {
-                    place.line.map(|line| format!("file={},line={line},", property(&place.file)))
-                });
+                let place = problem
+                    .place
+                    .as_ref()
+                    .and_then(|place| place.line.map(|line| format!("file={},line={line},", property(&place.file))));
                 self.raw_out(&format!("::error {}title={title}::{text}\n", place.unwrap_or_default()));
             }
             Medium::Terminal | Medium::Machine => {

@@ -82,8 +82,7 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
 
     let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
     let sourcing = release::source(request, &services, host);
-    let (session, source) =
-        recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
+    let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
     let (session, source) = (session?, source?);
     let images = release::images(request, &services, &session, source.as_ref(), host, recorder).await?;
 

@@ -7,7 +7,7 @@ use super::host::Host;
 use crate::aws::{self, Session, Sources, Start, TokenFile};
 use crate::config::spec::{AwsSpec, Config, DeferredTo, EnvironmentSpec, TargetSpec};
 use crate::engine::{Target, Targets};
-use crate::github::JobToken;
+use crate::github::oidc::JobToken;
 use crate::problem::{Problem, Problems};
 use crate::targets::app_runner::AppRunnerTarget;
 use crate::targets::ecs::EcsTarget;

@@ -40,7 +40,11 @@ impl Host {
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
         let Some(repository) = self.variable("GITHUB_REPOSITORY") else { return Ok(None) };
         let repository = repository.parse().map_err(|error| {
-            Problem::mistake("github-repository", format!("GITHUB_REPOSITORY: {error}"), "GitHub sets this variable; do not set it yourself.")
+            Problem::mistake(
+                "github-repository",
+                format!("GITHUB_REPOSITORY: {error}"),
+                "GitHub sets this variable; do not set it yourself.",
+            )
         })?;
         let token = secrecy::SecretString::from(token.to_owned());
         self.console.mask(&token);

@@ -12,7 +12,7 @@ use crate::rollout::{Outcome, Phase, Plan, ServiceState};
 use crate::types::EnvironmentName;
 
 /// A Deployment that GitHub shows.
-pub struct Ledger<'a> {
+pub(super) struct Ledger<'a> {
     github: &'a Client,
     id: DeploymentId,
     recorder: &'a Recorder,
@@ -22,7 +22,7 @@ pub struct Ledger<'a> {
 
 impl<'a> Ledger<'a> {
     /// Makes the Deployment and says that it is in progress; nothing without a client or commit.
-    pub async fn open(
+    pub(super) async fn open(
         github: Option<&'a Client>,
         plan: &Plan,
         host: &Host,
@@ -52,7 +52,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// Tells how it ended.
-    pub async fn close(&self, phase: &Phase) {
+    pub(super) async fn close(&self, phase: &Phase) {
         let (state, text) = match phase.outcome() {
             Some(Outcome::Succeeded) => (DeploymentState::Success, "serves"),
             Some(Outcome::RolledBack { .. }) => (DeploymentState::Failure, "failed and was rolled back"),
@@ -98,6 +98,6 @@ fn payload(plan: &Plan) -> Value {
 }
 
 /// Whether anything is worth telling GitHub: a run that found nothing to do makes no Deployment.
-pub fn worth_telling(phase: &Phase) -> bool {
+pub(super) fn worth_telling(phase: &Phase) -> bool {
     phase.services().values().any(|state| !matches!(state, ServiceState::Unchanged | ServiceState::Waiting))
 }

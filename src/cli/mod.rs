@@ -72,7 +72,8 @@ pub fn help() -> String {
     let mut command = Cli::command().term_width(100);
     let mut text = command.render_long_help().to_string();
     for verb in command.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
-        text.push_str(&format!("\n## shipline {}\n\n{}", verb.get_name(), verb.render_long_help()));
+        let name = verb.get_name().to_owned();
+        text.push_str(&format!("\n## shipline {name}\n\n{}", verb.render_long_help()));
     }
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
@@ -165,15 +166,19 @@ pub enum Done {
 }
 
 /// Runs a verb for the action, by its name.
-pub async fn run_verb(name: &str, request: &Request, to: &To, host: &Host, recorder: &Recorder) -> Result<Done, Problems> {
+pub async fn run_verb(
+    name: &str,
+    request: &Request,
+    to: &To,
+    host: &Host,
+    recorder: &Recorder,
+) -> Result<Done, Problems> {
     match name {
         "deploy" => deploy::deploy(request, host, recorder).await.map(Done::Report),
         "plan" => plan::plan(request, host, recorder).await.map(Done::Report),
         "rollback" => rollback::rollback(request, to, host, recorder).await.map(Done::Report),
         "build" => build::build(request, host, recorder).await.map(Done::Images),
-        "status" => {
-            status::status(request, std::slice::from_ref(&request.environment), host).await.map(Done::Code)
-        }
+        "status" => status::status(request, std::slice::from_ref(&request.environment), host).await.map(Done::Code),
         "check" => {
             check::check(host, &request.config);
             Ok(Done::Code(0))
@@ -194,7 +199,9 @@ fn show(host: &Host, report: Report) -> Result<u8, Problems> {
 }
 
 fn parsed(name: &str) -> Result<EnvironmentName, Problem> {
-    name.parse().map_err(|error| Problem::mistake("environment", format!("{error}"), "Name an environment of the configuration."))
+    name.parse().map_err(|error| {
+        Problem::mistake("environment", format!("{error}"), "Name an environment of the configuration.")
+    })
 }
 
 fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Request, Problems> {
@@ -221,7 +228,8 @@ fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Re
     };
     let mut images = BTreeMap::new();
     for text in &deploy.images {
-        let parts = text.split_once('=').map(|(name, reference)| (name.parse::<ServiceName>(), reference.parse::<ImageRef>()));
+        let parts =
+            text.split_once('=').map(|(name, reference)| (name.parse::<ServiceName>(), reference.parse::<ImageRef>()));
         match parts {
             Some((Ok(name), Ok(reference))) => {
                 images.insert(name, reference);
@@ -232,8 +240,10 @@ fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Re
         }
     }
     Problems::or(problems, ())?;
-    let environment = environment.map_err(|error| Problem::mistake("environment", format!("{error}"), "Name an environment."))?;
-    let confirm = if deploy.yes || host.console.medium() == Medium::Machine { Confirm::Nobody } else { Confirm::Person };
+    let environment =
+        environment.map_err(|error| Problem::mistake("environment", format!("{error}"), "Name an environment."))?;
+    let confirm =
+        if deploy.yes || host.console.medium() == Medium::Machine { Confirm::Nobody } else { Confirm::Person };
     Ok(Request {
         config,
         environment,

@@ -9,7 +9,7 @@ use crate::report::view;
 use crate::rollout::Phase;
 
 /// Makes the plan and shows it.
-pub async fn plan(request: &Request, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
+pub(super) async fn plan(request: &Request, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
     let began = clock::now();
     let prepared = deploy::prepare(request, host, recorder).await?;
     let commits = deploy::commits_between(prepared.github.as_ref(), &prepared.plan).await;

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use crate::config::spec::EnvironmentSpec;
-use crate::engine::{Target, Targets, Wish};
+use crate::engine::{Targets, Wish};
 use crate::problem::{Problem, Problems};
 use crate::rollout::{Plan, Release};
 use crate::types::{CommitSha, EnvironmentName, ServiceName};
 
 /// A plan for these wishes. Changes nothing.
-pub async fn plan(
+pub(super) async fn plan(
     environment: &EnvironmentName,
     spec: &EnvironmentSpec,
     targets: &Targets,
@@ -57,7 +57,7 @@ pub async fn plan(
 }
 
 /// Says which service a target's problem is about.
-pub fn about(service: &ServiceName, mut problem: Problem) -> Problem {
+pub(super) fn about(service: &ServiceName, mut problem: Problem) -> Problem {
     problem.what = format!("{service}: {}", problem.what);
     problem
 }

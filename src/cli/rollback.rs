@@ -9,7 +9,7 @@ use super::host::Host;
 use super::recorder::Recorder;
 use super::release::{self, Images};
 use super::{environment, planning};
-use crate::engine::{Past, PastRevision, Target, Wish, clock};
+use crate::engine::{Past, PastRevision, Wish, clock};
 use crate::problem::{Problem, Problems};
 use crate::report::ImageOrigin;
 use crate::rollout::Revision;
@@ -35,14 +35,16 @@ impl To {
         }
         match text.parse::<usize>() {
             Ok(steps) if steps > 0 => Ok(Self::Steps(steps)),
-            Ok(_) => Err(Problem::mistake("rollback-to", "0 steps back is where it stands", "Give 1 or more, or a commit.")),
+            Ok(_) => {
+                Err(Problem::mistake("rollback-to", "0 steps back is where it stands", "Give 1 or more, or a commit."))
+            }
             Err(_) => Ok(Self::Revision(text.to_owned())),
         }
     }
 }
 
 /// Goes back and reports.
-pub async fn rollback(request: &Request, to: &To, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
+pub(super) async fn rollback(request: &Request, to: &To, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
     let began = clock::now();
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
@@ -114,7 +116,9 @@ fn choose(service: &ServiceName, to: &To, digest: Option<ImageDigest>, past: &Pa
     let known: Vec<String> = past.good.iter().map(|good| named(&good.revision)).collect();
     let what = match to {
         To::Steps(1) => format!("{service}: no release that was good here is known before {}", past.live.name),
-        To::Steps(steps) => format!("{service}: only {} good releases before {} are known, not {steps}", known.len(), past.live.name),
+        To::Steps(steps) => {
+            format!("{service}: only {} good releases before {} are known, not {steps}", known.len(), past.live.name)
+        }
         To::Commit(commit) => format!("{service}: {} is not known to have been good here", commit.short()),
         To::Revision(name) => format!("{service}: {name} is not known to have been good here"),
     };

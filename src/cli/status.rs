@@ -7,7 +7,7 @@ use super::deploy::Request;
 use super::host::Host;
 use super::{environment, planning};
 use crate::config::spec::EnvironmentSpec;
-use crate::engine::{Past, Target};
+use crate::engine::Past;
 use crate::problem::{Problem, Problems};
 use crate::report::escape::visible;
 use crate::rollout::{Revision, TargetPlace};
@@ -22,7 +22,7 @@ struct Row {
 }
 
 /// Shows every service of these environments. Exit code 4 when one could not be asked.
-pub async fn status(request: &Request, environments: &[EnvironmentName], host: &Host) -> Result<u8, Problems> {
+pub(super) async fn status(request: &Request, environments: &[EnvironmentName], host: &Host) -> Result<u8, Problems> {
     let mut rows = Vec::new();
     for name in environments {
         let spec: &EnvironmentSpec = environment::find(&request.config, name)?;

@@ -40,8 +40,11 @@ pub fn start(variables: &Environment, redactor: &Redactor) {
         _ if debug => EnvFilter::new("shipline=debug"),
         _ => return,
     };
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(Redacted(redactor.clone())).with_ansi(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(Redacted(redactor.clone()))
+        .with_ansi(false)
+        .finish();
     // A second start in one process keeps the first subscriber; nothing is lost by that.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -31,7 +31,8 @@ pub fn json_schema() -> Json {
     if let Json::Object(root) = root {
         schema.extend(root);
     }
-    if let Some(version) = schema.get_mut("properties").and_then(|p| p.get_mut("version")).and_then(Json::as_object_mut) {
+    if let Some(version) = schema.get_mut("properties").and_then(|p| p.get_mut("version")).and_then(Json::as_object_mut)
+    {
         version.remove("minimum");
         version.remove("maximum");
         version.insert("const".to_owned(), json!(1));

@@ -311,7 +311,12 @@ impl Raw for bool {
     }
 
     fn shape(_: &mut Book) -> Shape {
-        Shape { schema: json!({ "type": "boolean" }), called: "true or false".to_owned(), example: "true".to_owned(), note: String::new() }
+        Shape {
+            schema: json!({ "type": "boolean" }),
+            called: "true or false".to_owned(),
+            example: "true".to_owned(),
+            note: String::new(),
+        }
     }
 }
 

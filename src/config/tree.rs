@@ -127,7 +127,9 @@ pub(crate) fn read(text: &str) -> Result<Option<Node>, Unreadable> {
                 }
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
-            Event::Scalar(_, _, _, Some(tag)) | Event::SequenceStart(_, Some(tag)) | Event::MappingStart(_, Some(tag)) => {
+            Event::Scalar(_, _, _, Some(tag))
+            | Event::SequenceStart(_, Some(tag))
+            | Event::MappingStart(_, Some(tag)) => {
                 return Err(refuse(
                     "tag",
                     line,
@@ -198,14 +200,11 @@ impl Builder {
     }
 
     fn alias(&mut self, anchor: usize, line: usize) -> Result<(), Unreadable> {
-        let (node, size) = self.anchors.get(&anchor).cloned().ok_or_else(|| {
-            refuse(
-                "anchor",
-                line,
-                "This anchor is used inside itself.",
-                "Write the value out.",
-            )
-        })?;
+        let (node, size) = self
+            .anchors
+            .get(&anchor)
+            .cloned()
+            .ok_or_else(|| refuse("anchor", line, "This anchor is used inside itself.", "Write the value out."))?;
         self.count(size, line)?;
         // The place of a repeated value is where it is used; what is inside keeps its own lines.
         self.place(Node { line, ..node }, 0, 0)

@@ -79,7 +79,13 @@ impl Builder {
     }
 
     /// Builds and pushes; the digest is what the push reported.
-    pub(super) async fn build(&self, job: &Job<'_>, docker: &DockerConfig, mask: &Mask, line: Line<'_>) -> Result<Pushed, Problem> {
+    pub(super) async fn build(
+        &self,
+        job: &Job<'_>,
+        docker: &DockerConfig,
+        mask: &Mask,
+        line: Line<'_>,
+    ) -> Result<Pushed, Problem> {
         let environment = docker.environment(&self.environment);
         self.check(job, mask)?;
         let tool = *self.tool.get_or_try_init(|| self.find_tool(&environment)).await?;
@@ -104,12 +110,12 @@ impl Builder {
         }
         for secret in &job.spec.secrets {
             let value = match &secret.source {
-                SecretSource::Env(name) => self.environment.get(name).cloned().ok_or_else(|| format!("${name} is not set")),
-                SecretSource::File(path) => {
-                    std::fs::read(job.root.join(path)).map_err(|error| format!("{}: {error}", path.display())).map(
-                        |bytes| String::from_utf8(bytes).unwrap_or_default(),
-                    )
+                SecretSource::Env(name) => {
+                    self.environment.get(name).cloned().ok_or_else(|| format!("${name} is not set"))
                 }
+                SecretSource::File(path) => std::fs::read(job.root.join(path))
+                    .map_err(|error| format!("{}: {error}", path.display()))
+                    .map(|bytes| String::from_utf8(bytes).unwrap_or_default()),
             };
             let value = value.map_err(|cause| {
                 Problem::mistake(
@@ -118,7 +124,8 @@ impl Builder {
                     "Give the value to the step (`env:` with `${{ secrets.… }}` in a workflow), or remove the secret from `secrets`.",
                 )
             })?;
-            for part in std::iter::once(value.trim()).chain(value.lines().map(str::trim)).filter(|part| part.len() > 3) {
+            for part in std::iter::once(value.trim()).chain(value.lines().map(str::trim)).filter(|part| part.len() > 3)
+            {
                 mask(part);
             }
         }
@@ -208,7 +215,13 @@ impl Builder {
         digest.and_then(|digest| digest.parse().ok()).ok_or_else(|| no_digest("buildx"))
     }
 
-    async fn with_docker(&self, job: &Job<'_>, docker: &DockerConfig, environment: &Environment, line: Line<'_>) -> Result<ImageDigest, Problem> {
+    async fn with_docker(
+        &self,
+        job: &Job<'_>,
+        docker: &DockerConfig,
+        environment: &Environment,
+        line: Line<'_>,
+    ) -> Result<ImageDigest, Problem> {
         let mut environment = environment.clone();
         environment.insert("DOCKER_BUILDKIT".to_owned(), "1".to_owned());
         debug_assert!(docker.folder().is_absolute());

@@ -125,12 +125,15 @@ impl Pipeline {
         if revision == Some(wanted.source.commit) {
             return Ok(Some((How::FoundByCommit, by_commit.clone())));
         }
-        let says = revision.map_or_else(|| "has no revision label".to_owned(), |other| format!("says it is of {}", other.short()));
+        let says = revision
+            .map_or_else(|| "has no revision label".to_owned(), |other| format!("says it is of {}", other.short()));
         let image = wanted.repository.with_tag(wanted.commit.clone());
         if registry.tags_are_fixed(wanted.repository).await? == Some(TagsMove::No) {
             return Err(Problem::refused(
                 "commit-tag-taken",
-                format!("{image} is not the image of this commit: it {says}, and tags of this repository cannot be moved."),
+                format!(
+                    "{image} is not the image of this commit: it {says}, and tags of this repository cannot be moved."
+                ),
                 "Remove that tag if nothing uses it (`aws ecr batch-delete-image`), or deploy another commit.",
             ));
         }
@@ -155,14 +158,18 @@ impl Pipeline {
                     wanted.repository,
                     source.checked_out.short()
                 ),
-                format!("Run `git checkout {}` (or check that commit out in the workflow), then run again.", source.commit),
+                format!(
+                    "Run `git checkout {}` (or check that commit out in the workflow), then run again.",
+                    source.commit
+                ),
             ));
         }
         let _turn = self.builds.acquire().await.expect("the semaphore is never closed");
         self.login(std::slice::from_ref(wanted.repository.registry())).await?;
         let image = wanted.repository.with_tag(wanted.commit.clone());
         let labels = labels::labels(source);
-        let job = Job { spec: build, root: source.root(), image: &image, labels: &labels, scope: wanted.service.as_str() };
+        let job =
+            Job { spec: build, root: source.root(), image: &image, labels: &labels, scope: wanted.service.as_str() };
         self.say(wanted.service, &format!("building {image}"));
         let line = |text: &str| self.say(wanted.service, text);
         let pushed = match self.builder.build(&job, self.docker().await?, &self.options.mask, &line).await {
@@ -215,10 +222,8 @@ impl Pipeline {
         for (tag, done) in futures_util::future::try_join_all(asked).await? {
             match done {
                 Tagged::Done => have.push(tag),
-                Tagged::Taken => warnings.push(format!(
-                    "the tag {tag} was left where it is: tags of {} cannot be moved",
-                    wanted.repository
-                )),
+                Tagged::Taken => warnings
+                    .push(format!("the tag {tag} was left where it is: tags of {} cannot be moved", wanted.repository)),
             }
         }
         Ok(have)

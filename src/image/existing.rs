@@ -18,7 +18,11 @@ pub enum Ask {
 impl Pipeline {
     /// Binds a reference to its digest. A reference by tag costs one call (and one more or two for
     /// the commit); the tag stays in the result for people. No tag means `latest`, as for Docker.
-    pub async fn resolve_existing(&self, image: &ImageRef, ask: Ask) -> Result<(PinnedImage, Option<CommitSha>), Problem> {
+    pub async fn resolve_existing(
+        &self,
+        image: &ImageRef,
+        ask: Ask,
+    ) -> Result<(PinnedImage, Option<CommitSha>), Problem> {
         if let (Some(digest), Ask::Digest) = (image.digest(), ask) {
             return Ok((image.pinned(digest), None));
         }

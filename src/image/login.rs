@@ -133,7 +133,8 @@ impl Logins {
         let Some(own) = users_folder(&self.environment) else { return Ok(None) };
         let config = read(&own)?;
         let key = if host.as_str() == "docker.io" { "https://index.docker.io/v1/" } else { host.as_str() };
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text =
+            |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
         let helper = text(config.get("credHelpers").and_then(|helpers| helpers.get(key)))
             .or_else(|| text(config.get("credsStore")));
         if let Some(helper) = helper {

@@ -109,7 +109,11 @@ impl Pipeline {
                 .connect_timeout(std::time::Duration::from_secs(10))
                 .read_timeout(std::time::Duration::from_secs(60));
             builder.build().map_err(|error| {
-                Problem::provider("tls", format!("HTTPS cannot be set up: {error}"), "Install ca-certificates on this machine.")
+                Problem::provider(
+                    "tls",
+                    format!("HTTPS cannot be set up: {error}"),
+                    "Install ca-certificates on this machine.",
+                )
             })
         };
         self.http.get_or_try_init(make).await

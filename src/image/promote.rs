@@ -43,7 +43,8 @@ impl Pipeline {
     ) -> Result<Promoted, Problem> {
         let (source, destination) =
             futures_util::try_join!(from.registry(image.reference().registry()), self.registry(repository.registry()))?;
-        let way = Way { from: &source, from_repository: image.reference(), to: &destination, to_repository: repository };
+        let way =
+            Way { from: &source, from_repository: image.reference(), to: &destination, to_repository: repository };
         let manifest = match destination.find_one(repository, Name::Digest(image.digest())).await? {
             Some(there) => there,
             None => way.bring(image.digest()).await?,

@@ -109,8 +109,15 @@ impl Source {
             (tree, file, ignored)
         };
         let paths = [git_path(&build.context), git_path(&dockerfile), git_path(&ignore)];
-        let mut status =
-            vec!["status", "--porcelain=v1", "-z", "--no-renames", "--ignored=matching", "--untracked-files=normal", "--"];
+        let mut status = vec![
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--no-renames",
+            "--ignored=matching",
+            "--untracked-files=normal",
+            "--",
+        ];
         status.extend(paths.iter().map(String::as_str));
         let compare = async {
             // What is not checked out is not compared: it can be looked up, but never built.
@@ -224,7 +231,11 @@ impl Git<'_> {
 
 fn parsed(text: &str) -> Result<CommitSha, Problem> {
     text.trim().parse().map_err(|error| {
-        Problem::mistake("not-a-commit", format!("git names the commit in a way not understood: {error}"), "Use a SHA-1 repository.")
+        Problem::mistake(
+            "not-a-commit",
+            format!("git names the commit in a way not understood: {error}"),
+            "Use a SHA-1 repository.",
+        )
     })
 }
 

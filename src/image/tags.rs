@@ -133,7 +133,8 @@ impl Version {
         let rest = rest.split('+').next()?;
         let (numbers, pre) = rest.split_once('-').map_or((rest, None), |(numbers, pre)| (numbers, Some(pre)));
         let number = |text: &str| {
-            let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+            let plain =
+                !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
             plain.then(|| text.parse::<u64>().ok()).flatten()
         };
         let mut parts = numbers.split('.');

@@ -4,7 +4,9 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use shipline::config::spec::{BuildCache, BuildSecret, BuildSpec, ImageRepository, ImageSpec, Provenance, SecretSource, TagRule};
+use shipline::config::spec::{
+    BuildCache, BuildSecret, BuildSpec, ImageRepository, ImageSpec, Provenance, SecretSource, TagRule,
+};
 use shipline::image::{Ask, How};
 use shipline::types::{ImageRef, ServiceName};
 
@@ -81,11 +83,8 @@ async fn a_commit_with_the_same_source_gets_the_image_by_tag_alone() {
     let second = checkout.source().await;
     assert_ne!(second.commit, first.commit);
 
-    let found = world
-        .pipeline_without_docker()
-        .ensure(&service(), &spec(&repository), &repository, &second)
-        .await
-        .unwrap();
+    let found =
+        world.pipeline_without_docker().ensure(&service(), &spec(&repository), &repository, &second).await.unwrap();
     assert_eq!(found.how, How::FoundBySource);
     assert_eq!(found.image.digest(), built.image.digest());
     for source in [&first, &second] {
@@ -93,7 +92,8 @@ async fn a_commit_with_the_same_source_gets_the_image_by_tag_alone() {
         assert_eq!(tagged, built.image.digest().to_string());
     }
     // Its label says the first commit; the source's own tag proves it for the second all the same.
-    let again = world.pipeline_without_docker().ensure(&service(), &spec(&repository), &repository, &second).await.unwrap();
+    let again =
+        world.pipeline_without_docker().ensure(&service(), &spec(&repository), &repository, &second).await.unwrap();
     assert_eq!((again.how, again.image), (How::FoundByCommit, found.image));
 
     let other = building(spec(&repository), |build| drop(build.args.insert("MODE".into(), "debug".into())));
@@ -130,7 +130,10 @@ async fn a_tag_of_the_commit_on_a_foreign_image_is_not_believed() {
             let built = outcome.unwrap();
             assert_eq!(built.how, How::Built);
             assert!(built.warnings[0].contains(&first.commit.short()), "{:?}", built.warnings);
-            assert_ne!(world.digest(&repository, &first.commit.to_string()).await.unwrap(), built.image.digest().to_string());
+            assert_ne!(
+                world.digest(&repository, &first.commit.to_string()).await.unwrap(),
+                built.image.digest().to_string()
+            );
         }
         checkout.git(&["reset", "-q", "--hard", &first.commit.to_string()]).await;
     }
@@ -226,7 +229,10 @@ async fn a_build_secret_is_used_and_left_nowhere() {
         assert!(world.masked().iter().any(|masked| masked == canary), "the secret was not masked");
     }
     drop(pipeline);
-    assert!(!contains(&world::files(world.home()).into_iter().flat_map(|(_, content)| content).collect::<Vec<_>>(), "ministack-auth-token"));
+    assert!(!contains(
+        &world::files(world.home()).into_iter().flat_map(|(_, content)| content).collect::<Vec<_>>(),
+        "ministack-auth-token"
+    ));
 }
 
 fn contains(bytes: &[u8], text: &str) -> bool {
@@ -277,13 +283,13 @@ async fn a_repository_that_does_not_exist_is_named_with_the_command_that_makes_i
     let repository = world.reference(&world.free_name());
     let checkout = Checkout::new("FROM busybox:local\n").await;
     let source = checkout.source().await;
-    let problem = world
-        .pipeline_without_docker()
-        .ensure(&service(), &spec(&repository), &repository, &source)
-        .await
-        .unwrap_err();
+    let problem =
+        world.pipeline_without_docker().ensure(&service(), &spec(&repository), &repository, &source).await.unwrap_err();
     assert_eq!((problem.code.as_str(), problem.exit_code()), ("repository-missing", 4));
-    assert!(problem.next.contains(&format!("create-repository --repository-name {}", repository.repository())), "{problem}");
+    assert!(
+        problem.next.contains(&format!("create-repository --repository-name {}", repository.repository())),
+        "{problem}"
+    );
     assert!(problem.next.contains("ecr:CreateRepository"), "{problem}");
 }
 
@@ -342,15 +348,16 @@ async fn a_cancel_in_the_middle_of_a_build_leaves_nothing_behind() {
 async fn a_client_without_buildx_builds_with_buildkit_and_returns_what_it_pushed() {
     let world = World::here().await;
     let repository = world.repository(Repository::Mutable).await;
-    let checkout = Checkout::new("FROM busybox:local\nRUN --mount=type=secret,id=token test -s /run/secrets/token\nCOPY . /app\n").await;
+    let checkout =
+        Checkout::new("FROM busybox:local\nRUN --mount=type=secret,id=token test -s /run/secrets/token\nCOPY . /app\n")
+            .await;
     let mut environment = world.environment_without_buildx();
     environment.insert("BUILD_TOKEN".into(), "any value".into());
     let plain = building(spec(&repository), |build| {
         build.secrets = vec![BuildSecret { id: "token".into(), source: SecretSource::Env("BUILD_TOKEN".into()) }];
     });
     let source = checkout.source().await;
-    let built =
-        world.pipeline_in(environment.clone()).ensure(&service(), &plain, &repository, &source).await.unwrap();
+    let built = world.pipeline_in(environment.clone()).ensure(&service(), &plain, &repository, &source).await.unwrap();
     assert_eq!(built.how, How::Built);
     assert_eq!(world.digest(&repository, &source.commit.to_string()).await.unwrap(), built.image.digest().to_string());
 
@@ -381,7 +388,10 @@ async fn several_services_are_built_at_once_with_one_login() {
     let builds = builds.map(|((repository, spec), name)| pipeline.ensure(name, spec, repository, &source));
     for (built, repository) in futures_util::future::join_all(builds).await.into_iter().zip(&repositories) {
         let built = built.unwrap();
-        assert_eq!(world.digest(repository, &source.commit.to_string()).await.unwrap(), built.image.digest().to_string());
+        assert_eq!(
+            world.digest(repository, &source.commit.to_string()).await.unwrap(),
+            built.image.digest().to_string()
+        );
     }
     let passwords = world.masked().iter().filter(|masked| *masked == "ministack-auth-token").count();
     assert_eq!(passwords, 1, "one token serves all");
@@ -393,15 +403,19 @@ async fn changes_that_are_not_committed_are_never_built_under_the_commits_name()
     let repository = world.repository(Repository::Mutable).await;
     let checkout = Checkout::new("FROM busybox:local\n").await;
     checkout.write("app/Dockerfile", "FROM busybox:local\nRUN changed\n");
-    let problem =
-        world.pipeline().ensure(&service(), &spec(&repository), &repository, &checkout.source().await).await.unwrap_err();
+    let problem = world
+        .pipeline()
+        .ensure(&service(), &spec(&repository), &repository, &checkout.source().await)
+        .await
+        .unwrap_err();
     assert_eq!((problem.code.as_str(), problem.exit_code()), ("uncommitted-changes", 3));
 }
 
 #[tokio::test]
 async fn an_image_is_promoted_with_its_digest_and_nothing_is_built() {
     let world = World::here().await;
-    let (staging, production) = (world.repository(Repository::Mutable).await, world.repository(Repository::Immutable).await);
+    let (staging, production) =
+        (world.repository(Repository::Mutable).await, world.repository(Repository::Immutable).await);
     let checkout = Checkout::new("FROM busybox:local\nCOPY . /app\n").await;
     let source = checkout.source().await;
     let built = world.pipeline().ensure(&service(), &spec(&staging), &staging, &source).await.unwrap();
@@ -438,7 +452,9 @@ async fn an_existing_reference_with_a_digest_needs_no_call_and_one_that_is_not_t
     assert_eq!((image.digest().to_string(), commit), (digest, None));
 
     let repository = world.repository(Repository::Mutable).await;
-    for missing in [repository.with_tag("absent".parse().unwrap()), world.by_port(&repository).with_tag("absent".parse().unwrap())] {
+    for missing in
+        [repository.with_tag("absent".parse().unwrap()), world.by_port(&repository).with_tag("absent".parse().unwrap())]
+    {
         let problem = world.pipeline().resolve_existing(&missing, Ask::Digest).await.unwrap_err();
         assert_eq!((problem.code.as_str(), problem.exit_code()), ("image-missing", 2), "{problem}");
     }

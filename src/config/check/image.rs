@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::super::raw::Named;
 use super::super::raw::image::{BuildSecret as RawSecret, CacheWord, Image, ProvenanceWord, Service, TagWord};
 use super::super::raw::shape::Either;
-use super::super::raw::values::{AnyText, InsidePath, VariableName};
 use super::super::raw::values::Text as _;
+use super::super::raw::values::{AnyText, InsidePath, VariableName};
 use super::super::read::{Reader, Slot};
 use super::super::spec::{
     BuildCache, BuildSecret, BuildSpec, ImageRepository, ImageSpec, Provenance, SecretSource, ServiceSpec, TagRule,

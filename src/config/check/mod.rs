@@ -83,7 +83,12 @@ pub(super) fn configuration(raw: &Configuration, reader: &mut Reader) -> Config 
     Config { services, environments }
 }
 
-fn environment(name: &EnvironmentName, raw: &Environment, whole: &Configuration, reader: &mut Reader) -> EnvironmentSpec {
+fn environment(
+    name: &EnvironmentName,
+    raw: &Environment,
+    whole: &Configuration,
+    reader: &mut Reader,
+) -> EnvironmentSpec {
     let mut services = BTreeMap::new();
     if let Some(found) = &raw.services {
         not_empty(reader, &found.place, found.value.len(), "service");
@@ -115,7 +120,12 @@ fn environment(name: &EnvironmentName, raw: &Environment, whole: &Configuration,
 }
 
 /// A service of an environment must be a service at all.
-fn known_service<T>(service: &ServiceName, found: &At<Named<ServiceName, T>>, whole: &Configuration, reader: &mut Reader) {
+fn known_service<T>(
+    service: &ServiceName,
+    found: &At<Named<ServiceName, T>>,
+    whole: &Configuration,
+    reader: &mut Reader,
+) {
     let Some(services) = &whole.services else { return };
     if services.value.contains_key(service) {
         return;
@@ -134,7 +144,8 @@ fn account(raw: &Aws, reader: &mut Reader) -> AwsSpec {
         not_empty(reader, &list.place, list.value.len(), "account");
         let whole = list.value.iter().all(Option::is_some);
         if let Some(role) = raw.role.as_ref().filter(|role| whole && !allowed.contains(role.value.account())) {
-            let what = format!("The role is in account {}, which `allowed-account-ids` does not list.", role.value.account());
+            let what =
+                format!("The role is in account {}, which `allowed-account-ids` does not list.", role.value.account());
             let next = format!("Add `\"{}\"` to `allowed-account-ids`, or correct the role.", role.value.account());
             reader.note(&role.place, Problem::mistake("account-not-allowed", what, next));
         }

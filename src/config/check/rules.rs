@@ -202,6 +202,7 @@ fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
         ("analysis", place(&raw.analysis), Nobody),
         ("notify", place(&raw.notify), Nobody),
     ];
-    let rule = |(key, place, by): (&str, Option<Place>, _)| place.map(|place| DeferredRule { key: key.to_owned(), place, by });
+    let rule =
+        |(key, place, by): (&str, Option<Place>, _)| place.map(|place| DeferredRule { key: key.to_owned(), place, by });
     rules.into_iter().filter_map(rule).collect()
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::raw::Named;
 use super::super::raw::target::{AppRunner, Ecs, Target};
-use super::super::raw::values::{AnyText, NameOrArn, ValueFrom, VariableName};
 use super::super::raw::values::Text as _;
+use super::super::raw::values::{AnyText, NameOrArn, ValueFrom, VariableName};
 use super::super::read::{At, Reader, Slot};
 use super::super::spec::{AppRunnerSpec, ContainerChanges, EcsSpec, ForceNewDeployment, TargetSpec};
 use super::image::{path, texts};

@@ -165,7 +165,8 @@ impl<'n> Found<'n> {
         let entries = entries(node, reader, &format!("a mapping ({})", sentence(about)), example)?;
         for entry in &entries {
             if !keys.iter().any(|(key, _)| *key == entry.key) {
-                let next = choose(&entry.key, keys.iter().filter(|(_, need)| *need != Need::Hidden).map(|(key, _)| *key));
+                let next =
+                    choose(&entry.key, keys.iter().filter(|(_, need)| *need != Need::Hidden).map(|(key, _)| *key));
                 let what = format!("`{}` is not a key that is known here.", shown(&entry.key));
                 reader.within(&entry.key, |reader| reader.mistake(entry.line, "unknown-key", what, next));
             }
@@ -406,7 +407,8 @@ macro_rules! maybe {
 
 /// The shape of a choice of words.
 pub(crate) fn words_shape(words: &[&str], meanings: &[(&str, &str)]) -> Shape {
-    let told: Vec<String> = meanings.iter().map(|(word, meaning)| format!("`{word}`: {}", meaning.trim_end_matches('.'))).collect();
+    let told: Vec<String> =
+        meanings.iter().map(|(word, meaning)| format!("`{word}`: {}", meaning.trim_end_matches('.'))).collect();
     Shape {
         schema: json!({ "enum": words }),
         note: format!("{}.", told.join("; ")),

@@ -3,9 +3,7 @@
 use serde_json::Value as Json;
 
 use super::shape::{Book, Shape, Whole, record};
-use super::values::{
-    AnyText, Argument, ContainerName, Identifier, InsidePath, NameOrArn, ValueFrom, VariableName,
-};
+use super::values::{AnyText, Argument, ContainerName, Identifier, InsidePath, NameOrArn, ValueFrom, VariableName};
 use super::{List, Named};
 use crate::config::read::{Raw, Reader};
 use crate::config::tree::Node;

@@ -35,8 +35,19 @@ pub(super) fn problem(error: ProcessError, job: &Job<'_>) -> Problem {
     } else if says(&["name unknown", "name_unknown", "repository with name"]) {
         super::super::registry::no_repository(format!("the repository {name} does not exist"), job.image)
     } else if says(&["no space left on device"]) {
-        Problem::provider("disk-full", "The disk is full.", "Free some room: `docker system prune`, or a larger runner.")
-    } else if says(&["403 forbidden", "401 unauthorized", "not authorized to perform", "no basic auth credentials", "access denied", "requested access to the resource is denied"]) {
+        Problem::provider(
+            "disk-full",
+            "The disk is full.",
+            "Free some room: `docker system prune`, or a larger runner.",
+        )
+    } else if says(&[
+        "403 forbidden",
+        "401 unauthorized",
+        "not authorized to perform",
+        "no basic auth credentials",
+        "access denied",
+        "requested access to the resource is denied",
+    ]) {
         Problem::provider(
             "push-denied",
             format!("{} refuses what the build asks for.", job.image.registry()),
@@ -78,8 +89,7 @@ mod tests {
             provenance: Provenance::Off,
         };
         let image = "ghcr.io/acme/api:x".parse().unwrap();
-        let job =
-            Job { spec: &spec, root: std::path::Path::new("/"), image: &image, labels: &[], scope: "api" };
+        let job = Job { spec: &spec, root: std::path::Path::new("/"), image: &image, labels: &[], scope: "api" };
         let tail = vec!["#7 RUN make".to_owned(), last.to_owned()];
         let error = ProcessError::Failed { program: "docker".into(), ending: Ending::Code(1), tail };
         let problem = problem(error, &job);
@@ -90,10 +100,19 @@ mod tests {
     #[test]
     fn the_last_lines_decide_what_to_do_next() {
         for (line, expected) in [
-            ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?", "docker-down"),
+            (
+                "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+                "docker-down",
+            ),
             ("ERROR: BuildKit is enabled but the buildx component is missing or broken.", "buildx-missing"),
-            ("tag invalid: The image tag 'x' already exists in the 'api' repository and cannot be overwritten because the tag is immutable.", "tag-taken"),
-            ("name unknown: The repository with name 'api' does not exist in the registry with id '111122223333'", "repository-missing"),
+            (
+                "tag invalid: The image tag 'x' already exists in the 'api' repository and cannot be overwritten because the tag is immutable.",
+                "tag-taken",
+            ),
+            (
+                "name unknown: The repository with name 'api' does not exist in the registry with id '111122223333'",
+                "repository-missing",
+            ),
             ("unexpected status from POST request to https://…: 403 Forbidden", "push-denied"),
             ("no basic auth credentials", "push-denied"),
             ("write /x: no space left on device", "disk-full"),

@@ -78,8 +78,11 @@ async fn other_registries_use_the_users_logins_and_helpers_masked_before_use() {
     let config = format!(r#"{{"auths":{{"ghcr.io":{{"auth":"{auth}"}}}},"credHelpers":{{"quay.io":"shiplinetest"}}}}"#);
     std::fs::write(own.path().join("config.json"), config).unwrap();
     let helper = own.path().join("docker-credential-shiplinetest");
-    std::fs::write(&helper, "#!/bin/sh\nread host\necho \"{\\\"Username\\\":\\\"$host\\\",\\\"Secret\\\":\\\"from-helper\\\"}\"\n")
-        .unwrap();
+    std::fs::write(
+        &helper,
+        "#!/bin/sh\nread host\necho \"{\\\"Username\\\":\\\"$host\\\",\\\"Secret\\\":\\\"from-helper\\\"}\"\n",
+    )
+    .unwrap();
     std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
     let (logins, masked) = logins(&environment(own.path()));
 

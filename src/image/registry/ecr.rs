@@ -31,7 +31,8 @@ pub(in crate::image) fn client(sdk: &SdkConfig, region: &Region) -> aws_sdk_ecr:
 
 /// The host of an overridden ECR endpoint, by the same settings the SDK reads.
 pub(in crate::image) fn endpoint_host(sdk: &SdkConfig) -> Option<String> {
-    let key = ServiceConfigKey::builder().service_id("ECR").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+    let key =
+        ServiceConfigKey::builder().service_id("ECR").env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
     let special = sdk.service_config().and_then(|settings| settings.load_config(key));
     let url = special.or_else(|| sdk.endpoint_url().map(str::to_owned))?;
     let url = reqwest::Url::parse(&url).ok()?;
@@ -47,7 +48,11 @@ impl Ecr {
         &self.distribution
     }
 
-    pub(super) async fn find(&self, repository: &ImageRef, names: &[Name]) -> Result<Vec<Option<Manifest>>, RegistryError> {
+    pub(super) async fn find(
+        &self,
+        repository: &ImageRef,
+        names: &[Name],
+    ) -> Result<Vec<Option<Manifest>>, RegistryError> {
         let found = self.batch(repository, names).await?;
         if let Some(found) = assigned(names, &found) {
             return Ok(found);
@@ -94,7 +99,12 @@ impl Ecr {
         Ok(batch)
     }
 
-    pub(super) async fn put(&self, repository: &ImageRef, manifest: &Manifest, tag: Option<&Tag>) -> Result<Tagged, RegistryError> {
+    pub(super) async fn put(
+        &self,
+        repository: &ImageRef,
+        manifest: &Manifest,
+        tag: Option<&Tag>,
+    ) -> Result<Tagged, RegistryError> {
         let text = String::from_utf8(manifest.bytes.clone())
             .map_err(|_| RegistryError::Wrong("the image's manifest is not text".to_owned()))?;
         let answer = self
@@ -120,7 +130,12 @@ impl Ecr {
     }
 
     /// A taken tag is only a loss when another image has it.
-    async fn taken(&self, repository: &ImageRef, manifest: &Manifest, tag: Option<&Tag>) -> Result<Tagged, RegistryError> {
+    async fn taken(
+        &self,
+        repository: &ImageRef,
+        manifest: &Manifest,
+        tag: Option<&Tag>,
+    ) -> Result<Tagged, RegistryError> {
         let Some(tag) = tag else { return Ok(Tagged::Done) };
         let holder = self.batch(repository, &[Name::Tag(tag.clone())]).await?.images.pop();
         let same = holder.is_some_and(|holder| holder.digest == manifest.digest);

@@ -36,7 +36,12 @@ impl Descriptor {
     /// A descriptor of a blob known by digest alone.
     #[cfg(test)]
     pub(in crate::image) fn of(digest: &str) -> Self {
-        Self { digest: digest.to_owned(), size: 0, media_type: String::new(), annotations: std::collections::BTreeMap::new() }
+        Self {
+            digest: digest.to_owned(),
+            size: 0,
+            media_type: String::new(),
+            annotations: std::collections::BTreeMap::new(),
+        }
     }
 
     /// Whether this is an image, not a statement about one.

@@ -128,7 +128,11 @@ pub(super) enum Registry {
 
 impl Registry {
     /// The images of these names, in their order; `None` where there is none.
-    pub(super) async fn find(&self, repository: &ImageRef, names: &[Name]) -> Result<Vec<Option<Manifest>>, RegistryError> {
+    pub(super) async fn find(
+        &self,
+        repository: &ImageRef,
+        names: &[Name],
+    ) -> Result<Vec<Option<Manifest>>, RegistryError> {
         match self {
             Self::Ecr(ecr) => ecr.find(repository, names).await,
             Self::Oci(oci) => {
@@ -143,7 +147,12 @@ impl Registry {
     }
 
     /// Points a tag at an image whose layers the repository has. No layer moves.
-    pub(super) async fn tag(&self, repository: &ImageRef, manifest: &Manifest, tag: &Tag) -> Result<Tagged, RegistryError> {
+    pub(super) async fn tag(
+        &self,
+        repository: &ImageRef,
+        manifest: &Manifest,
+        tag: &Tag,
+    ) -> Result<Tagged, RegistryError> {
         match self {
             Self::Ecr(ecr) => ecr.put(repository, manifest, Some(tag)).await,
             Self::Oci(oci) => oci.put_manifest(repository, manifest, &Name::Tag(tag.clone())).await,

@@ -82,16 +82,20 @@ impl Oci {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
         let manifest = Manifest::new(self.limited(what, response).await?, kind.as_deref());
         match name {
-            Name::Digest(digest) if *digest != manifest.digest => Err(RegistryError::Wrong(format!(
-                "{} answered with another manifest than {digest}",
-                self.host
-            ))),
+            Name::Digest(digest) if *digest != manifest.digest => {
+                Err(RegistryError::Wrong(format!("{} answered with another manifest than {digest}", self.host)))
+            }
             _ => Ok(Some(manifest)),
         }
     }
 
     /// Stores a manifest under a tag or its digest.
-    pub(super) async fn put_manifest(&self, repository: &ImageRef, manifest: &Manifest, name: &Name) -> Result<Tagged, RegistryError> {
+    pub(super) async fn put_manifest(
+        &self,
+        repository: &ImageRef,
+        manifest: &Manifest,
+        name: &Name,
+    ) -> Result<Tagged, RegistryError> {
         let url = self.url(repository, &format!("manifests/{name}"))?;
         let what = "store a manifest";
         let request =
@@ -137,14 +141,22 @@ impl Oci {
     }
 
     /// A blob, not yet read.
-    pub(in crate::image) async fn blob(&self, repository: &ImageRef, blob: &Descriptor) -> Result<Response, RegistryError> {
+    pub(in crate::image) async fn blob(
+        &self,
+        repository: &ImageRef,
+        blob: &Descriptor,
+    ) -> Result<Response, RegistryError> {
         let url = self.url(repository, &format!("blobs/{}", blob.digest))?;
         let response = self.send("read a blob", &pull(repository), &|| self.http.get(url.clone())).await?;
         self.good("read a blob", response).await
     }
 
     /// Whether a repository has a blob.
-    pub(in crate::image) async fn has_blob(&self, repository: &ImageRef, blob: &Descriptor) -> Result<Option<()>, RegistryError> {
+    pub(in crate::image) async fn has_blob(
+        &self,
+        repository: &ImageRef,
+        blob: &Descriptor,
+    ) -> Result<Option<()>, RegistryError> {
         let url = self.url(repository, &format!("blobs/{}", blob.digest))?;
         let response = self.send("look for a blob", &push(repository, None), &|| self.http.head(url.clone())).await?;
         if response.status() == StatusCode::NOT_FOUND {

@@ -34,7 +34,8 @@ impl World {
     pub(crate) async fn here() -> Self {
         let mut environment: Environment = std::env::vars().collect();
         let up = "run `scripts/world up`, then `eval \"$(scripts/world env)\"`";
-        let endpoint = environment.get("AWS_ENDPOINT_URL").unwrap_or_else(|| panic!("AWS_ENDPOINT_URL is not set: {up}"));
+        let endpoint =
+            environment.get("AWS_ENDPOINT_URL").unwrap_or_else(|| panic!("AWS_ENDPOINT_URL is not set: {up}"));
         let health = reqwest::get(format!("{endpoint}/_ministack/health")).await;
         assert!(health.is_ok_and(|answer| answer.status().is_success()), "{endpoint} does not answer: {up}");
         let home = tempfile::tempdir().unwrap();
