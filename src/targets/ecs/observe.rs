@@ -34,7 +34,12 @@ impl EcsTarget {
             facts: &facts,
             direction: shift.direction,
         };
-        Ok(self.with_notices(judge(&scene), &live, shift))
+        let mut sight = judge(&scene);
+        if let (Sight::Broke(cause), None, Way::Update) = (&mut sight, &truth, facts.way) {
+            let without = self.asking.without().unwrap_or(truth::Without::Empty);
+            cause.facts.push(without.notice().to_owned());
+        }
+        Ok(self.with_notices(sight, &live, shift))
     }
 
     /// The service deployment of a shift, where it can be had.
