@@ -29,17 +29,15 @@ pub(super) async fn run(check: &HttpCheck, stop: &Cancel) -> Checked {
     };
     let mut last = "it was never asked".to_owned();
     let deadline = Some(clock::instant() + check.within.duration());
-    let waited = wait::until(deadline, Backoff::DEPLOYMENT, stop, async || {
-        match client.get(&check.url).send().await {
-            Ok(answer) if answer.status().as_u16() == check.expect => Seen::Ready(()),
-            Ok(answer) => {
-                last = format!("it answered {}", answer.status());
-                Seen::NotYet
-            }
-            Err(error) => {
-                last = reason(&error);
-                Seen::NotYet
-            }
+    let waited = wait::until(deadline, Backoff::DEPLOYMENT, stop, async || match client.get(&check.url).send().await {
+        Ok(answer) if answer.status().as_u16() == check.expect => Seen::Ready(()),
+        Ok(answer) => {
+            last = format!("it answered {}", answer.status());
+            Seen::NotYet
+        }
+        Err(error) => {
+            last = reason(&error);
+            Seen::NotYet
         }
     })
     .await;

@@ -133,7 +133,13 @@ fn cause(text: &str) -> Cause {
 #[async_trait]
 impl Target for Simulated {
     fn place(&self) -> TargetPlace {
-        TargetPlace { kind: TargetKind::Ecs, name: self.name.to_string(), region: "here".into(), console: None, url: None }
+        TargetPlace {
+            kind: TargetKind::Ecs,
+            name: self.name.to_string(),
+            region: "here".into(),
+            console: None,
+            url: None,
+        }
     }
 
     async fn prepare(&self, _wish: &Wish) -> Result<Preparation, TargetError> {
@@ -174,7 +180,9 @@ impl Target for Simulated {
                 return Sight::Moving(Progress::default());
             }
             match (remote.fate, forward) {
-                (Fate::Breaks | Fate::BreaksAndCannotGoBack, true) => return Sight::Broke(Box::new(cause("it exited"))),
+                (Fate::Breaks | Fate::BreaksAndCannotGoBack, true) => {
+                    return Sight::Broke(Box::new(cause("it exited")));
+                }
                 (Fate::TakenOver, true) => {
                     remote.moving = None;
                     remote.live = "theirs".into();
@@ -185,7 +193,11 @@ impl Target for Simulated {
             if let Some((to, _)) = remote.moving.take() {
                 remote.live = to;
             }
-            if remote.live == shift.revision.id { Sight::Serving } else { Sight::Superseded { by: remote.live.clone() } }
+            if remote.live == shift.revision.id {
+                Sight::Serving
+            } else {
+                Sight::Superseded { by: remote.live.clone() }
+            }
         }))
     }
 

@@ -11,7 +11,9 @@ pub fn visible(text: &str) -> String {
             '\n' => Some(c),
             '\t' => Some(' '),
             c if c.is_control() => None,
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{061c}' => None,
+            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{061c}' => {
+                None
+            }
             c => Some(c),
         })
         .collect()

@@ -141,7 +141,8 @@ fn failure(out: &mut String, name: &str, cause: &Cause) {
         out.push('\n');
     }
     let _ = writeln!(out, "**Next**: {}\n", inline(&cause.next));
-    let links: Vec<String> = cause.links.iter().map(|link| format!("[{}]({})", inline(&link.title), link.url)).collect();
+    let links: Vec<String> =
+        cause.links.iter().map(|link| format!("[{}]({})", inline(&link.title), link.url)).collect();
     if !links.is_empty() {
         let _ = writeln!(out, "{}\n", links.join(" · "));
     }

@@ -19,7 +19,14 @@ pub fn text(view: &View) -> String {
             format!("{} -> {}", service.before, service.after)
         };
         let origin = service.origin.map(|origin| format!(", image {}", origin_words(origin))).unwrap_or_default();
-        let _ = writeln!(out, "  {} {} ({}): {arrow}, {}{origin}", mark(service), service.name, service.target, service.state);
+        let _ = writeln!(
+            out,
+            "  {} {} ({}): {arrow}, {}{origin}",
+            mark(service),
+            service.name,
+            service.target,
+            service.state
+        );
         for change in &service.changes {
             let side = |value: &Option<String>| value.as_deref().map_or_else(|| "(none)".to_owned(), visible);
             let _ = writeln!(out, "      {}: {} -> {}", change.path, side(&change.before), side(&change.after));
@@ -42,7 +49,8 @@ pub fn text(view: &View) -> String {
     if !view.commits.is_empty() {
         let _ = writeln!(out, "  {} {}:", view.commits.len(), plural(view.commits.len(), "commit"));
         for commit in &view.commits {
-            let _ = writeln!(out, "    {} {} ({})", commit.sha.short(), visible(&commit.title), visible(&commit.author));
+            let _ =
+                writeln!(out, "    {} {} ({})", commit.sha.short(), visible(&commit.title), visible(&commit.author));
         }
     }
     if let Some(command) = &view.rollback_command {

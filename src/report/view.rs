@@ -170,8 +170,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         Some(Reason::CheckFailed { cause, .. }) => Some((**cause).clone()),
         _ => None,
     };
-    let services =
-        plan.services.keys().map(|name| service_view(plan, phase, name, input.origins.get(name))).collect();
+    let services = plan.services.keys().map(|name| service_view(plan, phase, name, input.origins.get(name))).collect();
     let changed = phase.services().values().any(|state| matches!(state, ServiceState::Serving { .. }));
     View {
         schema_version: SCHEMA_VERSION,

@@ -23,7 +23,13 @@ fn revision(id: &str) -> Revision {
 }
 
 fn shift(to: &str, direction: Direction) -> Shift {
-    Shift { id: Some(format!("{to}-1")), revision: revision(to), direction, started: Timestamp::UNIX_EPOCH, facts: json!({}) }
+    Shift {
+        id: Some(format!("{to}-1")),
+        revision: revision(to),
+        direction,
+        started: Timestamp::UNIX_EPOCH,
+        facts: json!({}),
+    }
 }
 
 fn cause() -> Box<Cause> {

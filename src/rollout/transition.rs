@@ -179,7 +179,9 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
         ) => Some(ServiceState::Superseded { by: by.clone() }),
         // With `roll-back-failed` the other services of the wave go on.
         (ServiceState::Applying, Event::Applied { shift, .. }) => Some(ServiceState::Moving { shift: shift.clone() }),
-        (ServiceState::Applying, Event::ApplyFailed { cause, touched, .. }) => Some(not_applied(cause.clone(), *touched)),
+        (ServiceState::Applying, Event::ApplyFailed { cause, touched, .. }) => {
+            Some(not_applied(cause.clone(), *touched))
+        }
         (ServiceState::Moving { shift }, Event::Served { .. }) => Some(ServiceState::Serving { shift }),
         (ServiceState::Moving { shift }, Event::Broke { cause, .. }) => {
             Some(ServiceState::Reverting { cause: Some(cause.clone()), shift: Some(shift) })

@@ -16,7 +16,9 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use serde_json::{Value, json};
 use shipline::config::spec::{EcsSpec, OnFailure, Strategy};
-use shipline::engine::{Cancel, Driven, Limits, MemoryJournal, News, Reporter, Target, TargetError, Targets, Wish, drive};
+use shipline::engine::{
+    Cancel, Driven, Limits, MemoryJournal, News, Reporter, Target, TargetError, Targets, Wish, drive,
+};
 use shipline::rollout::{Cause, Change, Outcome, Phase, Plan, Release, ServicePlan, ServiceState};
 use shipline::targets::ecs::EcsTarget;
 use shipline::types::{ImageDigest, PinnedImage, ServiceName, Span};

@@ -38,7 +38,8 @@ impl EcsTarget {
             untouched(said::of_problem(crate::problem::Problem::defect("nothing-to-apply", text)))
         })?;
         let live = self.must_live().await.map_err(|failure| untouched(said::of_failure(&failure)))?;
-        let definition = self.definition(&wish.wanted).await.map_err(|failure| untouched(said::of_failure(&failure)))?;
+        let definition =
+            self.definition(&wish.wanted).await.map_err(|failure| untouched(said::of_failure(&failure)))?;
         let revision = facts::revision(&definition, wish.container.as_deref(), Found::AtRest);
         let on_it = live.primary().filter(|primary| primary.definition == definition.arn);
         let is_new = live.primary().map(|primary| &primary.id) != wish.seen.as_ref();
@@ -51,7 +52,11 @@ impl EcsTarget {
             && other.definition != Self::definition_of(&plan.previous)
         {
             let text = format!("somebody else deployed {} since this plan was made", named(other));
-            return Err(untouched(Cause::new(CauseCode::Stopped, text, "Look at what they deployed, then plan again.")));
+            return Err(untouched(Cause::new(
+                CauseCode::Stopped,
+                text,
+                "Look at what they deployed, then plan again.",
+            )));
         }
         let way = match on_it.map(|primary| primary.state) {
             Some(RolloutState::Completed | RolloutState::Unknown) if joined => Way::Scale,

@@ -12,7 +12,7 @@ use super::facts::{self, Way};
 use super::live::Live;
 use super::logs::{self, NoStream};
 use super::raw::{self, Definition, short};
-use super::tasks::{self, Stopped, Verdict, culprit};
+use super::tasks::{self, Verdict, culprit};
 use super::{EcsTarget, health, links, render, said};
 use crate::engine::ProviderFailure;
 use crate::rollout::{Cause, CauseCode, Link, LogLines, ServicePlan, Shift};
@@ -26,9 +26,16 @@ impl EcsTarget {
     pub(super) async fn explain_cause(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
         let wanted = shift.revision.id.as_str();
         let facts = facts::of_shift(shift).ok();
-        let primary = facts.as_ref().filter(|facts| facts.way == Way::Update).and_then(|facts| facts.primary.clone());
+        let own = facts.as_ref().filter(|facts| facts.way == Way::Update);
+        let of = tasks::Of {
+            cluster: &self.spec.cluster,
+            service: &self.spec.service,
+            primary: own.and_then(|facts| facts.primary.as_deref()),
+            definition: wanted,
+            since: own.and_then(|facts| facts.created),
+        };
         let (stopped, live, new, old) = join4(
-            timed("ecs:DescribeTasks", self.stopped_of(primary.as_deref(), wanted)),
+            timed("ecs:DescribeTasks", tasks::stopped(&self.patient, &of, &self.memory.tasks)),
             timed("ecs:DescribeServices", self.must_live()),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, wanted)),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, &plan.previous.id)),
@@ -47,11 +54,8 @@ impl EcsTarget {
         if let Some(live) = &live {
             add_events(&mut cause, live, began);
         }
-        let (log, targets) = join(
-            self.log_of(new.as_ref(), verdict.as_ref()),
-            self.target_facts(live.as_ref(), cause.code),
-        )
-        .await;
+        let (log, targets) =
+            join(self.log_of(new.as_ref(), verdict.as_ref()), self.target_facts(live.as_ref(), cause.code)).await;
         add_targets(&mut cause, targets);
         if let (Some(new), Some(old)) = (&new, &old) {
             add_missing(&mut cause, new, old);
@@ -74,10 +78,6 @@ impl EcsTarget {
         cause
     }
 
-    async fn stopped_of(&self, primary: Option<&str>, definition: &str) -> Result<Vec<Stopped>, ProviderFailure> {
-        tasks::stopped(&self.patient, &self.spec.cluster, &self.spec.service, primary, definition).await
-    }
-
     /// The failed container's last lines.
     async fn log_of(&self, definition: Option<&Definition>, verdict: Option<&Verdict>) -> Found {
         let (Some(definition), Some(verdict)) = (definition, verdict) else { return Found::Nothing(None) };
@@ -98,7 +98,9 @@ impl EcsTarget {
         let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
         let source = format!("{} {}", stream.group, stream.stream);
         match timed("logs:GetLogEvents", logs::last_lines(&client, &stream)).await {
-            Ok(lines) if lines.is_empty() => Found::Nothing(Some(format!("container `{container}` wrote no log lines"))),
+            Ok(lines) if lines.is_empty() => {
+                Found::Nothing(Some(format!("container `{container}` wrote no log lines")))
+            }
             Ok(lines) => {
                 let url = links::log(&stream.region, &stream.group, &stream.stream);
                 Found::Lines(LogLines { source, lines }, Link { title: "Log".to_owned(), url })
@@ -202,7 +204,8 @@ fn add_events(cause: &mut Cause, live: &Live, began: i64) {
     {
         cause.code = CauseCode::NotPlaced;
         cause.facts.push(std::mem::replace(&mut cause.summary, format!("no place for a task: {text}")));
-        "Add capacity, or ask for less CPU and memory, or loosen the placement constraints.".clone_into(&mut cause.next);
+        "Add capacity, or ask for less CPU and memory, or loosen the placement constraints."
+            .clone_into(&mut cause.next);
     }
     let told: Vec<String> = told.into_iter().rev().map(|text| format!("event: {text}")).collect();
     cause.facts.extend(told);
@@ -215,7 +218,8 @@ fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
         match cause.code {
             CauseCode::TimedOut | CauseCode::ProviderGaveUp => {
                 cause.code = CauseCode::TargetUnhealthy;
-                let before = std::mem::replace(&mut cause.summary, format!("the load balancer's health check fails: {text}"));
+                let before =
+                    std::mem::replace(&mut cause.summary, format!("the load balancer's health check fails: {text}"));
                 cause.facts.push(before);
                 "Check the target group's health check path, port and expected codes against what the container answers."
                     .clone_into(&mut cause.next);
@@ -227,7 +231,9 @@ fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
             }
         }
     }
-    cause.facts.extend(targets.into_iter().map(|line| line.map_or_else(|fact| fact, |text| format!("target group: {text}"))));
+    cause
+        .facts
+        .extend(targets.into_iter().map(|line| line.map_or_else(|fact| fact, |text| format!("target group: {text}"))));
 }
 
 /// Environment variables and secrets that the new task definition has not and the old one had.
@@ -247,7 +253,10 @@ fn add_missing(cause: &mut Cause, new: &Definition, old: &Definition) {
                 None => "had it".to_owned(),
             };
             cause.facts.push(format!("Task definition {} has no {name}; {} {from}.", new.name(), old.name()));
-            if matches!(cause.code, CauseCode::ContainerExited | CauseCode::ContainerUnhealthy | CauseCode::TargetUnhealthy) {
+            if matches!(
+                cause.code,
+                CauseCode::ContainerExited | CauseCode::ContainerUnhealthy | CauseCode::TargetUnhealthy
+            ) {
                 cause.next = format!("Put {name} back if the program needs it, then deploy again.");
             }
         }
@@ -265,7 +274,9 @@ fn names(container: &Value) -> Vec<(String, Option<String>)> {
 
 fn no_log(container: &str, why: &NoStream) -> String {
     match why {
-        NoStream::NotConfigured => format!("container `{container}` has no log configuration, so there are no log lines"),
+        NoStream::NotConfigured => {
+            format!("container `{container}` has no log configuration, so there are no log lines")
+        }
         NoStream::Driver(driver) => format!("container `{container}` logs through {driver}, which is not read here"),
         NoStream::Unnamed => {
             format!("container `{container}` has no awslogs-stream-prefix, so its log stream cannot be found")

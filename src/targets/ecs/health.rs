@@ -16,7 +16,11 @@ pub(super) async fn unwell(client: &Client, group: &str) -> Result<Vec<String>, 
         // Healthy ones are well, draining ones go, unused ones were never asked.
         let well = matches!(
             health.state(),
-            None | Some(sdk::TargetHealthStateEnum::Healthy | sdk::TargetHealthStateEnum::Draining | sdk::TargetHealthStateEnum::Unused)
+            None | Some(
+                sdk::TargetHealthStateEnum::Healthy
+                    | sdk::TargetHealthStateEnum::Draining
+                    | sdk::TargetHealthStateEnum::Unused
+            )
         );
         if well {
             continue;

@@ -187,7 +187,13 @@ fn moving(scene: &Scene<'_>) -> Sight {
     let own = own.or_else(|| scene.live.primary().filter(|primary| primary.definition == scene.wanted));
     let wanted = own.map_or(scene.live.desired, |own| own.desired);
     let (running, pending) = own.map_or((0, 0), |own| (own.running, own.pending));
-    let old: u32 = scene.live.rollouts.iter().filter(|other| Some(&other.id) != own.map(|own| &own.id)).map(|other| other.running).sum();
+    let old: u32 = scene
+        .live
+        .rollouts
+        .iter()
+        .filter(|other| Some(&other.id) != own.map(|own| &own.id))
+        .map(|other| other.running)
+        .sum();
     let doing = match own {
         None => "waiting for ECS to begin".to_owned(),
         Some(_) if wanted == 0 => "scaling to no tasks".to_owned(),

@@ -36,8 +36,5 @@ pub(super) fn log(region: &str, group: &str, stream: &str) -> String {
         out
     };
     let (group, stream) = (twice(group), twice(stream));
-    format!(
-        "{}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/log-events/{stream}",
-        host(region)
-    )
+    format!("{}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/log-events/{stream}", host(region))
 }

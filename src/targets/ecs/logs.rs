@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::calls::{Left, Pauses};
 use super::render;
 use crate::aws::failure;
-use crate::engine::target::FailureKind;
 use crate::engine::ProviderFailure;
+use crate::engine::target::FailureKind;
 
 /// How many lines are shown.
 const LINES: i32 = 20;

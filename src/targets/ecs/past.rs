@@ -24,12 +24,15 @@ impl EcsTarget {
         let mut notices = Vec::new();
         let by_deployments = self.served(&live).await?;
         let earlier = if by_deployments.is_empty() {
-            let why = self.asking.without().map_or("ECS lists no earlier service deployment", |_| {
-                "Service deployments cannot be read here"
-            });
+            let why = self
+                .asking
+                .without()
+                .map_or("ECS lists no earlier service deployment", |_| "Service deployments cannot be read here");
             let earlier = self.family_before(&live).await?;
             if !earlier.is_empty() {
-                notices.push(format!("{why}; these are the family's earlier task definitions, which may never have served."));
+                notices.push(format!(
+                    "{why}; these are the family's earlier task definitions, which may never have served."
+                ));
             }
             earlier
         } else {

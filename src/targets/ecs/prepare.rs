@@ -39,8 +39,7 @@ impl EcsTarget {
         let change = match wanted_now(&live, &running, wanted, same_content, self.spec.force) {
             None if desired_count.is_none() => Change::Nothing,
             now => {
-                let (wanted, fresh) =
-                    now.unwrap_or((Wanted::Existing { arn: running.arn.clone() }, Fresh::No));
+                let (wanted, fresh) = now.unwrap_or((Wanted::Existing { arn: running.arn.clone() }, Fresh::No));
                 let mut fields = same::differences(&before, &after);
                 if let Some(count) = desired_count {
                     fields.push(FieldChange {
@@ -264,4 +263,3 @@ fn with_count(mut revision: Revision, desired: u32) -> Result<Revision, TargetEr
 fn refused(problem: Problem) -> TargetError {
     TargetError::Refused(Box::new(problem))
 }
-

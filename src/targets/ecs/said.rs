@@ -11,9 +11,9 @@ pub(super) fn of_tasks(verdict: &Verdict, revision: &str) -> Cause {
     let code = kind(task);
     let container = culprit(task);
     let name = container.map_or_else(|| "a container".to_owned(), |known| format!("container `{}`", known.name));
-    let exit = container.and_then(|known| known.exit).filter(|_| {
-        matches!(code, CauseCode::ContainerExited | CauseCode::OutOfMemory)
-    });
+    let exit = container
+        .and_then(|known| known.exit)
+        .filter(|_| matches!(code, CauseCode::ContainerExited | CauseCode::OutOfMemory));
     let short = task.id.chars().take(8).collect::<String>();
     let lived = task.lived.map(|lived| format!(", {lived:.0} s after start")).unwrap_or_default();
     let row = in_a_row(verdict.times);

@@ -24,8 +24,14 @@ pub(super) fn differences(before: &Map<String, Value>, after: &Map<String, Value
 }
 
 /// Boolean fields of a task definition whose absence means false (AWS ECS API reference).
-const FALSE_BY_DEFAULT: [&str; 6] =
-    ["privileged", "readonlyRootFilesystem", "interactive", "pseudoTerminal", "disableNetworking", "enableFaultInjection"];
+const FALSE_BY_DEFAULT: [&str; 6] = [
+    "privileged",
+    "readonlyRootFilesystem",
+    "interactive",
+    "pseudoTerminal",
+    "disableNetworking",
+    "enableFaultInjection",
+];
 
 /// Other defaults, with the list they stand in.
 fn is_default(path: Option<&str>, field: &str, value: &Value) -> bool {

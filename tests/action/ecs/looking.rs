@@ -103,7 +103,11 @@ async fn where_service_deployments_cannot_be_read_the_older_state_is_followed_an
             lab.world.rule(Rule::any(Behaviour::slow(900, 100)));
             lab.world.rule(Rule::image(mark("bad"), Behaviour::exits(3, ["boom"])));
             for operation in ["ListServiceDeployments", "DescribeServiceDeployments", "StopServiceDeployment"] {
-                let kind = if operation.starts_with("Stop") && kind == FaultKind::EmptyList { FaultKind::Unknown } else { kind.clone() };
+                let kind = if operation.starts_with("Stop") && kind == FaultKind::EmptyList {
+                    FaultKind::Unknown
+                } else {
+                    kind.clone()
+                };
                 lab.world.fault(Fault::on("ecs", operation, kind));
             }
             let run = lab.deploy(image).await;

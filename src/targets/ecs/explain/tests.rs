@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::targets::ecs::tasks::Stopped;
 
 fn definition(revision: u32, container: Value) -> Definition {
     let Value::Object(raw) = json!({"family": "api", "containerDefinitions": [container]}) else { unreachable!() };
@@ -64,7 +65,10 @@ fn a_container_that_does_not_log_to_cloudwatch_is_said_to() {
     let content = |log: Value| definition(1, json!({"name": "app", "logConfiguration": log})).raw;
     let named = json!({"logDriver": "awslogs", "options": {"awslogs-group": "/g", "awslogs-stream-prefix": "p", "awslogs-region": "eu-west-1"}});
     let stream = logs::stream(&content(named), "app", "task", "us-east-1").unwrap();
-    assert_eq!((stream.group.as_str(), stream.stream.as_str(), stream.region.as_str()), ("/g", "p/app/task", "eu-west-1"));
+    assert_eq!(
+        (stream.group.as_str(), stream.stream.as_str(), stream.region.as_str()),
+        ("/g", "p/app/task", "eu-west-1")
+    );
     for (log, why) in [
         (json!({"logDriver": "splunk"}), NoStream::Driver("splunk".to_owned())),
         (json!({"logDriver": "awslogs", "options": {"awslogs-group": "/g"}}), NoStream::Unnamed),

@@ -36,7 +36,8 @@ fn four_containers() -> Map<String, Value> {
 fn only_the_image_changes_when_nothing_else_is_asked() {
     let before = four_containers();
     let after = render(before.clone(), "app", &image("two"), &ContainerChanges::default());
-    let expected = Value::Object(before.clone()).to_string().replace("registry.example.com/api:1", &image("two").by_digest());
+    let expected =
+        Value::Object(before.clone()).to_string().replace("registry.example.com/api:1", &image("two").by_digest());
     assert_eq!(Value::Object(after.clone()).to_string(), expected);
     let changes = differences(&before, &after);
     assert_eq!(changes.len(), 1, "{changes:#?}");
@@ -137,11 +138,13 @@ fn what_ecs_writes_in_by_itself_is_no_difference_and_anything_else_is() {
     let asked = map(json!({"family": "api", "containerDefinitions": [
         {"name": "app", "image": "i", "portMappings": [{"containerPort": 80}], "environment": [{"name": "B", "value": ""}, {"name": "A", "value": "1"}]},
     ]}));
-    let stored = map(json!({"family": "api", "volumes": [], "placementConstraints": [], "revision": 7, "containerDefinitions": [
-        {"name": "app", "image": "i", "cpu": 0, "essential": true, "mountPoints": [], "volumesFrom": [], "systemControls": [],
-         "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
-         "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": ""}]},
-    ]}));
+    let stored = map(
+        json!({"family": "api", "volumes": [], "placementConstraints": [], "revision": 7, "containerDefinitions": [
+            {"name": "app", "image": "i", "cpu": 0, "essential": true, "mountPoints": [], "volumesFrom": [], "systemControls": [],
+             "portMappings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}],
+             "environment": [{"name": "A", "value": "1"}, {"name": "B", "value": ""}]},
+        ]}),
+    );
     assert!(same(&asked, &stored));
     for (pointer, value) in [
         ("/containerDefinitions/0/environment/0/value", json!("2")),

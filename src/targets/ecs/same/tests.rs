@@ -18,10 +18,8 @@ fn differences_name_the_field_and_never_show_values_of_the_environment() {
         "secrets": [{"name": "KEY", "valueFrom": "arn:two"}],
         "logConfiguration": {"logDriver": "splunk", "options": {"splunk-token": "canary-six", "splunk-url": "https://b"}}}]}));
     let found = differences(&before, &after);
-    let lines: Vec<String> = found
-        .iter()
-        .map(|change| format!("{}: {:?} -> {:?}", change.path, change.before, change.after))
-        .collect();
+    let lines: Vec<String> =
+        found.iter().map(|change| format!("{}: {:?} -> {:?}", change.path, change.before, change.after)).collect();
     let text = lines.join("\n");
     assert!(!text.contains("canary"), "{text}");
     for part in [

@@ -15,7 +15,12 @@ fn exited(id: &str, name: &str, code: i32) -> Stopped {
 }
 
 fn failed_to_start(reason: &str) -> Stopped {
-    Stopped { id: "s".to_owned(), code: "TaskFailedToStart".to_owned(), reason: reason.to_owned(), ..Stopped::default() }
+    Stopped {
+        id: "s".to_owned(),
+        code: "TaskFailedToStart".to_owned(),
+        reason: reason.to_owned(),
+        ..Stopped::default()
+    }
 }
 
 #[test]
