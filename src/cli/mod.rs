@@ -1,1 +1,258 @@
-//! The command line: one file a verb. The action runs the same verbs.
+//! The command line: one file a verb. The action runs the same verbs with the same words.
+//!
+//! What is here: reading the command line, opening what a verb needs, printing what it says. What
+//! is not: any rule about deployments (that is [`crate::rollout`]) or any provider.
+
+mod args;
+mod build;
+mod check;
+mod confirm;
+pub mod console;
+pub mod deploy;
+pub mod environment;
+mod host;
+mod ledger;
+mod plan;
+mod planning;
+mod recorder;
+pub mod release;
+mod rollback;
+mod status;
+mod telemetry;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use self::args::{Cli, Verb};
+use self::console::{Console, Medium};
+use self::deploy::{Report, Request};
+use self::recorder::Recorder;
+use crate::config::spec::Config;
+use crate::problem::{Problem, Problems};
+use crate::process::Environment;
+use crate::redact::Redactor;
+use crate::types::{EnvironmentName, ImageRef, ServiceName};
+
+pub use check::{DEFAULT_FILE, read as read_configuration};
+pub use confirm::Confirm;
+pub use host::Host;
+pub use recorder::Recorder as RunRecorder;
+pub use rollback::To;
+pub use telemetry::start as start_telemetry;
+
+/// What the program was asked to do.
+pub enum Asked {
+    /// A verb of the command line.
+    Verb(Box<Cli>),
+    /// To be the action.
+    Action,
+    /// Nothing more: help, version or a usage error were printed.
+    Answered(u8),
+}
+
+/// Reads the command line. Usage errors end with exit code 2.
+pub fn asked() -> Asked {
+    match Cli::try_parse() {
+        Ok(cli) if matches!(cli.verb, Verb::Action) => Asked::Action,
+        Ok(cli) => Asked::Verb(Box::new(cli)),
+        Err(error) => {
+            // Nothing better can be done when even the error cannot be printed.
+            let _ = error.print();
+            Asked::Answered(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+    }
+}
+
+/// The whole help text, every verb: kept current in the documentation by a test.
+pub fn help() -> String {
+    let mut command = Cli::command().term_width(100);
+    let mut text = command.render_long_help().to_string();
+    for verb in command.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
+        let name = verb.get_name().to_owned();
+        text.push_str(&format!("\n## shipline {name}\n\n{}", verb.render_long_help()));
+    }
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// The repository that holds a folder, or the folder itself.
+pub fn root_of(folder: &Path) -> PathBuf {
+    folder.ancestors().find(|above| above.join(".git").exists()).unwrap_or(folder).to_owned()
+}
+
+/// Runs a verb; the result is the process exit code.
+pub async fn run(cli: Cli, variables: Environment, folder: &Path, cancel: crate::engine::Cancel) -> u8 {
+    let medium = if cli.json { Medium::Machine } else { Medium::Terminal };
+    let console = Arc::new(Console::new(medium, Redactor::new()));
+    telemetry::start(&variables, console.redactor());
+    let host = Host { variables, root: root_of(folder), console, cancel };
+    match verb(cli, &host).await {
+        Ok(code) => code,
+        Err(problems) => {
+            host.console.problems(&problems);
+            host.console.document(&serde_json::json!({ "schema_version": 1, "problems": problems }));
+            problems.exit_code()
+        }
+    }
+}
+
+async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
+    let file = cli.config.as_deref();
+    let recorder = Recorder::new(host.console.clone());
+    match cli.verb {
+        Verb::Deploy(deploy) => {
+            let request = request(&deploy, check::read(host, file)?, host)?;
+            show(host, deploy::deploy(&request, host, &recorder).await?)
+        }
+        Verb::Plan(deploy) => {
+            let request = request(&deploy, check::read(host, file)?, host)?;
+            show(host, plan::plan(&request, host, &recorder).await?)
+        }
+        Verb::Build(deploy) => {
+            let request = request(&deploy, check::read(host, file)?, host)?;
+            build::build(&request, host, &recorder).await.map(|_| 0)
+        }
+        Verb::Rollback(back) => {
+            let to = To::read(back.to.as_deref())?;
+            let deploy = args::Deploy {
+                environment: back.environment,
+                services: back.services,
+                sha: None,
+                images: Vec::new(),
+                yes: back.yes,
+            };
+            let request = request(&deploy, check::read(host, file)?, host)?;
+            show(host, rollback::rollback(&request, &to, host, &recorder).await?)
+        }
+        Verb::Status(status) => {
+            let config = check::read(host, file)?;
+            let environments = match &status.environment {
+                Some(name) => vec![parsed(name)?],
+                None => config.environments.keys().cloned().collect(),
+            };
+            let deploy = args::Deploy {
+                environment: environments[0].to_string(),
+                services: status.services,
+                sha: None,
+                images: Vec::new(),
+                yes: true,
+            };
+            let request = request(&deploy, config, host)?;
+            status::status(&request, &environments, host).await
+        }
+        Verb::Check => {
+            check::check(host, &*check::read(host, file)?);
+            Ok(0)
+        }
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "shipline", &mut io::stdout());
+            Ok(0)
+        }
+        Verb::Action => Err(Problem::defect("verb", "the action is started elsewhere").into()),
+    }
+}
+
+/// The verbs the action can run, with what they return.
+pub enum Done {
+    /// A rollout or a plan.
+    Report(Report),
+    /// Images.
+    Images(release::Images),
+    /// Nothing but an exit code.
+    Code(u8),
+}
+
+/// Runs a verb for the action, by its name.
+pub async fn run_verb(
+    name: &str,
+    request: &Request,
+    to: &To,
+    host: &Host,
+    recorder: &Recorder,
+) -> Result<Done, Problems> {
+    match name {
+        "deploy" => deploy::deploy(request, host, recorder).await.map(Done::Report),
+        "plan" => plan::plan(request, host, recorder).await.map(Done::Report),
+        "rollback" => rollback::rollback(request, to, host, recorder).await.map(Done::Report),
+        "build" => build::build(request, host, recorder).await.map(Done::Images),
+        "status" => status::status(request, std::slice::from_ref(&request.environment), host).await.map(Done::Code),
+        "check" => {
+            check::check(host, &request.config);
+            Ok(Done::Code(0))
+        }
+        other => {
+            let next = "Write deploy, build, plan, rollback, status or check.";
+            Err(Problem::mistake("unknown-command", format!("there is no command {other:?}"), next).into())
+        }
+    }
+}
+
+fn show(host: &Host, report: Report) -> Result<u8, Problems> {
+    host.console.answer(&crate::report::text(&report.view));
+    let document = serde_json::to_value(&report.view)
+        .map_err(|error| Problem::defect("report", format!("the report cannot be written: {error}")))?;
+    host.console.document(&document);
+    Ok(report.exit_code)
+}
+
+fn parsed(name: &str) -> Result<EnvironmentName, Problem> {
+    name.parse().map_err(|error| {
+        Problem::mistake("environment", format!("{error}"), "Name an environment of the configuration.")
+    })
+}
+
+fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Request, Problems> {
+    let mut problems = Vec::new();
+    let mut wrong = |what: String, next: &str| problems.push(Problem::mistake("usage", what, next));
+    let environment = deploy.environment.parse::<EnvironmentName>();
+    if let Err(error) = &environment {
+        wrong(format!("{error}"), "Name an environment of the configuration.");
+    }
+    let mut services = Vec::new();
+    for text in &deploy.services {
+        match text.parse::<ServiceName>() {
+            Ok(service) => services.push(service),
+            Err(error) => wrong(format!("{error}"), "Name services of the configuration."),
+        }
+    }
+    let commit = match deploy.sha.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(commit)) => Some(commit),
+        Some(Err(error)) => {
+            wrong(format!("{error}"), "Give the full commit, as `git rev-parse <name>` prints it.");
+            None
+        }
+    };
+    let mut images = BTreeMap::new();
+    for text in &deploy.images {
+        let parts =
+            text.split_once('=').map(|(name, reference)| (name.parse::<ServiceName>(), reference.parse::<ImageRef>()));
+        match parts {
+            Some((Ok(name), Ok(reference))) => {
+                images.insert(name, reference);
+            }
+            Some((Err(error), _)) => wrong(format!("{text:?}: {error}"), "Write --image <service>=<reference>."),
+            Some((_, Err(error))) => wrong(format!("{text:?}: {error}"), "Write --image <service>=<reference>."),
+            None => wrong(format!("{text:?} has no service before `=`"), "Write --image <service>=<reference>."),
+        }
+    }
+    Problems::or(problems, ())?;
+    let environment =
+        environment.map_err(|error| Problem::mistake("environment", format!("{error}"), "Name an environment."))?;
+    let confirm =
+        if deploy.yes || host.console.medium() == Medium::Machine { Confirm::Nobody } else { Confirm::Person };
+    Ok(Request {
+        config,
+        environment,
+        services,
+        commit,
+        images,
+        login: environment::Login::default(),
+        github_token: host.variable("SHIPLINE_GITHUB_TOKEN"),
+        registries: release::Registries::default(),
+        confirm,
+    })
+}

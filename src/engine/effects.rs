@@ -138,6 +138,7 @@ impl Shell<'_> {
         let broke = match waited {
             Waited::Ready(Ok(Sight::Serving)) => return Some(Event::Served { service }),
             Waited::Ready(Ok(Sight::Superseded { by })) => return Some(Event::Superseded { service, by }),
+            Waited::Ready(Ok(Sight::AskAgain)) => return Some(Event::AskAgain { service }),
             Waited::Ready(Ok(Sight::Broke(cause))) => *cause,
             Waited::Ready(Ok(Sight::Moving(_))) | Waited::Cancelled => return None,
             Waited::Ready(Err(error)) => unobservable(&service, error),

@@ -22,6 +22,8 @@ pub(super) enum Fate {
     TakenOver,
     BreaksAndCannotGoBack,
     NeverReady,
+    /// Something stands in the way once on each way.
+    Waits,
 }
 
 /// The provider's side of one service.
@@ -33,6 +35,8 @@ pub(super) struct Remote {
     pub(super) begun: Vec<String>,
     pub(super) fate: Fate,
     lost_once: bool,
+    /// Of a service that waits: what still stands in the way, forward 2, back 1.
+    in_the_way: u8,
 }
 
 /// When the process dies.
@@ -56,7 +60,8 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(services: &[(&str, Fate)], crash: Crash, repeat_everything: bool) -> Arc<Self> {
-        let remote = |fate| Remote { live: "old".into(), moving: None, begun: vec![], fate, lost_once: false };
+        let remote =
+            |fate| Remote { live: "old".into(), moving: None, begun: vec![], fate, lost_once: false, in_the_way: 2 };
         Arc::new(Self {
             remotes: Mutex::new(services.iter().map(|(n, fate)| (n.parse().unwrap(), remote(*fate))).collect()),
             mutating_calls: Mutex::new(0),
@@ -157,6 +162,9 @@ impl Target for Simulated {
         if fate == Fate::Refused {
             return Err(NotApplied { cause: cause("refused"), touched: Touched::No });
         }
+        if fate == Fate::Waits && self.with(|remote| remote.in_the_way) == 2 {
+            return Ok(Shift { id: Some("behind".into()), ..Self::shift("new", Direction::Forward) });
+        }
         self.begin("new");
         if self.world.repeat_everything {
             self.begin("new");
@@ -172,6 +180,10 @@ impl Target for Simulated {
         tokio::task::yield_now().await;
         Ok(self.with(|remote| {
             let forward = shift.direction == Direction::Forward;
+            if shift.id.as_deref() == Some("behind") {
+                remote.in_the_way = if forward { 1 } else { 0 };
+                return Sight::AskAgain;
+            }
             if let Some((to, left)) = remote.moving.as_mut()
                 && *left > 0
             {
@@ -218,6 +230,12 @@ impl Target for Simulated {
         }
         if live == "old" && still {
             return Ok(Back::Already);
+        }
+        if fate == Fate::Waits && self.with(|remote| remote.in_the_way) > 0 {
+            return Ok(Back::Began(Box::new(Shift {
+                id: Some("behind".into()),
+                ..Self::shift("old", Direction::Back)
+            })));
         }
         self.begin("old");
         if self.world.repeat_everything {

@@ -117,6 +117,9 @@ pub enum Sight {
         /// The other deployment, in the provider's words.
         by: String,
     },
+    /// What this shift waited behind has ended (a provider that takes one operation at a time):
+    /// ask again, with `apply` on the way forward, with `revert` on the way back.
+    AskAgain,
 }
 
 /// What a revert found or began.
@@ -176,7 +179,8 @@ pub trait Target: Send + Sync {
     async fn explain(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause;
 
     /// Asks for the plan's previous revision, by the quickest way the provider has, unless it
-    /// already serves. `shift` is the change to take back, if one was accepted.
+    /// already serves. `shift` is the change to take back, if one was accepted; after
+    /// [`Sight::AskAgain`] it is the way back that has to be asked for again.
     async fn revert(&self, plan: &ServicePlan, shift: Option<&Shift>) -> Result<Back, Box<Cause>>;
 
     /// What is live and what was good before, for `status` and `rollback`. Changes nothing.

@@ -73,6 +73,8 @@ const STORIES: &[(&[(&str, Fate)], &[&[&str]], &str)] = &[
     (&[("a", Fate::Refused)], &[&["a"]], "nothing-changed"),
     (&[("a", Fate::Serves), ("b", Fate::Refused)], &[&["a"], &["b"]], "rolled-back"),
     (&[("a", Fate::TakenOver), ("b", Fate::Serves)], &[&["a", "b"]], "superseded"),
+    (&[("a", Fate::Waits), ("b", Fate::Serves)], &[&["a", "b"]], "succeeded"),
+    (&[("a", Fate::Waits), ("b", Fate::Breaks)], &[&["a"], &["b"]], "rolled-back"),
     (&[("a", Fate::BreaksAndCannotGoBack), ("b", Fate::Serves)], &[&["b"], &["a"]], "needs-attention"),
 ];
 

@@ -54,6 +54,11 @@ pub enum Event {
         /// The other deployment.
         by: String,
     },
+    /// What a change waited behind has ended: it has to be asked for again.
+    AskAgain {
+        /// Which service.
+        service: ServiceName,
+    },
     /// The way back has begun.
     Reverted {
         /// Which service.

@@ -35,7 +35,8 @@ pub enum ServiceState {
     Reverting {
         /// Why this very service failed; absent when it goes back because another one did.
         cause: Option<Box<Cause>>,
-        /// The change to take back, if one was accepted.
+        /// The change to take back, if one was accepted; or the way back, when it waited behind
+        /// something and has to be asked for again.
         shift: Option<Shift>,
     },
     /// The target is going back. Effect: follow.

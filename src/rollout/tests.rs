@@ -217,6 +217,23 @@ fn a_cancel_takes_back_whatever_on_failure_says() {
 }
 
 #[test]
+fn what_waited_is_asked_for_again_on_either_way() {
+    let plan = plan(&[&["a"]], OnFailure::RollBackAll, 0);
+    let again = || Event::AskAgain { service: name("a") };
+    let phase = run(&plan, &[applied("a"), again()]);
+    assert_eq!(phase.effects(), [Effect::Apply(name("a"))]);
+    let phase = [applied("a"), broke("a"), reverted("a"), again()]
+        .into_iter()
+        .fold(phase, |phase, event| phase.apply(event, &plan).unwrap());
+    assert_eq!(phase.effects(), [Effect::Revert(name("a"))]);
+    let ServiceState::Reverting { cause: Some(_), shift: Some(back) } = &phase.services()[&name("a")] else {
+        panic!("{phase:?}")
+    };
+    assert_eq!(back.direction, Direction::Back);
+    assert_eq!(word(&phase.apply(served("a"), &plan).unwrap()), "rolled-back");
+}
+
+#[test]
 fn a_plan_is_named_by_its_content_and_not_by_the_order_of_its_keys() {
     let one = plan(&[&["a"], &["b"]], OnFailure::RollBackAll, 0);
     let mut other = one.clone();
@@ -269,6 +286,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         any_service().prop_map(reverted),
         (any_service(), touched).prop_map(|(service, touched)| not_applied(service, touched)),
         any_service().prop_map(|s| Event::Superseded { service: name(s), by: "other".into() }),
+        any_service().prop_map(|s| Event::AskAgain { service: name(s) }),
         any_service().prop_map(|s| Event::RevertFailed { service: name(s), cause: cause() }),
         (0_usize..3).prop_map(|check| Event::CheckPassed { check }),
         (0_usize..3).prop_map(|check| Event::CheckFailed { check, cause: cause() }),
@@ -303,6 +321,7 @@ fn answer(effect: &Effect, phase: &Phase, luck: u8) -> Event {
         Effect::Follow(service) if luck == 1 && matches!(state(service), ServiceState::Moving { .. }) => {
             Event::Superseded { service: service.clone(), by: "other".into() }
         }
+        Effect::Follow(service) if luck == 2 => Event::AskAgain { service: service.clone() },
         Effect::Follow(service) => served(service.as_str()),
         Effect::Check(check) if luck == 0 => Event::CheckFailed { check: *check, cause: cause() },
         Effect::Check(check) => Event::CheckPassed { check: *check },

@@ -80,6 +80,13 @@ fn shifting(wave: usize, mut services: Services, event: Event, plan: &Plan) -> R
             }
             _ => unexpected(Phase::Shifting { wave, services }, Event::Superseded { service, by }),
         },
+        Event::AskAgain { service } => match services.get_mut(&service) {
+            Some(state @ ServiceState::Moving { .. }) => {
+                *state = ServiceState::Applying;
+                Ok(Phase::Shifting { wave, services })
+            }
+            _ => unexpected(Phase::Shifting { wave, services }, Event::AskAgain { service }),
+        },
         // A cancel takes back everything, whatever `on-failure` says: it was nobody's failure.
         Event::CancelRequested => {
             take_back_all(&mut services);
@@ -117,6 +124,7 @@ fn verifying(check: usize, mut services: Services, event: Event, plan: &Plan) ->
         | Event::Served { .. }
         | Event::Broke { .. }
         | Event::Superseded { .. }
+        | Event::AskAgain { .. }
         | Event::Reverted { .. }
         | Event::RevertFailed { .. }) => unexpected(Phase::Verifying { check, services }, other),
     }
@@ -129,6 +137,7 @@ fn rolling_back(why: Reason, mut services: Services, event: Event) -> Result<Pha
         | Event::Served { service }
         | Event::Broke { service, .. }
         | Event::Superseded { service, .. }
+        | Event::AskAgain { service }
         | Event::Reverted { service, .. }
         | Event::RevertFailed { service, .. } => service.clone(),
         Event::CancelRequested => {
@@ -177,6 +186,11 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
             | ServiceState::Applying,
             Event::Superseded { by, .. },
         ) => Some(ServiceState::Superseded { by: by.clone() }),
+        // The way back that waited is asked for again, with what is known of it.
+        (ServiceState::Returning { cause, shift }, Event::AskAgain { .. }) => {
+            Some(ServiceState::Reverting { cause, shift: Some(shift) })
+        }
+        (ServiceState::Moving { .. }, Event::AskAgain { .. }) => Some(ServiceState::Applying),
         // With `roll-back-failed` the other services of the wave go on.
         (ServiceState::Applying, Event::Applied { shift, .. }) => Some(ServiceState::Moving { shift: shift.clone() }),
         (ServiceState::Applying, Event::ApplyFailed { cause, touched, .. }) => {
@@ -203,6 +217,7 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
             | Event::Served { .. }
             | Event::Broke { .. }
             | Event::Superseded { .. }
+            | Event::AskAgain { .. }
             | Event::Reverted { .. }
             | Event::RevertFailed { .. }
             | Event::CheckPassed { .. }

@@ -55,7 +55,7 @@ class AppRunnerTest(SimulatorTest):
         self.seed(app_runner_rules=[{"image": "v2", "behaviour": behaviour}])
 
 
-class Operations(AppRunnerTest):
+class AppRunnerOperations(AppRunnerTest):
     def test_an_update_succeeds(self):
         self.seed(timing={"pending_ms": 100, "operation_ms": 150})
         answer = self.update()
@@ -138,6 +138,16 @@ class Operations(AppRunnerTest):
         self.assertEqual(listed["OperationSummaryList"][0]["Type"], "UPDATE_SERVICE")
         rest = self.apprunner.list_operations(ServiceArn=self.arn, MaxResults=1, NextToken=listed["NextToken"])
         self.assertEqual(rest["OperationSummaryList"][0]["Type"], "START_DEPLOYMENT")
+
+    def test_a_paused_service_takes_no_update(self):
+        self.apprunner.pause_service(ServiceArn=self.arn)
+        self.assertEqual(self.ended()[0]["Type"], "PAUSE_SERVICE")
+        self.assertEqual(self.service()["Status"], "PAUSED")
+        self.refused("InvalidStateException", self.update)
+        self.refused("InvalidStateException", self.apprunner.pause_service, ServiceArn=self.arn)
+        self.apprunner.resume_service(ServiceArn=self.arn)
+        self.ended()
+        self.assertEqual(self.service()["Status"], "RUNNING")
 
     def test_creating(self):
         made = self.apprunner.create_service(ServiceName="shop-new", SourceConfiguration=source("new:v1"))

@@ -62,7 +62,7 @@ class EcsTest(SimulatorTest):
         return self.ecs.describe_tasks(cluster="shop", tasks=arns[:100])["tasks"] if arns else []
 
 
-class Deployments(EcsTest):
+class EcsDeployments(EcsTest):
     def test_a_healthy_deployment_goes_from_pending_to_successful(self):
         self.shop(timing={"pending_ms": 100, "start_ms": 100, "settle_ms": 100, "drain_ms": 100})
         before = self.service()
@@ -85,7 +85,7 @@ class Deployments(EcsTest):
         tasks = self.ecs.list_tasks(cluster="shop", serviceName="api", startedBy=after["deployments"][0]["id"])
         described = self.ecs.describe_tasks(cluster="shop", tasks=tasks["taskArns"])["tasks"]
         self.assertEqual({t["lastStatus"] for t in described}, {"RUNNING"})
-        self.assertEqual({t["healthStatus"] for t in described}, {"HEALTHY"})
+        self.assertEqual({t["healthStatus"] for t in described}, {"UNKNOWN"}, "no container has a check")
         self.assertEqual({t["startedBy"] for t in described}, {after["deployments"][0]["id"]})
         self.assertEqual({t["group"] for t in described}, {"service:api"})
         old = self.stopped_tasks()
@@ -225,7 +225,7 @@ class Deployments(EcsTest):
         self.assertEqual(found["alarms"], {"status": "TRIGGERED", "alarmNames": ["5xx"], "triggeredAlarmNames": ["5xx"]})
 
 
-class Failures(EcsTest):
+class EcsFailures(EcsTest):
     def fails_with(self, behaviour, **service):
         self.shop(breaker=True, desired=1, rules=[{"image": "v2", "behaviour": behaviour}], **service)
         found, _ = self.ended(self.update())
@@ -273,13 +273,22 @@ class Failures(EcsTest):
         self.assertTrue(any("Health checks failed with these codes: [503]" in e["message"] for e in self.service()["events"]))
         self.refused("TargetGroupNotFound", elb.describe_target_health, TargetGroupArn=GROUP + "0")
 
+    def test_a_container_check_that_is_good(self):
+        check = {"command": ["CMD", "true"]}
+        container = {"name": "app", "image": "v1", "healthCheck": check}
+        self.seed(clusters=[{"name": "shop"}], task_definitions=[{"family": "api", "containerDefinitions": [container]}],
+                  services=[{"cluster": "shop", "serviceName": "api", "taskDefinition": "api:1"}])
+        arns = self.ecs.list_tasks(cluster="shop", serviceName="api")["taskArns"]
+        task = self.ecs.describe_tasks(cluster="shop", tasks=arns)["tasks"][0]
+        self.assertEqual((task["healthStatus"], task["containers"][0]["healthStatus"]), ("HEALTHY", "HEALTHY"))
+
     def test_a_container_check_that_fails(self):
         task = self.fails_with({"kind": "unhealthy", "check": "container"})[0]
         self.assertEqual(task["stoppedReason"], "Task failed container health checks")
         self.assertEqual(task["healthStatus"], "UNHEALTHY")
 
 
-class Operations(EcsTest):
+class EcsOperations(EcsTest):
     def test_a_task_definition_keeps_everything_it_was_given(self):
         self.seed(clusters=[{"name": "shop"}], task_definitions=[definition("api", "v1", futureField={"b": 1, "a": [None, ""]})])
         import json
@@ -356,6 +365,16 @@ class Operations(EcsTest):
         self.assertEqual(made["deployments"][0]["rolloutState"], "IN_PROGRESS")
         self.ecs.get_waiter("services_stable").wait(cluster="shop", services=["new"], WaiterConfig={"Delay": 1})
         self.refused("InvalidParameterException", self.ecs.create_service, cluster="shop", serviceName="new", taskDefinition="api")
+
+    def test_a_rollback_brings_the_network_back_but_not_the_breaker(self):
+        network = lambda subnet: {"awsvpcConfiguration": {"subnets": [subnet]}}
+        self.shop(breaker=True, desired=1, networkConfiguration=network("old"), rules=[{"image": "v2", "behaviour": {"kind": "exits", "code": 1}}])
+        other = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}, "maximumPercent": 150}
+        found, _ = self.ended(self.update(networkConfiguration=network("new"), deploymentConfiguration=other))
+        self.assertEqual(found["status"], "ROLLBACK_SUCCESSFUL")
+        after = self.service()
+        self.assertEqual(after["networkConfiguration"], network("old"))
+        self.assertEqual(after["deploymentConfiguration"]["maximumPercent"], 150)
 
     def test_a_first_deployment_has_nothing_to_roll_back_to(self):
         self.seed(clusters=[{"name": "shop"}], task_definitions=[definition("api", "shop/api:v1")],

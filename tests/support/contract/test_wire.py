@@ -135,6 +135,11 @@ class Registry(SimulatorTest):
         self.assertTrue(given["proxyEndpoint"].startswith("https://444455556666.dkr.ecr."))
 
 
+    def test_a_login_to_the_public_registry(self):
+        given = self.client("ecr-public").get_authorization_token()["authorizationData"]
+        self.assertTrue(base64.b64decode(given["authorizationToken"]).startswith(b"AWS:"))
+
+
 class Faults(SimulatorTest):
     def setUp(self):
         super().setUp()

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub struct Call {
     /// When it arrived, milliseconds since the epoch.
     pub at_ms: u64,
-    /// `ecs`, `apprunner`, `logs`, `elbv2`, `sts`, `ecr`, `blob`, `github`,
+    /// `ecs`, `apprunner`, `logs`, `elbv2`, `sts`, `ecr`, `ecr-public`, `blob`, `github`,
     /// `oidc`; `unknown` when nothing told.
     pub service: String,
     /// `DescribeServices`; for GitHub `POST /repos/{o}/{r}/deployments` with

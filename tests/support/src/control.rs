@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `GET /_sim/health` | | `{"ok": true, "endpoint": "http://…"}` |
 //! | `POST /_sim/seed` | [`Seed`] | 200 `{"task_definitions": [arn], "app_runner_services": [arn], "images": [{"repository", "digest"}]}`; 400 `{"error", "code"}` |
-//! | `POST /_sim/faults` | list of [`Fault`](crate::Fault), appended | `{}` |
+//! | `POST /_sim/faults` | list of [`Fault`], appended | `{}` |
 //! | `DELETE /_sim/faults` | | `{}`, no faults any more |
 //! | `DELETE /_sim/rules` | | `{}`, no rules any more |
 //! | `GET /_sim/calls?service=&operation=` | | `{"count": n, "calls": [`[`Call`](crate::Call)`]}`, oldest first |
@@ -23,6 +23,18 @@
 //!   "faults": [{"service": "ecs", "operation": "DescribeServices", "kind": "throttle", "times": 3}]
 //! }
 //! ```
+//!
+//! Members without \* are optional. Unknown members are refused, except in faults. A
+//! seed that is refused halfway has been applied up to there.
+//! Durations are milliseconds, instants milliseconds since the epoch.
+//!
+//! | member | kinds and their members |
+//! | --- | --- |
+//! | `rules[].behaviour` | `healthy` {`after_ms`, `drain_ms`, `lines`}, `exits` {`code`\*, `after_ms`, `every_ms`, `lines`, `container`}, `cannot_pull` {`message`\*, `every_ms`}, `resource_initialization` {`message`\*, `every_ms`}, `unhealthy` {`check`: `target_group` or `container`, `status`, `after_ms`, `every_ms`, `lines`}, `out_of_memory` {`after_ms`, `every_ms`, `lines`}, `unplaceable` {`message`\*, `every_ms`}, `stuck`, `superseded` {`after_ms`, `task_definition`}, `alarm` {`name`\*, `after_ms`} |
+//! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
+//! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `rollback_fails` {`lines`}, `stuck` |
+//! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
+//! | `faults[]` | `kind`\*: `throttle`, `deny`, `unknown`, `empty_list`, `server_error` {`status`}, `delay` {`ms`\*}, `hang` {`ms`\*}, `lose_response`, `error` {`code`\*, `message`\*, `status`}; besides `service`, `operation`, `after`, `times`, `rate` |
 
 use serde_json::{Value, json};
 

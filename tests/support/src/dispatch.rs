@@ -8,7 +8,7 @@ use crate::faults::{self, FaultKind};
 use crate::reply::{ApiError, text};
 use crate::server::{Incoming, Reply, Shared};
 use crate::state::{World, now};
-use crate::{elbv2, github, logs, query};
+use crate::{ecr, elbv2, github, logs, query};
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,7 @@ fn told(incoming: &Incoming) -> (String, String, Value, Protocol) {
             "AppRunner" => ("apprunner", Protocol::Json10),
             "Logs_20140328" => ("logs", Protocol::Json11),
             "AmazonEC2ContainerRegistry_V20150921" => ("ecr", Protocol::Json11),
+            "SpencerFrontendService" => ("ecr-public", Protocol::Json11),
             _ => ("unknown", Protocol::Json11),
         };
         let body = serde_json::from_slice(&incoming.body).unwrap_or(Value::Null);
@@ -129,6 +130,7 @@ fn perform(
         "apprunner" => apprunner.answer(operation, body, at, env).map(|body| body.to_string()),
         "logs" => logs::answer(env, operation, body).map(|body| body.to_string()),
         "ecr" => ecr.answer(operation, body, endpoint, at, env).map(|body| body.to_string()),
+        "ecr-public" if operation == "GetAuthorizationToken" => Ok(ecr::public_authorization(at).to_string()),
         "sts" => sts.answer(operation, &form(body), key.as_deref(), at, env),
         "elbv2" => elbv2::answer(ecs, target_health, operation, &form(body)),
         _ => Err(ApiError::bad("UnknownOperationException", "")),

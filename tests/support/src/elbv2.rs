@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::behaviour::{Behaviour, HealthCheck};
-use crate::ecs::Ecs;
+use crate::ecs::{Ecs, Verdict};
 use crate::query::{Form, xml};
 use crate::reply::ApiError;
 use crate::seed::TargetHealthSeed;
@@ -74,7 +74,7 @@ fn from_tasks(ecs: &Ecs, arn: &str) -> Option<Vec<TargetHealthSeed>> {
                     "unhealthy".clone_into(&mut target.state);
                     target.reason = Some("Target.ResponseCodeMismatch".to_owned());
                     target.description = Some(format!("Health checks failed with these codes: [{status}]"));
-                } else if task.health != "HEALTHY" {
+                } else if task.verdict != Verdict::Good {
                     "initial".clone_into(&mut target.state);
                     target.reason = Some("Elb.InitialHealthChecking".to_owned());
                     target.description = Some("Initial health checks in progress".to_owned());

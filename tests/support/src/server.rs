@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,12 +19,15 @@ use crate::control;
 use crate::dispatch::{self, Fate};
 use crate::state::World;
 
-/// A running server; stops when dropped.
+/// A running server; stops when dropped, its open connections with it.
+///
+/// It has a thread and a runtime of its own: a test may block (on a program
+/// it runs, say) and is answered all the same.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     world: Shared,
-    stop: Option<oneshot::Sender<()>>,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 /// The account behind its lock.
@@ -38,25 +42,29 @@ impl Shared {
 }
 
 impl Server {
-    /// Binds and serves in the background, on the current tokio runtime.
+    /// Binds and serves in the background.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound.
-    pub async fn start(listen: SocketAddr) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
+    pub fn start(listen: SocketAddr) -> std::io::Result<Self> {
+        let listener = std::net::TcpListener::bind(listen)?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let world = Shared(Arc::new(Mutex::new(World::new(format!("http://{address}")))));
         let app = Router::new().fallback(handle).with_state(world.clone());
         let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(async move {
-            // Dropping the server drops its open connections with it.
-            tokio::select! {
-                _ = axum::serve(listener, app) => {}
-                _ = stopped => {}
-            }
-        });
-        Ok(Self { address, world, stop: Some(stop) })
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name("simulators".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener).expect("the runtime takes a bound listener");
+                tokio::select! {
+                    _ = axum::serve(listener, app) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { address, world, running: Some((stop, thread)) })
     }
 
     /// Where it listens.
@@ -72,8 +80,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ended_before = stop.send(());
+        if let Some((stop, thread)) = self.running.take() {
+            // Either can only fail when the thread is over already.
+            let _over = stop.send(());
+            let _over = thread.join();
         }
     }
 }

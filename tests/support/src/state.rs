@@ -90,6 +90,7 @@ impl World {
         let mut services = Vec::new();
         for service in &seed.app_runner_services {
             let index = self.apprunner.add(&service.0, now, &mut self.env)?;
+            self.apprunner.services[index].begin_done(now, &mut self.env);
             services.push(self.apprunner.services[index].arn.clone());
         }
         for repository in seed.repositories {

@@ -20,14 +20,15 @@ pub struct AwsWorld {
 }
 
 impl AwsWorld {
-    /// Starts on a free port of 127.0.0.1, on the current tokio runtime.
+    /// Starts on a free port of 127.0.0.1, on a thread of its own.
     ///
     /// # Panics
     ///
     /// When no port can be bound.
+    #[expect(clippy::unused_async, reason = "callers await it, so that starting may become asynchronous")]
     pub async fn start() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let server = Server::start(listen).await.expect("a free local port can be bound");
+        let server = Server::start(listen).expect("a free local port can be bound");
         Self { server }
     }
 
@@ -180,3 +181,6 @@ impl AwsWorld {
 fn said(answer: Answer) -> Result<Value, String> {
     answer.map_err(|error| format!("{}: {}", error.code, error.message))
 }
+
+#[cfg(test)]
+mod tests;

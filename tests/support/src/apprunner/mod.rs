@@ -70,6 +70,8 @@ impl AppRunner {
             "ListServices" => Ok(self.list(body)),
             "UpdateService" => self.update(body, now, env),
             "StartDeployment" => self.start_deployment(body, now, env),
+            "PauseService" => self.switch(body, Kind::Pause, now, env),
+            "ResumeService" => self.switch(body, Kind::Resume, now, env),
             "ListOperations" => self.list_operations(body),
             _ => Err(ApiError::bad("UnknownOperationException", "")),
         }
@@ -179,6 +181,16 @@ impl AppRunner {
         Ok(json!({ "OperationId": id }))
     }
 
+    fn switch(&mut self, body: &Value, kind: Kind, now: Millis, env: &mut Env) -> Answer {
+        let service = self.named(body)?;
+        let from = if kind == Kind::Pause { "RUNNING" } else { "PAUSED" };
+        if service.status != from {
+            return Err(service.in_wrong_state());
+        }
+        let id = service.begin(kind, None, now, env);
+        Ok(json!({"Service": service.document(), "OperationId": id}))
+    }
+
     fn list(&self, body: &Value) -> Value {
         let all = self
             .services
@@ -252,11 +264,12 @@ impl AppRunnerService {
     }
 
     fn refuse_if_busy(&self) -> Result<(), ApiError> {
-        if matches!(self.status, "RUNNING" | "CREATE_FAILED") {
-            return Ok(());
-        }
+        if matches!(self.status, "RUNNING" | "CREATE_FAILED") { Ok(()) } else { Err(self.in_wrong_state()) }
+    }
+
+    fn in_wrong_state(&self) -> ApiError {
         let message = format!("Service cannot be updated in the current state: {}.", self.status);
-        Err(ApiError::bad("InvalidStateException", message))
+        ApiError::bad("InvalidStateException", message)
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Kind {
     Create,
     Update,
     Deploy,
+    Pause,
+    Resume,
 }
 
 impl Kind {
@@ -25,6 +27,8 @@ impl Kind {
             Self::Create => "CREATE_SERVICE",
             Self::Update => "UPDATE_SERVICE",
             Self::Deploy => "START_DEPLOYMENT",
+            Self::Pause => "PAUSE_SERVICE",
+            Self::Resume => "RESUME_SERVICE",
         }
     }
 }
@@ -89,6 +93,8 @@ impl AppRunnerService {
             Kind::Create => "SERVICE_CREATE",
             Kind::Update => "SERVICE_UPDATE",
             Kind::Deploy => "MANUAL_DEPLOYMENT",
+            Kind::Pause => "SERVICE_PAUSE",
+            Kind::Resume => "SERVICE_RESUME",
         };
         self.service_log(
             now,
@@ -96,6 +102,14 @@ impl AppRunnerService {
             env,
         );
         id
+    }
+
+    /// The creation of a service that is there already.
+    pub(crate) fn begin_done(&mut self, now: Millis, env: &mut Env) {
+        let rules = std::mem::take(&mut env.apprunner_rules);
+        self.begin(Kind::Create, None, now, env);
+        env.apprunner_rules = rules;
+        self.end(now, "SUCCEEDED");
     }
 
     fn service_log(&self, at: Millis, lines: &[String], env: &mut Env) {
@@ -187,8 +201,13 @@ impl AppRunnerService {
         operation.ended = Some(at);
         operation.updated = at;
         operation.due = None;
-        let created = operation.kind != Kind::Create || status == "SUCCEEDED";
-        self.status = if created { "RUNNING" } else { "CREATE_FAILED" };
+        self.status = match (operation.kind, status) {
+            (Kind::Create, "SUCCEEDED") => "RUNNING",
+            (Kind::Create, _) => "CREATE_FAILED",
+            (Kind::Pause, "SUCCEEDED") => "PAUSED",
+            (Kind::Resume, other) if other != "SUCCEEDED" => "PAUSED",
+            _ => "RUNNING",
+        };
         self.updated = at;
     }
 }

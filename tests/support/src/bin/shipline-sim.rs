@@ -19,13 +19,13 @@ fn listen() -> Option<SocketAddr> {
     address.parse().ok().filter(|_| arguments.next().is_none())
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Some(listen) = listen() else {
         drop(writeln!(std::io::stderr(), "{USAGE}"));
         return ExitCode::from(2);
     };
-    let server = match Server::start(listen).await {
+    let server = match Server::start(listen) {
         Ok(server) => server,
         Err(error) => {
             drop(writeln!(std::io::stderr(), "cannot listen on {listen}: {error}"));

@@ -26,7 +26,7 @@ use crate::reply::{Answer, ApiError, Millis, text, texts};
 
 pub(crate) use definition::Definitions;
 pub(crate) use service::Service;
-pub(crate) use task::Task;
+pub(crate) use task::{Task, Verdict};
 
 /// A cluster: a name and its `ACTIVE` or `INACTIVE` status.
 #[derive(Debug)]
@@ -45,8 +45,8 @@ pub(crate) struct Ecs {
     pub(crate) loose: Vec<Task>,
 }
 
-/// Shortest time between two steps of one machine, so that a crash loop
-/// without a circuit breaker costs a bounded number of steps even at scale 0.
+/// Steps replayed for one request at most: a crash loop without a circuit
+/// breaker would otherwise replay a long pause at a small scale for ever.
 const STEP_LIMIT: usize = 10_000;
 
 impl Ecs {

@@ -1,11 +1,11 @@
 //! The first half of the deployment state machine: from the beginning of a
 //! service deployment to its success or its next failed attempt.
 
-use super::definition::Definitions;
+use super::definition::{Definition, Definitions};
 use super::deployment::{Detector, Detectors, ServiceDeployment, Status, Step};
 use super::service::{Revision, Rollout, RolloutState, Service};
-use super::task::{self, Stop, TaskStatus};
-use crate::behaviour::{Behaviour, Rule};
+use super::task::{self, Stop, TaskStatus, Verdict};
+use crate::behaviour::{Behaviour, HealthCheck, Rule};
 use crate::env::Env;
 use crate::reply::Millis;
 
@@ -26,7 +26,7 @@ impl Service {
                 old.next = Some((now + env.ms(None, env.timing.stop_ms), Step::Stop));
             }
         }
-        let images = definitions.find(&self.definition).map(super::definition::Definition::images);
+        let images = definitions.find(&self.definition).map(Definition::images);
         let rule = env.rule(Some(&self.name), &images.unwrap_or_default());
         let rule = rule.unwrap_or_else(|| Rule::any(Behaviour::healthy()));
         let (digits, slug) = (env.ids.digits(), env.ids.slug());
@@ -225,40 +225,10 @@ impl Service {
     fn tasks_fail(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let deployment = &self.deployments[index];
         let (rollout, behaviour) = (deployment.rollout.clone(), deployment.rule.behaviour.clone());
-        let groups = self.target_groups();
-        let group = groups.first().cloned().unwrap_or_default();
-        let definition = self
-            .rollouts
-            .iter()
-            .find(|known| known.id == rollout)
-            .and_then(|known| definitions.find(&known.definition));
-        let stop = definition.and_then(|definition| task::failure(&behaviour, definition, &group));
-        let mut failed = 1;
-        if let (Some(stop), Some(definition)) = (stop, definition) {
-            if matches!(behaviour, Behaviour::Unhealthy { .. }) {
-                for task in self.tasks.iter_mut().filter(|task| task.started_by.as_deref() == Some(&rollout)) {
-                    if task.status == TaskStatus::Running {
-                        task.health = "UNHEALTHY";
-                    }
-                }
-                if !group.is_empty()
-                    && let Behaviour::Unhealthy { status, .. } = &behaviour
-                {
-                    self.event(at, &format!("(port 8080) is unhealthy in (target-group {group}) due to (reason Health checks failed with these codes: [{status}])."), env);
-                }
-            }
-            let write = !matches!(behaviour, Behaviour::Unhealthy { .. });
-            let live = self
-                .tasks
-                .iter()
-                .filter(|task| task.started_by.as_deref() == Some(&rollout) && task.status == TaskStatus::Running);
-            for task in live.cloned().collect::<Vec<_>>() {
-                if write {
-                    task.log(at, task::container_of(&behaviour), task::lines_of(&behaviour), definition, env);
-                }
-            }
-            failed = i64::try_from(self.stop_tasks(&rollout, usize::MAX, at, &stop, definitions).len()).unwrap_or(1);
-        }
+        let definition = self.rollouts.iter().find(|known| known.id == rollout);
+        let definition = definition.and_then(|known| definitions.find(&known.definition));
+        let failed = definition.map_or(0, |definition| self.fail_live(&rollout, &behaviour, definition, at, env));
+        let failed = i64::try_from(failed.max(1)).unwrap_or(1);
         self.deployments[index].failures += failed;
         self.deployments[index].updated = at;
         let failures = self.deployments[index].failures;
@@ -280,8 +250,44 @@ impl Service {
             | Behaviour::Unplaceable { every_ms, .. } => *every_ms,
             _ => None,
         };
-        let every = env.ms(every, env.timing.every_ms).max(1);
+        let endless = self.deployments[index].detectors.breaker == Detector::Off;
+        let every = env.ms(every, env.timing.every_ms).max(u64::from(endless));
         self.schedule(index, at + every, Step::Launch);
+    }
+
+    /// Ends the live tasks of a rollout as its behaviour says; how many.
+    fn fail_live(
+        &mut self,
+        rollout: &str,
+        behaviour: &Behaviour,
+        definition: &Definition,
+        at: Millis,
+        env: &mut Env,
+    ) -> usize {
+        let group = self.target_groups().first().cloned().unwrap_or_default();
+        let Some(stop) = task::failure(behaviour, definition, &group) else { return 0 };
+        if let Behaviour::Unhealthy { check: HealthCheck::TargetGroup, status, .. } = behaviour {
+            let why = format!("Health checks failed with these codes: [{status}]");
+            self.event(at, &format!("(port 8080) is unhealthy in (target-group {group}) due to (reason {why})."), env);
+        }
+        let mut ended = 0;
+        for task in &mut self.tasks {
+            if task.started_by.as_deref() != Some(rollout) || task.status == TaskStatus::Stopped {
+                continue;
+            }
+            match behaviour {
+                // Wrote its lines when it began to run.
+                Behaviour::Unhealthy { check: HealthCheck::TargetGroup, .. } => {}
+                Behaviour::Unhealthy { check: HealthCheck::Container, .. } => task.verdict = Verdict::Bad,
+                _ if task.started.is_some() => {
+                    task.log(at, task::container_of(behaviour), task::lines_of(behaviour), definition, env);
+                }
+                _ => {}
+            }
+            task.stop(at, stop.clone(), Some(definition));
+            ended += 1;
+        }
+        ended
     }
 
     fn superseded(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {

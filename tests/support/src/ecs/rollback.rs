@@ -12,6 +12,7 @@ use super::definition::Definitions;
 use super::deployment::{Detector, RollbackInfo, Status, Step};
 use super::service::{Rollout, RolloutState, Service};
 use super::task::{Stop, TaskStatus};
+use super::update::OF_REVISION;
 use crate::behaviour::{Behaviour, RollbackOutcome};
 use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, text};
@@ -91,7 +92,12 @@ impl Service {
             deployment.next = Some((at + env.ms(asked, env.timing.rollback_ms), Step::EndRollback));
         }
         self.definition.clone_from(&revision.definition);
-        self.settings.clone_from(&revision.settings);
+        for member in OF_REVISION {
+            match revision.settings.get(member) {
+                Some(value) => self.settings.insert(member.to_owned(), value.clone()),
+                None => self.settings.shift_remove(member),
+            };
+        }
         let place = self.rollouts.iter().position(|old| old.revision == revision.arn);
         let mut primary = place.map_or_else(
             || Rollout {

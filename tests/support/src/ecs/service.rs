@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Ecs;
 use super::definition::Definitions;
 use super::deployment::ServiceDeployment;
-use super::task::{Stop, Task, TaskStatus};
+use super::task::{Stop, Task, TaskStatus, Verdict};
 use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, number, text};
 
@@ -210,13 +210,13 @@ impl Service {
         self.make_healthy(rollout, at);
     }
 
-    /// RUNNING and HEALTHY, all live tasks of a rollout.
+    /// RUNNING and good, all live tasks of a rollout.
     pub(crate) fn make_healthy(&mut self, rollout: &str, at: Millis) {
         let of = |task: &&mut Task| task.started_by.as_deref() == Some(rollout);
         for task in self.tasks.iter_mut().filter(of) {
             if task.status != TaskStatus::Stopped {
                 task.run(at);
-                task.health = "HEALTHY";
+                task.verdict = Verdict::Good;
             }
         }
     }

@@ -27,6 +27,17 @@ impl TaskStatus {
     }
 }
 
+/// What the checks of a task said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Nothing yet.
+    None,
+    /// Good: of the target group, or of having run long enough.
+    Good,
+    /// The container's own check failed.
+    Bad,
+}
+
 /// Why a task is stopped, as `DescribeTasks` tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stop {
@@ -61,7 +72,10 @@ pub(crate) struct Task {
     pub(crate) started_by: Option<String>,
     pub(crate) launch_type: String,
     pub(crate) status: TaskStatus,
-    pub(crate) health: &'static str,
+    /// What checks said so far.
+    pub(crate) verdict: Verdict,
+    /// Containers with a `healthCheck` make ECS report the task's health.
+    checked: bool,
     pub(crate) created: Millis,
     pub(crate) started: Option<Millis>,
     pub(crate) stopped: Option<Millis>,
@@ -90,7 +104,8 @@ impl Task {
             started_by: None,
             launch_type: "FARGATE".to_owned(),
             status: TaskStatus::Pending,
-            health: "UNKNOWN",
+            verdict: Verdict::None,
+            checked: definition.containers().iter().any(|container| container.get("healthCheck").is_some()),
             created: now,
             started: None,
             stopped: None,
@@ -100,6 +115,15 @@ impl Task {
             tags: json!([]),
             address,
             one_off: None,
+        }
+    }
+
+    /// `healthStatus`: UNKNOWN for ever when no container has a check.
+    fn health(&self) -> &'static str {
+        match (self.verdict, self.checked) {
+            (Verdict::Bad, _) => "UNHEALTHY",
+            (Verdict::Good, true) => "HEALTHY",
+            _ => "UNKNOWN",
         }
     }
 
@@ -196,7 +220,7 @@ impl Task {
             "desiredStatus": if self.status == TaskStatus::Stopped { "STOPPED" } else { "RUNNING" },
             "enableExecuteCommand": false,
             "group": self.group,
-            "healthStatus": self.health,
+            "healthStatus": self.health(),
             "lastStatus": self.status.name(),
             "launchType": self.launch_type,
             "memory": definition.and_then(|known| text(&known.document, "memory")).unwrap_or("512"),
@@ -228,7 +252,7 @@ impl Task {
             "lastStatus": self.status.name(),
             "networkBindings": [],
             "networkInterfaces": [{"attachmentId": self.id, "privateIpv4Address": self.address}],
-            "healthStatus": if checked { self.health } else { "UNKNOWN" },
+            "healthStatus": if checked { self.health() } else { "UNKNOWN" },
             "cpu": "0",
         });
         if let Some((_, digest)) = text(container, "image").and_then(|image| image.split_once('@')) {

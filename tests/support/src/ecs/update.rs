@@ -7,8 +7,9 @@ use super::service::SETTINGS;
 use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, number, text};
 
-/// Settings whose change needs new tasks.
-const NEED_DEPLOYMENT: [&str; 8] = [
+/// Settings that belong to a service revision: a change needs new tasks, a
+/// rollback brings them back.
+pub(crate) const OF_REVISION: [&str; 8] = [
     "capacityProviderStrategy",
     "networkConfiguration",
     "platformVersion",
@@ -60,7 +61,7 @@ impl Ecs {
         for member in SETTINGS {
             let Some(value) = body.get(member) else { continue };
             let changed = service.settings.get(member) != Some(value);
-            deploys |= changed && NEED_DEPLOYMENT.contains(&member);
+            deploys |= changed && OF_REVISION.contains(&member);
             service.settings.insert(member.to_owned(), value.clone());
         }
         if let Some(definition) = definition {

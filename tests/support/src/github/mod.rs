@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::env::Env;
 use crate::query;
-use crate::reply::Millis;
+use crate::reply::{Millis, put};
 use crate::seed::CommitSeed;
 use crate::server::{Incoming, Reply};
 use deployments::Deployment;
@@ -57,14 +57,12 @@ pub(crate) struct GitHub {
     pub(crate) oidc_claims: Map<String, Value>,
 }
 
-/// `{"message": …}` with a status.
+/// `{"message": …}` with a status, which the document repeats except in
+/// validation errors.
 pub(crate) fn refused(status: u16, message: &str) -> Reply {
-    Reply::json(
-        status,
-        &json!({
-            "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
-        }),
-    )
+    let mut document = json!({"message": message, "documentation_url": "https://docs.github.com/rest"});
+    put(&mut document, "status", (status != 422).then(|| status.to_string()));
+    Reply::json(status, &document)
 }
 
 impl GitHub {

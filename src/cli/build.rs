@@ -1,0 +1,34 @@
+//! `shipline build`: the images of a commit, built or found, without deploying them.
+
+use serde_json::json;
+
+use super::deploy::Request;
+use super::environment;
+use super::host::Host;
+use super::recorder::Recorder;
+use super::release::{self, Images};
+use crate::problem::Problems;
+
+/// Makes sure the images are there and names them.
+pub(super) async fn build(request: &Request, host: &Host, recorder: &Recorder) -> Result<Images, Problems> {
+    let spec = environment::find(&request.config, &request.environment)?;
+    let services = environment::chosen(&request.environment, spec, &request.services)?;
+    release::possible(request, &services)?;
+    let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
+    let sourcing = release::source(request, &services, host);
+    let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
+    let (session, source) = (session?, source?);
+    let images = release::images(request, &services, &session, source.as_ref(), host, recorder).await?;
+    let mut text = String::new();
+    let mut document = Vec::new();
+    for (name, (image, commit)) in &images.pinned {
+        let (origin, tags) = &images.origins[name];
+        text.push_str(&format!("{name} {image}\n"));
+        document.push(json!({
+            "service": name, "image": image, "digest": image.digest(), "commit": commit, "tags": tags, "origin": origin,
+        }));
+    }
+    host.console.answer(&text);
+    host.console.document(&json!({ "schema_version": 1, "command": "build", "images": document }));
+    Ok(images)
+}

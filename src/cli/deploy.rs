@@ -1,0 +1,194 @@
+//! `shipline deploy`: images, plan, rollout, report.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::environment::{self, Login};
+use super::host::Host;
+use super::ledger::{self, Ledger};
+use super::recorder::Recorder;
+use super::release::{self, Images};
+use super::{confirm, planning};
+use crate::config::spec::{Config, EnvironmentSpec};
+use crate::engine::{Driven, Limits, MemoryJournal, Targets, Wish, clock, drive};
+use crate::github::Client;
+use crate::problem::{Problem, Problems};
+use crate::report::{Commit, View, ViewInput, view};
+use crate::rollout::{Phase, Plan};
+use crate::types::{CommitSha, EnvironmentName, ImageRef, ServiceName, Timestamp};
+
+/// What to deploy.
+#[derive(Clone)]
+pub struct Request {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Where.
+    pub environment: EnvironmentName,
+    /// Which services; all of the environment when empty.
+    pub services: Vec<ServiceName>,
+    /// Which commit; the checked-out one when absent.
+    pub commit: Option<CommitSha>,
+    /// Images that exist already, by service.
+    pub images: BTreeMap<ServiceName, ImageRef>,
+    /// How to log in.
+    pub login: Login,
+    /// Token for GitHub.
+    pub github_token: Option<String>,
+    /// More registries to log in to.
+    pub registries: release::Registries,
+    /// Whether somebody is asked before the first change.
+    pub confirm: confirm::Confirm,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Report {
+    /// What happened.
+    pub view: View,
+    /// The process exit code.
+    pub exit_code: u8,
+}
+
+/// Everything known before the first change.
+pub struct Prepared<'a> {
+    /// The environment's rules.
+    pub spec: &'a EnvironmentSpec,
+    /// What will be done.
+    pub plan: Plan,
+    /// Where.
+    pub targets: Targets,
+    /// How the images came to be there.
+    pub images: Images,
+    /// GitHub, with a token.
+    pub github: Option<Client>,
+}
+
+/// Deploys and reports. Problems before the first change are errors; what happens after is a report.
+pub async fn deploy(request: &Request, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
+    let began = clock::now();
+    let prepared = prepare(request, host, recorder).await?;
+    roll_out(prepared, "deploy", request, host, recorder, began).await
+}
+
+/// Images and plan; changes nothing on the environment.
+pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder) -> Result<Prepared<'a>, Problems> {
+    let spec = environment::find(&request.config, &request.environment)?;
+    for notice in environment::deferred(spec)? {
+        recorder.notice(&notice);
+    }
+    let services = environment::chosen(&request.environment, spec, &request.services)?;
+    release::possible(request, &services)?;
+    let github = host.github(request.github_token.as_deref())?;
+
+    let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
+    let sourcing = release::source(request, &services, host);
+    let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
+    let (session, source) = (session?, source?);
+    let images = release::images(request, &services, &session, source.as_ref(), host, recorder).await?;
+
+    let targets = environment::targets(host, &session, spec, &services);
+    let wishes: BTreeMap<ServiceName, Wish> = images
+        .pinned
+        .iter()
+        .map(|(name, (image, commit))| (name.clone(), Wish::Image { image: image.clone(), commit: *commit }))
+        .collect();
+    let plan = planning::plan(&request.environment, spec, &targets, &wishes, images.commit);
+    let mut plan = recorder.stage("plan", plan).await?;
+    if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {
+        release::previous_commits(&mut plan, &session, host).await;
+    }
+    Ok(Prepared { spec, plan, targets, images, github })
+}
+
+/// Drives a prepared plan to its end and reports.
+pub async fn roll_out(
+    prepared: Prepared<'_>,
+    command: &str,
+    request: &Request,
+    host: &Host,
+    recorder: &Recorder,
+    began: Timestamp,
+) -> Result<Report, Problems> {
+    let Prepared { spec, plan, targets, images, github } = prepared;
+    if host.cancel.is_cancelled() {
+        let next = "Run the same command again; it goes on from what exists.";
+        return Err(Problem::refused("cancelled", "cancelled before anything was changed", next).into());
+    }
+    let first = Phase::first(&plan);
+    if first.outcome().is_none() {
+        let input = input(command, &images, recorder, Vec::new());
+        let shown = planned(view(&plan, &first, input, began, clock::now()));
+        confirm::ask(request.confirm, &shown, host).await?;
+    }
+    let commits = commits_between(github.as_ref(), &plan);
+    let opening = async {
+        if ledger::worth_telling(&first) {
+            Ledger::open(github.as_ref(), &plan, host, recorder, spec.url.as_ref()).await
+        } else {
+            None
+        }
+    };
+    let (ledger, commits) = futures_util::join!(opening, commits);
+
+    host.console.group(&format!("Roll out to {}", plan.environment));
+    let journal = MemoryJournal::default();
+    let driving = drive(&plan, &targets, &journal, recorder, &host.cancel, Limits::default());
+    let driven = recorder.stage("rollout", driving).await;
+    host.console.end_group();
+    let driven = driven.map_err(|error| Problem::defect("journal", error.to_string()))?;
+    if let Some(ledger) = &ledger {
+        ledger.close(driven.phase()).await;
+    }
+
+    let mut seen = view(&plan, driven.phase(), input(command, &images, recorder, commits), began, clock::now());
+    let exit_code = match &driven {
+        Driven::Finished(phase) => phase.outcome().map_or(5, crate::rollout::Outcome::exit_code),
+        Driven::Interrupted(_) => {
+            "interrupted".clone_into(&mut seen.result);
+            seen.notices.push(format!(
+                "The way back was asked for and is not proven yet: `shipline status {}` tells; `shipline deploy {}` goes on.",
+                plan.environment, plan.environment
+            ));
+            130
+        }
+    };
+    Ok(Report { view: seen, exit_code })
+}
+
+/// The view of a plan that has not begun.
+pub fn planned(mut view: View) -> View {
+    if view.result == "shifting" {
+        "planned".clone_into(&mut view.result);
+    }
+    view
+}
+
+/// What only the run knows, for the view.
+pub fn input(command: &str, images: &Images, recorder: &Recorder, commits: Vec<Commit>) -> ViewInput {
+    let recorded = recorder.recorded();
+    ViewInput {
+        command: command.to_owned(),
+        origins: images.origins.clone(),
+        commits,
+        timeline: recorded.timeline,
+        stages: recorded.stages,
+        notices: recorded.notices,
+    }
+}
+
+/// The commits between what serves and the release, as far as GitHub knows both.
+pub async fn commits_between(github: Option<&Client>, plan: &Plan) -> Vec<Commit> {
+    let (Some(github), Some(head)) = (github, plan.release.commit) else { return Vec::new() };
+    let Some(base) = plan.services.values().find_map(|part| part.previous.commit).filter(|base| *base != head) else {
+        return Vec::new();
+    };
+    // Nice to have: a comparison that cannot be had is not worth a word.
+    let Ok(comparison) = github.compare(&base, &head).await else { return Vec::new() };
+    let mut commits: Vec<Commit> = comparison
+        .commits
+        .into_iter()
+        .map(|commit| Commit { sha: commit.sha, title: commit.summary, author: commit.author })
+        .collect();
+    commits.reverse();
+    commits
+}

@@ -1,0 +1,139 @@
+//! An environment, opened: its session and the targets of the services that take part.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::host::Host;
+use crate::aws::{self, Session, Sources, Start, TokenFile};
+use crate::config::spec::{AwsSpec, Config, DeferredTo, EnvironmentSpec, TargetSpec};
+use crate::engine::{Target, Targets};
+use crate::github::oidc::JobToken;
+use crate::problem::{Problem, Problems};
+use crate::targets::app_runner::AppRunnerTarget;
+use crate::targets::ecs::EcsTarget;
+use crate::types::{EnvironmentName, RoleArn, ServiceName};
+
+/// Which credentials a role is assumed with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Identity {
+    /// The job's OIDC token if there is one, else what the SDK finds.
+    #[default]
+    Automatic,
+    /// What the SDK finds, even where the job has a token (`role-chaining`).
+    Ambient,
+    /// A token in a file.
+    File(String),
+}
+
+/// How to log in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Login {
+    /// Which credentials come first.
+    pub identity: Identity,
+    /// Audience of the OIDC token; AWS's own when absent.
+    pub audience: Option<String>,
+    /// Roles to go through before the environment's own.
+    pub through: Vec<RoleArn>,
+}
+
+/// An environment of a configuration, by name.
+pub fn find<'a>(config: &'a Config, name: &EnvironmentName) -> Result<&'a EnvironmentSpec, Problem> {
+    config.environments.get(name).ok_or_else(|| {
+        let known: Vec<&str> = config.environments.keys().map(EnvironmentName::as_str).collect();
+        let near = known.iter().map(|k| (strsim::damerau_levenshtein(k, name.as_str()), *k)).min();
+        let next = match near {
+            Some((distance, near)) if distance <= 2 => format!("Did you mean `{near}`?"),
+            _ => format!("Configured are: {}.", known.join(", ")),
+        };
+        Problem::mistake("unknown-environment", format!("there is no environment {name}"), next)
+    })
+}
+
+/// The services that take part: the named ones, or all.
+pub fn chosen(
+    name: &EnvironmentName,
+    spec: &EnvironmentSpec,
+    named: &[ServiceName],
+) -> Result<Vec<ServiceName>, Problems> {
+    if named.is_empty() {
+        return Ok(spec.services.keys().cloned().collect());
+    }
+    let mut problems = Vec::new();
+    let mut services = Vec::new();
+    for service in named {
+        if !spec.services.contains_key(service) {
+            let known: Vec<&str> = spec.services.keys().map(ServiceName::as_str).collect();
+            problems.push(Problem::mistake(
+                "unknown-service",
+                format!("{service} does not run in {name}"),
+                format!("Services there: {}.", known.join(", ")),
+            ));
+        } else if !services.contains(service) {
+            services.push(service.clone());
+        }
+    }
+    Problems::or(problems, services)
+}
+
+/// Rules that stand in the configuration and that nobody carries out yet refuse the plan; rules of
+/// the bot are returned as notices.
+pub fn deferred(spec: &EnvironmentSpec) -> Result<Vec<String>, Problems> {
+    let mut problems = Vec::new();
+    let mut notices = Vec::new();
+    for rule in &spec.deferred {
+        match rule.by {
+            DeferredTo::Nobody => problems.push(
+                Problem::refused(
+                    "rule-not-carried-out",
+                    format!("`{}` is configured, and this version does not carry it out", rule.key),
+                    "Remove it for now: Shipline does not deploy past a rule it cannot keep.",
+                )
+                .at(rule.place.clone()),
+            ),
+            DeferredTo::Bot => {
+                notices.push(format!("`{}` is held by shipline-bot; this run does not ask for it", rule.key));
+            }
+        }
+    }
+    Problems::or(problems, notices)
+}
+
+/// Opens a session for an environment.
+pub async fn session(
+    host: &Host,
+    name: Option<&EnvironmentName>,
+    aws_spec: &AwsSpec,
+    login: &Login,
+) -> Result<Session, Problem> {
+    let variable = |name: &str| host.variable(name);
+    let start = match &login.identity {
+        Identity::File(path) => Start::Token(Arc::new(TokenFile::new(host.root.join(path), host.mask()))),
+        Identity::Automatic if aws_spec.role.is_some() => {
+            match JobToken::of_job(&variable, login.audience.as_deref(), host.mask())? {
+                Some(token) => Start::Token(Arc::new(token)),
+                None => Start::Ambient,
+            }
+        }
+        Identity::Automatic | Identity::Ambient => Start::Ambient,
+    };
+    let sources =
+        Sources { environment: name, start, through: login.through.clone(), mask: host.mask(), variable: &variable };
+    aws::connect(aws_spec, &sources).await
+}
+
+/// The targets of these services.
+pub fn targets(host: &Host, session: &Session, spec: &EnvironmentSpec, services: &[ServiceName]) -> Targets {
+    let mut targets: Targets = BTreeMap::new();
+    for name in services {
+        let Some(target) = spec.services.get(name) else { continue };
+        let target: Arc<dyn Target> = match target {
+            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session.sdk(), name, ecs, spec.strategy, &host.root)),
+            TargetSpec::AppRunner(app) => {
+                let region = session.region().clone();
+                Arc::new(AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region))
+            }
+        };
+        targets.insert(name.clone(), target);
+    }
+    targets
+}

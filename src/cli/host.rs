@@ -1,0 +1,67 @@
+//! What a run has around it: the process environment, the repository, the console, the cancel.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::console::Console;
+use crate::aws::Mask;
+use crate::engine::Cancel;
+use crate::github;
+use crate::problem::Problem;
+use crate::process::Environment;
+
+/// What a run has around it. Read once at the start; nobody behind reads the process environment.
+#[derive(Clone)]
+pub struct Host {
+    /// The process environment.
+    pub variables: Environment,
+    /// The repository, or the folder the program was started in.
+    pub root: PathBuf,
+    /// Where lines go.
+    pub console: Arc<Console>,
+    /// Fires when the run should stop.
+    pub cancel: Cancel,
+}
+
+impl Host {
+    /// A variable that is set and not empty.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    /// Hides secrets on this console.
+    pub fn mask(&self) -> Mask {
+        let console = self.console.clone();
+        Mask::new(move |secret| console.mask(secret))
+    }
+
+    /// GitHub's API with this token, if the run belongs to a repository.
+    pub fn github(&self, token: Option<&str>) -> Result<Option<github::Client>, Problem> {
+        let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
+        let Some(repository) = self.variable("GITHUB_REPOSITORY") else { return Ok(None) };
+        let repository = repository.parse().map_err(|error| {
+            Problem::mistake(
+                "github-repository",
+                format!("GITHUB_REPOSITORY: {error}"),
+                "GitHub sets this variable; do not set it yourself.",
+            )
+        })?;
+        let token = secrecy::SecretString::from(token.to_owned());
+        self.console.mask(&token);
+        let api = self.variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
+        Ok(Some(github::Client::new(&api, repository, token)))
+    }
+
+    /// The page of this workflow run.
+    pub fn run_url(&self) -> Option<String> {
+        let server = self.variable("GITHUB_SERVER_URL")?;
+        let repository = self.variable("GITHUB_REPOSITORY")?;
+        let run = self.variable("GITHUB_RUN_ID")?;
+        Some(format!("{server}/{repository}/actions/runs/{run}"))
+    }
+
+    /// A path of the configuration, in the repository.
+    pub fn path(&self, relative: &Path) -> PathBuf {
+        self.root.join(relative)
+    }
+}

@@ -1,0 +1,103 @@
+//! GitHub's Deployment beside ours: made before the first change, told of every end.
+//!
+//! Invariant: GitHub never decides a deployment. When it cannot be reached the run says so and goes
+//! on; the truth is in the exit code.
+
+use serde_json::{Value, json};
+
+use super::host::Host;
+use super::recorder::Recorder;
+use crate::github::{AutoInactive, Client, DeploymentId, DeploymentState, Lifetime, NewDeployment, NewStatus, Stage};
+use crate::rollout::{Outcome, Phase, Plan, ServiceState};
+use crate::types::EnvironmentName;
+
+/// A Deployment that GitHub shows.
+pub(super) struct Ledger<'a> {
+    github: &'a Client,
+    id: DeploymentId,
+    recorder: &'a Recorder,
+    log_url: Option<String>,
+    url: Option<String>,
+}
+
+impl<'a> Ledger<'a> {
+    /// Makes the Deployment and says that it is in progress; nothing without a client or commit.
+    pub(super) async fn open(
+        github: Option<&'a Client>,
+        plan: &Plan,
+        host: &Host,
+        recorder: &'a Recorder,
+        url: Option<&String>,
+    ) -> Option<Self> {
+        let (github, sha) = (github?, plan.release.commit?);
+        let new = NewDeployment {
+            environment: plan.environment.clone(),
+            sha,
+            shipline: payload(plan),
+            description: format!("Shipline plan {}", plan.hash().short()),
+            stage: stage(&plan.environment),
+            lifetime: Lifetime::Lasting,
+        };
+        match github.create_deployment(&new).await {
+            Ok(deployment) => {
+                let ledger = Self { github, id: deployment.id, recorder, log_url: host.run_url(), url: url.cloned() };
+                ledger.tell(DeploymentState::InProgress, "rolling out").await;
+                Some(ledger)
+            }
+            Err(problem) => {
+                recorder.warning(&format!("no GitHub Deployment: {} {}", problem.what, problem.next));
+                None
+            }
+        }
+    }
+
+    /// Tells how it ended.
+    pub(super) async fn close(&self, phase: &Phase) {
+        let (state, text) = match phase.outcome() {
+            Some(Outcome::Succeeded) => (DeploymentState::Success, "serves"),
+            Some(Outcome::RolledBack { .. }) => (DeploymentState::Failure, "failed and was rolled back"),
+            Some(Outcome::NothingChanged { .. }) => (DeploymentState::Error, "refused, nothing was changed"),
+            Some(Outcome::Held { .. }) => (DeploymentState::Failure, "failed and was left as it is"),
+            Some(Outcome::Superseded { .. }) => (DeploymentState::Inactive, "replaced by another deployment"),
+            Some(Outcome::Cancelled) => (DeploymentState::Inactive, "cancelled, what served before serves again"),
+            Some(Outcome::NeedsAttention { .. }) => (DeploymentState::Error, "failed and needs attention"),
+            None => (DeploymentState::Error, "interrupted on its way back"),
+        };
+        self.tell(state, text).await;
+    }
+
+    async fn tell(&self, state: DeploymentState, description: &str) {
+        let status = NewStatus {
+            state,
+            description: description.to_owned(),
+            log_url: self.log_url.clone(),
+            environment_url: self.url.clone(),
+            auto_inactive: AutoInactive::Yes,
+        };
+        if let Err(problem) = self.github.set_status(self.id, &status).await {
+            self.recorder.warning(&format!("GitHub was not told that it {description}: {}", problem.what));
+        }
+    }
+}
+
+fn stage(environment: &EnvironmentName) -> Stage {
+    if environment.as_str().starts_with("prod") { Stage::Production } else { Stage::Other }
+}
+
+/// What history and rollback need to find again.
+fn payload(plan: &Plan) -> Value {
+    let services: serde_json::Map<String, Value> = plan
+        .services
+        .iter()
+        .map(|(name, part)| {
+            let image = part.image.as_ref().map(ToString::to_string);
+            (name.to_string(), json!({ "image": image, "previous": part.previous.id }))
+        })
+        .collect();
+    json!({ "schema_version": 1, "plan": plan.hash().to_string(), "services": services })
+}
+
+/// Whether anything is worth telling GitHub: a run that found nothing to do makes no Deployment.
+pub(super) fn worth_telling(phase: &Phase) -> bool {
+    phase.services().values().any(|state| !matches!(state, ServiceState::Unchanged | ServiceState::Waiting))
+}

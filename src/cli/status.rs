@@ -1,0 +1,90 @@
+//! `shipline status`: what runs where, and what a rollback would put there.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::deploy::Request;
+use super::host::Host;
+use super::{environment, planning};
+use crate::config::spec::EnvironmentSpec;
+use crate::engine::Past;
+use crate::problem::{Problem, Problems};
+use crate::report::escape::visible;
+use crate::rollout::{Revision, TargetPlace};
+use crate::types::{EnvironmentName, ServiceName};
+
+/// One service's answer.
+struct Row {
+    environment: EnvironmentName,
+    service: ServiceName,
+    place: TargetPlace,
+    past: Result<Past, Problem>,
+}
+
+/// Shows every service of these environments. Exit code 4 when one could not be asked.
+pub(super) async fn status(request: &Request, environments: &[EnvironmentName], host: &Host) -> Result<u8, Problems> {
+    let mut rows = Vec::new();
+    for name in environments {
+        let spec: &EnvironmentSpec = environment::find(&request.config, name)?;
+        let services = environment::chosen(name, spec, &request.services)?;
+        let session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
+        let targets = environment::targets(host, &session, spec, &services);
+        let asked = targets.iter().map(async |(service, target)| Row {
+            environment: name.clone(),
+            service: service.clone(),
+            place: target.place(),
+            past: target.past().await.map_err(|error| planning::about(service, error.into())),
+        });
+        rows.extend(join_all(asked).await);
+    }
+    let mut text = String::new();
+    let mut document = Vec::new();
+    let mut exit_code = 0;
+    for row in &rows {
+        match &row.past {
+            Ok(past) => {
+                text.push_str(&shown(row, past));
+                document.push(json!({
+                    "environment": row.environment,
+                    "service": row.service,
+                    "target": row.place.name,
+                    "live": told(&past.live),
+                    "good": past.good.iter().map(|good| told(&good.revision)).collect::<Vec<_>>(),
+                    "notices": past.notices,
+                }));
+            }
+            Err(problem) => {
+                exit_code = problem.exit_code();
+                host.console.problems(&Problems::from(problem.clone()));
+                document.push(json!({ "environment": row.environment, "service": row.service, "problem": problem }));
+            }
+        }
+    }
+    host.console.answer(&text);
+    host.console.document(&json!({ "schema_version": 1, "command": "status", "services": document }));
+    Ok(exit_code)
+}
+
+fn told(revision: &Revision) -> serde_json::Value {
+    json!({ "revision": revision.id, "name": revision.name, "image": revision.image_text, "commit": revision.commit })
+}
+
+fn shown(row: &Row, past: &Past) -> String {
+    let commit = past.live.commit.map(|commit| format!(" commit {}", commit.short())).unwrap_or_default();
+    let back = match past.good.first() {
+        Some(good) => format!("a rollback puts {} there", good.revision.name),
+        None => "no earlier good release is known".to_owned(),
+    };
+    let mut text = format!(
+        "{} {} ({}): {}{commit}\n    image {}\n    {back}\n",
+        row.environment,
+        row.service,
+        row.place.name,
+        past.live.name,
+        visible(&past.live.image_text)
+    );
+    for notice in &past.notices {
+        text.push_str(&format!("    note: {}\n", visible(notice)));
+    }
+    text
+}

@@ -1,0 +1,39 @@
+//! The file as it is written: every key once, with its type, its meaning and an example.
+//!
+//! These tables are the only place where a key is declared. The reader, the JSON Schema
+//! (`shipline.schema.json`) and the reference (`docs/configuration.md`) are made from them. Values
+//! have their own form here ([`values`]); how they fit together is for `check`.
+
+pub(crate) mod environment;
+pub(crate) mod image;
+pub(crate) mod rules;
+pub(crate) mod shape;
+pub(crate) mod target;
+pub(crate) mod values;
+
+use std::collections::BTreeMap;
+
+use self::environment::Environment;
+use self::image::Service;
+use self::shape::{Whole, record};
+use super::read::Slot;
+use crate::types::{EnvironmentName, ServiceName};
+
+/// A mapping of names to things.
+pub(crate) type Named<K, T> = BTreeMap<K, Slot<T>>;
+/// A list.
+pub(crate) type List<T> = Vec<Slot<T>>;
+
+record! {
+    /// The whole configuration, `.github/shipline.yml`.
+    Configuration = "version: 1" {
+        /// The version of this format.
+        required "version" version: Whole<0, { u32::MAX }>, example "1";
+        /// What can be deployed, by name.
+        required "services" services: Named<ServiceName, Service>,
+            example "{ api: { image: { repository: pmis/api, context: apps/api } } }";
+        /// Where it runs, by name, with the rules of each place.
+        required "environments" environments: Named<EnvironmentName, Environment>,
+            example "{ staging: { services: { api: { ecs: { cluster: pmis, service: api } } } } }";
+    }
+}

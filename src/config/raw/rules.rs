@@ -1,0 +1,201 @@
+//! Rules of an environment: who, when, after what, and how carefully.
+
+use super::shape::{Either, Whole, record, words};
+use super::values::{
+    Access, AnyText, Argument, Limit, Person, SecretName, SomeText, TopicArn, VariableName, WeekTime, Zone,
+};
+use super::{List, Named};
+use crate::types::{Percent, ServiceName, Span};
+
+words! {
+    /// Which checks count.
+    ChecksWord = "a choice of checks" {
+        /// Those that branch protection requires.
+        Required = "required",
+        /// All that ran.
+        All = "all",
+    }
+}
+
+words! {
+    /// Which reviews count.
+    ReviewsWord = "a choice of reviews" {
+        /// Those that branch protection requires.
+        Required = "required",
+    }
+}
+
+record! {
+    /// People who must say yes before anything changes.
+    Approvals = "{ count: 1, from: [\"@acme/release-managers\"] }" {
+        /// How many must.
+        optional "count" count: Whole<1, 10>, default "`1`";
+        /// Who may. Quote the names: YAML does not take a bare `@`.
+        required "from" from: List<Person>;
+        /// Whether the person who asked for the deployment may say yes to it.
+        optional "requester" requester: bool, default "`false`", example "false";
+        /// How long the question stays open.
+        optional "expires" expires: Span, default "`24h`", example "24h";
+    }
+}
+
+record! {
+    /// A time of the week when nothing is deployed.
+    Freeze = "{ from: Fri 16:00, to: Mon 08:00, zone: Europe/Berlin }" {
+        /// Its beginning.
+        required "from" from: WeekTime;
+        /// Its end.
+        required "to" to: WeekTime, example "Mon 08:00";
+        /// The time zone of both.
+        required "zone" zone: Zone;
+    }
+}
+
+/// Who may do one thing: one, or several.
+pub(crate) type Allowed = Either<Access, List<Access>>;
+
+record! {
+    /// Who may do what: repository roles, teams, users.
+    People = "{ deploy: [write] }" {
+        /// Who may deploy.
+        optional "deploy" deploy: Allowed, default "`write`";
+        /// Who may go back.
+        optional "rollback" rollback: Allowed, default "as `deploy`";
+        /// Who may approve, reject, promote and pause.
+        optional "approve" approve: Allowed, default "as `approvals.from`", example "\"@acme/release-managers\"";
+        /// Who may lock and unlock.
+        optional "lock" lock: Allowed, default "`maintain`", example "[maintain]";
+    }
+}
+
+record! {
+    /// A command that runs once, in a task of its own.
+    Hook = "{ run: [alembic, upgrade, head], in: api }" {
+        /// The command and its arguments. No shell sees it.
+        required "run" run: List<Argument>, example "[alembic, upgrade, head]";
+        /// The service whose new image, network and roles it runs with.
+        required "in" service: ServiceName;
+        /// The command that takes it back.
+        optional "undo" undo: List<Argument>, default "none", example "[alembic, downgrade, \"-1\"]";
+        /// How long it may take.
+        optional "within" within: Span, default "`10m`", example "10m";
+    }
+}
+
+words! {
+    /// How traffic moves, by name, with the platform's own settings.
+    StrategyWord = "a strategy" {
+        /// The platform replaces tasks step by step.
+        Rolling = "rolling",
+        /// All at once to a second set.
+        BlueGreen = "blue-green",
+        /// In equal steps.
+        Linear = "linear",
+        /// A small share first, then the rest.
+        Canary = "canary",
+    }
+}
+
+record! {
+    /// How traffic moves, with settings.
+    StrategySettings = "{ canary: { percent: 10, bake: 10m, approval: true } }", one of ["blue-green", "linear", "canary"] {
+        /// All at once to a second set.
+        optional "blue-green" blue_green: BlueGreen, example "{ bake: 10m }";
+        /// In equal steps.
+        optional "linear" linear: Linear;
+        /// A small share first, then the rest.
+        optional "canary" canary: Canary, example "{ percent: 10, bake: 10m, approval: true }";
+    }
+}
+
+record! {
+    /// All at once to a second set of tasks.
+    BlueGreen = "{ bake: 10m }" {
+        /// How long the old set stays, at most 24 hours.
+        optional "bake" bake: Span, default "`5m`", example "10m";
+        /// Whether somebody must say yes before the shift.
+        optional "approval" approval: bool, default "`false`";
+    }
+}
+
+record! {
+    /// In equal steps.
+    Linear = "{ percent: 20, every: 5m }" {
+        /// The share of one step, 3 to 100.
+        optional "percent" percent: Percent, default "`10`", example "20";
+        /// How long one step lasts, at most 24 hours.
+        optional "every" every: Span, default "`6m`", example "5m";
+        /// How long the old set stays at the end, at most 24 hours.
+        optional "bake" bake: Span, default "`5m`", example "10m";
+    }
+}
+
+record! {
+    /// A small share first.
+    Canary = "{ percent: 10, bake: 10m }" {
+        /// The share, 0.1 to 100.
+        optional "percent" percent: Percent, default "`5`";
+        /// How long it is watched, at most 24 hours.
+        optional "bake" bake: Span, default "`10m`", example "10m";
+        /// Whether somebody must say yes before the rest follows.
+        optional "approval" approval: bool, default "`false`";
+    }
+}
+
+record! {
+    /// A measurement that must stay within a limit.
+    Analysis = "{ name: p99, cloudwatch: { namespace: AWS/ApplicationELB, metric: TargetResponseTime }, below: 0.5 }",
+        one of ["below", "above"] {
+        /// Its name in reports.
+        required "name" name: SomeText, example "error-rate";
+        /// Where the values come from.
+        required "cloudwatch" cloudwatch: CloudWatch;
+        /// Values must stay below this.
+        optional "below" below: Limit;
+        /// Values must stay above this.
+        optional "above" above: Limit, example "99.5%";
+        /// How often it is asked for.
+        optional "every" every: Span, default "`60s`", example "30s";
+        /// What it means when there is no value. It never counts as good.
+        optional "no-data" no_data: NoDataWord, default "`pause`";
+    }
+}
+
+words! {
+    /// What missing values mean.
+    NoDataWord = "what to do without data" {
+        /// Wait for a person.
+        Pause = "pause",
+        /// Go back.
+        RollBack = "roll-back",
+    }
+}
+
+record! {
+    /// A CloudWatch metric, or an expression over metrics.
+    CloudWatch = "{ namespace: AWS/ApplicationELB, metric: TargetResponseTime, statistic: p99 }",
+        one of ["metric", "expression"] {
+        /// The metric's namespace; needed with `metric`.
+        optional "namespace" namespace: SomeText, example "AWS/ApplicationELB";
+        /// The metric's name.
+        optional "metric" metric: SomeText, example "TargetResponseTime";
+        /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile as `p99`.
+        optional "statistic" statistic: SomeText, default "`Average`", example "p99";
+        /// The metric's dimensions.
+        optional "dimensions" dimensions: Named<VariableName, AnyText>, example "{ LoadBalancer: app/pmis/1f2e }";
+        /// A Metrics Insights query or metric expression instead of one metric.
+        optional "expression" expression: SomeText, example "SELECT AVG(Latency) FROM \"PMIS\"";
+        /// The length of one value.
+        optional "period" period: Span, default "`60s`", example "60s";
+    }
+}
+
+record! {
+    /// Somebody who is told about deployments.
+    Notify = "{ slack: SLACK_WEBHOOK }", one of ["slack", "sns"] {
+        /// The name of the secret that holds a Slack webhook's address.
+        optional "slack" slack: SecretName;
+        /// The ARN of an SNS topic.
+        optional "sns" sns: TopicArn;
+    }
+}
