@@ -51,7 +51,7 @@ fn a_revision_is_the_same_exactly_when_nothing_differs() {
     assert_eq!(one.id(), order.id());
     assert_eq!(one.id(), Configuration::of(&one.revision(None)).id());
     assert_ne!(one.id(), one.with_image("111122223333.dkr.ecr.us-east-1.amazonaws.com/acme/web:other").id());
-    let none = Default::default();
+    let none = std::collections::BTreeMap::new();
     let empty: std::collections::BTreeMap<String, String> = [("A".to_owned(), String::new())].into();
     assert_ne!(one.id(), one.with_environment(&empty, &none).id());
     assert_eq!(one.id(), one.with_environment(&none, &none).id());
