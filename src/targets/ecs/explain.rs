@@ -12,7 +12,7 @@ use super::facts::{self, Way};
 use super::live::Live;
 use super::logs::{self, NoStream};
 use super::raw::{self, Definition, short};
-use super::tasks::{self, Stopped, Verdict, culprit};
+use super::tasks::{self, Verdict, culprit};
 use super::{EcsTarget, health, links, render, said};
 use crate::engine::ProviderFailure;
 use crate::rollout::{Cause, CauseCode, Link, LogLines, ServicePlan, Shift};
@@ -26,9 +26,16 @@ impl EcsTarget {
     pub(super) async fn explain_cause(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
         let wanted = shift.revision.id.as_str();
         let facts = facts::of_shift(shift).ok();
-        let primary = facts.as_ref().filter(|facts| facts.way == Way::Update).and_then(|facts| facts.primary.clone());
+        let own = facts.as_ref().filter(|facts| facts.way == Way::Update);
+        let of = tasks::Of {
+            cluster: &self.spec.cluster,
+            service: &self.spec.service,
+            primary: own.and_then(|facts| facts.primary.as_deref()),
+            definition: wanted,
+            since: own.and_then(|facts| facts.created),
+        };
         let (stopped, live, new, old) = join4(
-            timed("ecs:DescribeTasks", self.stopped_of(primary.as_deref(), wanted)),
+            timed("ecs:DescribeTasks", tasks::stopped(&self.patient, &of, &self.memory.tasks)),
             timed("ecs:DescribeServices", self.must_live()),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, wanted)),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, &plan.previous.id)),
@@ -69,10 +76,6 @@ impl EcsTarget {
         cause.links.push(Link { title: "Service".to_owned(), url: links::service(&self.region, cluster, service) });
         cause.facts.extend(unread);
         cause
-    }
-
-    async fn stopped_of(&self, primary: Option<&str>, definition: &str) -> Result<Vec<Stopped>, ProviderFailure> {
-        tasks::stopped(&self.patient, &self.spec.cluster, &self.spec.service, primary, definition).await
     }
 
     /// The failed container's last lines.

@@ -12,7 +12,6 @@ use super::tasks::{self, Stopped};
 use super::truth::{Deployment, State};
 use crate::engine::{Progress, Sight};
 use crate::rollout::{CauseCode, Direction};
-use crate::types::Percent;
 
 /// All that one look saw.
 #[derive(Debug, Clone, Copy)]
@@ -195,7 +194,6 @@ fn moving(scene: &Scene<'_>) -> Sight {
         .filter(|other| Some(&other.id) != own.map(|own| &own.id))
         .map(|other| other.running)
         .sum();
-    let weight = scene.truth.filter(|truth| truth.state == State::Going).map(|_| running);
     let doing = match own {
         None => "waiting for ECS to begin".to_owned(),
         Some(_) if wanted == 0 => "scaling to no tasks".to_owned(),
@@ -207,7 +205,8 @@ fn moving(scene: &Scene<'_>) -> Sight {
     Sight::Moving(Progress {
         healthy: running.min(wanted),
         wanted,
-        traffic: weight.filter(|_| old + running > 0).map(|running| Percent::of(running, old + running)),
+        // A rolling deployment has no share of its own: the load balancer asks whoever is healthy.
+        traffic: None,
         doing,
         notices: Vec::new(),
     })
