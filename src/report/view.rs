@@ -172,7 +172,11 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         Some(Reason::CheckFailed { cause, .. }) => Some((**cause).clone()),
         _ => None,
     };
-    let services = plan.services.keys().map(|name| service_view(plan, phase, name, input.origins.get(name), input.put_back.get(name))).collect();
+    let services = plan
+        .services
+        .keys()
+        .map(|name| service_view(plan, phase, name, input.origins.get(name), input.put_back.get(name)))
+        .collect();
     let changed = phase.services().values().any(|state| matches!(state, ServiceState::Serving { .. }));
     View {
         schema_version: SCHEMA_VERSION,
@@ -227,7 +231,8 @@ fn service_view(
             (Some(name), _) => name.clone(),
             (None, Some(shift)) => short(plan.release.commit, &shift.revision.name),
             (None, None) => {
-                let wished = part.image.as_ref().map_or_else(|| part.previous.name.clone(), |image| image.digest().short());
+                let wished =
+                    part.image.as_ref().map_or_else(|| part.previous.name.clone(), |image| image.digest().short());
                 short(plan.release.commit, &wished)
             }
         }

@@ -1,5 +1,10 @@
 //! Black-box stories about the bot: the real program over real HTTP.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a story whose stage is missing ends there")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a story whose stage is missing ends there"
+)]
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
