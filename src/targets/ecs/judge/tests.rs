@@ -70,6 +70,7 @@ fn word(sight: &Sight) -> &'static str {
         Sight::Serving => "serving",
         Sight::Broke(_) => "broke",
         Sight::Superseded { .. } => "superseded",
+        Sight::AskAgain => "ask again",
     }
 }
 
