@@ -6,6 +6,7 @@
 
 pub mod inputs;
 pub mod outputs;
+mod reading;
 mod settings;
 pub mod signals;
 
@@ -93,7 +94,7 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
         }
     };
     let mut services = Vec::new();
-    for word in settings::words(given.get("services").unwrap_or_default()) {
+    for word in reading::words(given.get("services").unwrap_or_default()) {
         match word.parse() {
             Ok(service) => services.push(service),
             Err(error) => {
@@ -192,7 +193,7 @@ fn registries(given: &Given) -> Result<Registries, Problems> {
                 .at(inputs::place("registry-type")),
         ),
     }
-    for word in settings::words(given.get("registries").unwrap_or_default()) {
+    for word in reading::words(given.get("registries").unwrap_or_default()) {
         match word.parse() {
             Ok(account) => registries.accounts.push(account),
             Err(error) => problems.push(
