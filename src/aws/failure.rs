@@ -48,7 +48,11 @@ where
         SdkError::ServiceError(_) => {}
         // Building a request fails for want of credentials or region; nothing was sent.
         SdkError::ConstructionFailure(_) => return FailureKind::Credentials,
-        SdkError::DispatchFailure(failure) if failure.is_other() => return FailureKind::Credentials,
+        // Only a provider of credentials fails before anything is sent; a connection that breaks off
+        // is "other" too, and then the request may have arrived.
+        SdkError::DispatchFailure(failure) if failure.is_other() && lost::is_credentials(error) => {
+            return FailureKind::Credentials;
+        }
         _ => return FailureKind::Unavailable,
     }
     let code = code.unwrap_or_default();

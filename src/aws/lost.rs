@@ -30,6 +30,12 @@ pub(super) fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a NoCredent
     std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
+/// Whether a provider of credentials, ours or the SDK's, is what failed.
+pub(super) fn is_credentials(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(<dyn Error>::is::<aws_credential_types::provider::error::CredentialsError>)
+}
+
 /// What all layers of an error say, once each and without their `Debug` form, which may show more
 /// than people should see.
 pub(super) fn in_words(error: &(dyn Error + 'static)) -> String {

@@ -169,6 +169,7 @@ pub fn input(command: &str, images: &Images, recorder: &Recorder, commits: Vec<C
     ViewInput {
         command: command.to_owned(),
         origins: images.origins.clone(),
+        put_back: images.put_back.clone(),
         commits,
         timeline: recorded.timeline,
         stages: recorded.stages,

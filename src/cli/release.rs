@@ -35,6 +35,8 @@ pub struct Images {
     pub pinned: BTreeMap<ServiceName, (PinnedImage, Option<CommitSha>)>,
     /// How each came to be there, with its tags.
     pub origins: BTreeMap<ServiceName, (ImageOrigin, Vec<String>)>,
+    /// Short names of earlier revisions that are put back.
+    pub put_back: BTreeMap<ServiceName, String>,
     /// The release's commit, when known.
     pub commit: Option<CommitSha>,
 }

@@ -66,6 +66,7 @@ pub(super) async fn rollback(request: &Request, to: &To, host: &Host, recorder: 
     let mut problems = Vec::new();
     let mut wishes = BTreeMap::new();
     let mut origins = BTreeMap::new();
+    let mut put_back = BTreeMap::new();
     for answer in found {
         match answer {
             Ok((name, revision, notices)) => {
@@ -73,6 +74,7 @@ pub(super) async fn rollback(request: &Request, to: &To, host: &Host, recorder: 
                     recorder.notice(&format!("{name}: {notice}"));
                 }
                 origins.insert(name.clone(), (ImageOrigin::PutBack, Vec::new()));
+                put_back.insert(name.clone(), revision.name.clone());
                 wishes.insert(name, Wish::Revision(revision));
             }
             Err(problem) => problems.push(problem),
@@ -92,7 +94,7 @@ pub(super) async fn rollback(request: &Request, to: &To, host: &Host, recorder: 
         }
     };
     let plan = recorder.stage("plan", planning::plan(&request.environment, spec, &targets, &wishes, commit)).await?;
-    let images = Images { origins, commit, ..Images::default() };
+    let images = Images { origins, put_back, commit, ..Images::default() };
     roll_out(Prepared { spec, plan, targets, images, github }, "rollback", request, host, recorder, began).await
 }
 

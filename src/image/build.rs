@@ -93,7 +93,7 @@ impl Builder {
         let cache = self.cache(job, tool, &environment, &mut warnings).await?;
         let digest = match tool {
             Tool::Buildx => self.with_buildx(job, cache, docker, &environment, line).await?,
-            Tool::BuildKit => self.with_docker(job, docker, &environment, line).await?,
+            Tool::BuildKit => self.with_docker(job, &environment, line).await?,
         };
         Ok(Pushed { digest, warnings })
     }
@@ -133,7 +133,7 @@ impl Builder {
     }
 
     async fn find_tool(&self, environment: &Environment) -> Result<Tool, Problem> {
-        let asked = self.docker(environment).args(["buildx", "version"]).run(&self.cancel, &|_, _| {}).await;
+        let asked = docker(environment).args(["buildx", "version"]).run(&self.cancel, &|_, _| {}).await;
         match asked {
             Ok(_) => Ok(Tool::Buildx),
             Err(ProcessError::Failed { .. }) => Ok(Tool::BuildKit),
@@ -185,7 +185,7 @@ impl Builder {
 
     async fn find_store(&self, environment: &Environment) -> Store {
         let out = async |args: &[&str]| {
-            let run = self.docker(environment).args(args);
+            let run = docker(environment).args(args);
             run.run(&self.cancel, &|_, _| {}).await.map(|finished| finished.out).unwrap_or_default()
         };
         let builder = out(&["buildx", "inspect"]).await;
@@ -218,13 +218,11 @@ impl Builder {
     async fn with_docker(
         &self,
         job: &Job<'_>,
-        docker: &DockerConfig,
         environment: &Environment,
         line: Line<'_>,
     ) -> Result<ImageDigest, Problem> {
         let mut environment = environment.clone();
         environment.insert("DOCKER_BUILDKIT".to_owned(), "1".to_owned());
-        debug_assert!(docker.folder().is_absolute());
         self.run(job, &environment, arguments::docker(job), line).await?;
         let push = [OsString::from("push"), job.image.to_string().into()];
         let pushed = self.run(job, &environment, push.to_vec(), line).await?;
@@ -243,14 +241,14 @@ impl Builder {
         arguments: Vec<OsString>,
         line: Line<'_>,
     ) -> Result<Finished, Problem> {
-        let program = self.docker(environment).args(arguments).in_directory(job.root);
+        let program = docker(environment).args(arguments).in_directory(job.root);
         let run = program.run(&self.cancel, &|_: Stream, text: &str| line(text)).await;
         run.map_err(|error| failed::problem(error, job))
     }
+}
 
-    fn docker(&self, environment: &Environment) -> Program {
-        Program::new("docker", environment, INSTALL)
-    }
+fn docker(environment: &Environment) -> Program {
+    Program::new("docker", environment, INSTALL)
 }
 
 fn no_digest(program: &str) -> Problem {

@@ -73,14 +73,11 @@ impl Pipeline {
     ) -> Result<Built, Problem> {
         let begun = clock::instant();
         let Tags { others, mut warnings, .. } = tags(Some(source.commit), &spec.tags, &source.origin);
-        let context = async {
-            match &spec.build {
-                Some(build) => source.context(build, &self.options.cancel).await.map(Some),
-                None => Ok(None),
-            }
+        let registry = self.registry(repository.registry());
+        let context = match &spec.build {
+            Some(build) => Some(source.context(build, &self.options.cancel).await?),
+            None => None,
         };
-        let (context, registry) = futures_util::join!(context, self.registry(repository.registry()));
-        let (context, registry) = (context?, registry?);
         let identity = match context {
             Some(Context::Exact(identity)) => Some(identity.tag()),
             Some(Context::WithExtras(paths)) => {
@@ -94,14 +91,13 @@ impl Pipeline {
         };
         let wanted = Wanted { service, repository, source, commit: source.commit.into(), identity, others };
         let found = found(&registry, &wanted).await?;
-        let (how, manifest) = match self.existing(&registry, &wanted, &found, &mut warnings).await? {
-            Some(existing) => existing,
-            None => {
-                let build = spec.build.as_ref().ok_or_else(|| not_there(&wanted))?;
-                (How::Built, self.build(&registry, &wanted, build, &mut warnings).await?)
-            }
+        let (how, manifest) = if let Some(existing) = self.existing(&registry, &wanted, &found, &mut warnings).await? {
+            existing
+        } else {
+            let build = spec.build.as_ref().ok_or_else(|| not_there(&wanted))?;
+            (How::Built, self.build(&registry, &wanted, build, &mut warnings).await?)
         };
-        let tags = self.name(&registry, &wanted, &found, &manifest, &mut warnings).await?;
+        let tags = name(&registry, &wanted, &found, how, &manifest, &mut warnings).await?;
         let image = repository.with_tag(wanted.commit.clone()).pinned(manifest.digest);
         self.say(service, &format!("{} {}", said(how), image.by_digest()));
         Ok(Built { image, how, tags, warnings, took: begun.elapsed() })
@@ -128,7 +124,7 @@ impl Pipeline {
         let says = revision
             .map_or_else(|| "has no revision label".to_owned(), |other| format!("says it is of {}", other.short()));
         let image = wanted.repository.with_tag(wanted.commit.clone());
-        if registry.tags_are_fixed(wanted.repository).await? == Some(TagsMove::No) {
+        if registry.tags_move(wanted.repository).await? == Some(TagsMove::No) {
             return Err(Problem::refused(
                 "commit-tag-taken",
                 format!(
@@ -199,43 +195,44 @@ impl Pipeline {
             )
         })
     }
+}
 
-    /// Gives the image every tag it should have and does not.
-    async fn name(
-        &self,
-        registry: &Registry,
-        wanted: &Wanted<'_>,
-        found: &Found,
-        manifest: &Manifest,
-        warnings: &mut Vec<String>,
-    ) -> Result<Vec<Tag>, Problem> {
-        let commit = (&wanted.commit, found.commit.as_ref());
-        let identity = wanted.identity.iter().map(|tag| (tag, found.identity.as_ref()));
-        let others = found.others.iter().map(|(tag, manifest)| (tag, manifest.as_ref()));
-        let all = std::iter::once(commit).chain(identity).chain(others);
-        let asked = all.map(async |(tag, holder)| {
-            let there = holder.is_some_and(|holder| holder.digest == manifest.digest);
-            let done = if there { Tagged::Done } else { registry.tag(wanted.repository, manifest, tag).await? };
-            Ok::<_, RegistryError>((tag.clone(), done))
-        });
-        let mut have = Vec::new();
-        for (tag, done) in futures_util::future::try_join_all(asked).await? {
-            match done {
-                Tagged::Done => have.push(tag),
-                Tagged::Taken => warnings
-                    .push(format!("the tag {tag} was left where it is: tags of {} cannot be moved", wanted.repository)),
-            }
+/// Gives the image every tag it should have and does not.
+async fn name(
+    registry: &Registry,
+    wanted: &Wanted<'_>,
+    found: &Found,
+    how: How,
+    manifest: &Manifest,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Tag>, Problem> {
+    let holds = |holder: Option<&Manifest>| holder.is_some_and(|holder| holder.digest == manifest.digest);
+    let commit = (&wanted.commit, found.commit.as_ref());
+    // What was found by its commit alone may have been built with other settings, or with files git
+    // does not keep: only what was built here and now is known to be the image of this source.
+    let proven = how == How::Built || holds(found.identity.as_ref());
+    let identity = wanted.identity.iter().filter(|_| proven).map(|tag| (tag, found.identity.as_ref()));
+    let others = found.others.iter().map(|(tag, manifest)| (tag, manifest.as_ref()));
+    let all = std::iter::once(commit).chain(identity).chain(others);
+    let asked = all.map(async |(tag, holder)| {
+        let done = if holds(holder) { Tagged::Done } else { registry.tag(wanted.repository, manifest, tag).await? };
+        Ok::<_, RegistryError>((tag.clone(), done))
+    });
+    let mut have = Vec::new();
+    for (tag, done) in futures_util::future::try_join_all(asked).await? {
+        match done {
+            Tagged::Done => have.push(tag),
+            Tagged::Taken => warnings
+                .push(format!("the tag {tag} was left where it is: tags of {} cannot be moved", wanted.repository)),
         }
-        Ok(have)
     }
+    Ok(have)
 }
 
 /// One question for everything that may be there.
 async fn found(registry: &Registry, wanted: &Wanted<'_>) -> Result<Found, Problem> {
-    let named = |tag: &Tag| Name::Tag(tag.clone());
-    let mut names = vec![named(&wanted.commit)];
-    names.extend(wanted.identity.iter().map(named));
-    names.extend(wanted.others.iter().map(named));
+    let tags = std::iter::once(&wanted.commit).chain(&wanted.identity).chain(&wanted.others);
+    let names: Vec<Name> = tags.map(|tag| Name::Tag(tag.clone())).collect();
     let mut answers = registry.find(wanted.repository, &names).await?.into_iter();
     let commit = answers.next().flatten();
     let identity = wanted.identity.as_ref().and_then(|_| answers.next().flatten());

@@ -31,7 +31,7 @@ impl Pipeline {
             (None, Some(tag)) => Name::Tag(tag.clone()),
             (None, None) => Name::Tag("latest".parse().expect("a constant tag")),
         };
-        let registry = self.registry(image.registry()).await?;
+        let registry = self.registry(image.registry());
         let Some(manifest) = registry.find_one(image, name).await? else {
             return Err(Problem::mistake(
                 "image-missing",

@@ -87,6 +87,14 @@ impl Logins {
         }
     }
 
+    /// The token for an ECR registry, private or public; nothing for any other host.
+    pub(super) async fn of_ecr(&self, host: &RegistryHost) -> Result<Option<Basic>, Problem> {
+        match Reach::of(host) {
+            Some(reach) => self.token(reach).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn token(&self, reach: Reach) -> Result<Basic, Problem> {
         let cell = Arc::clone(self.tokens.lock().await.entry(reach.clone()).or_default());
         cell.get_or_try_init(|| self.ask(reach)).await.cloned()
@@ -115,7 +123,9 @@ impl Logins {
             }
         };
         let token = SecretString::from(token.unwrap_or_default());
-        (self.mask)(token.expose_secret());
+        if !token.expose_secret().is_empty() {
+            (self.mask)(token.expose_secret());
+        }
         let pair = BASE64.decode(token.expose_secret()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let Some((user, password)) = pair.as_deref().and_then(|pair| pair.split_once(':')) else {
             return Err(Problem::provider(
@@ -138,7 +148,7 @@ impl Logins {
         let helper = text(config.get("credHelpers").and_then(|helpers| helpers.get(key)))
             .or_else(|| text(config.get("credsStore")));
         if let Some(helper) = helper {
-            return Ok(self.from_helper(&helper, key).await);
+            return Ok(self.helped(&helper, key).await);
         }
         let entry = config.get("auths").and_then(|auths| auths.get(key));
         let Some(auth) = text(entry.and_then(|entry| entry.get("auth"))) else { return Ok(None) };
@@ -151,7 +161,7 @@ impl Logins {
     }
 
     /// Asks a credential helper (docker-credential-helpers, "Usage"). One that fails knows nothing.
-    async fn from_helper(&self, helper: &str, key: &str) -> Option<Basic> {
+    async fn helped(&self, helper: &str, key: &str) -> Option<Basic> {
         let safe = helper.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let program = Program::new(format!("docker-credential-{helper}"), &self.environment, "the credential helper");
         let program = program.arg("get").input(key.to_owned().into()).within(std::time::Duration::from_secs(30));
@@ -200,8 +210,8 @@ impl DockerConfig {
     pub(super) fn new(environment: &Environment) -> Result<Self, Problem> {
         let users = users_folder(environment);
         let mut content = users.as_deref().map_or_else(|| Ok(Map::new()), read)?;
-        let parent = environment.get("RUNNER_TEMP").map(PathBuf::from).filter(|folder| folder.is_dir());
-        let parent = parent.unwrap_or_else(std::env::temp_dir);
+        let named = ["RUNNER_TEMP", "TMPDIR"].iter().filter_map(|name| environment.get(*name)).map(PathBuf::from);
+        let parent = named.into_iter().find(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("/tmp"));
         let folder = tempfile::Builder::new()
             .prefix("shipline-docker-")
             .permissions(std::fs::Permissions::from_mode(0o700))

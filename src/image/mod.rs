@@ -17,6 +17,8 @@ mod login;
 mod pipeline;
 mod promote;
 mod registry;
+#[cfg(test)]
+mod served;
 mod source;
 mod tags;
 

@@ -8,7 +8,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::build::Builder;
 use super::login::{DockerConfig, Logins, Mask};
-use super::registry::{self, Ecr, Oci, Registry, Scheme};
+use super::registry::{self, Ecr, Http, Oci, Registry, Scheme};
 use crate::engine::Cancel;
 use crate::problem::Problem;
 use crate::process::Environment;
@@ -49,7 +49,7 @@ pub struct Pipeline {
     pub(super) builder: Builder,
     pub(super) builds: Semaphore,
     docker: OnceCell<DockerConfig>,
-    http: OnceCell<reqwest::Client>,
+    http: Arc<Http>,
     registries: Mutex<HashMap<RegistryHost, Arc<Registry>>>,
 }
 
@@ -65,15 +65,16 @@ impl Pipeline {
             options,
             builds: Semaphore::new(BUILDS_AT_ONCE),
             docker: OnceCell::new(),
-            http: OnceCell::new(),
+            http: Arc::default(),
             registries: Mutex::default(),
         }
     }
 
-    /// Logs in to these registries, all at once, in the private Docker configuration: for base
-    /// images of other private registries. A registry that is built for needs no call.
+    /// Logs in to these ECR registries, private and public, all at once, in the private Docker
+    /// configuration: for base images. The registry that is built for needs no call, and other
+    /// registries keep the user's own logins, so naming one changes nothing.
     pub async fn login(&self, hosts: &[RegistryHost]) -> Result<(), Problem> {
-        let wanted = hosts.iter().map(async |host| Ok::<_, Problem>((host.clone(), self.logins.basic(host).await?)));
+        let wanted = hosts.iter().map(async |host| Ok::<_, Problem>((host.clone(), self.logins.of_ecr(host).await?)));
         let found = futures_util::future::try_join_all(wanted).await?;
         let logins: Vec<_> = found.into_iter().filter_map(|(host, basic)| Some((host, basic?))).collect();
         self.docker().await?.add(&logins).await
@@ -88,35 +89,17 @@ impl Pipeline {
         self.docker.get_or_try_init(async || DockerConfig::new(&self.options.environment)).await
     }
 
-    pub(super) async fn registry(&self, host: &RegistryHost) -> Result<Arc<Registry>, Problem> {
-        let http = self.http().await?.clone();
+    pub(super) fn registry(&self, host: &RegistryHost) -> Arc<Registry> {
         let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
         let made = registries.entry(host.clone()).or_insert_with(|| {
             let scheme = Scheme::of(host, registry::endpoint_host(&self.sdk).as_deref());
-            let distribution = Oci::new(http, host.clone(), scheme, Arc::clone(&self.logins));
+            let distribution = Oci::new(Arc::clone(&self.http), host.clone(), scheme, Arc::clone(&self.logins));
             Arc::new(match host.ecr() {
                 Some((account, region)) => Registry::Ecr(Ecr::new(&self.sdk, account, &region, distribution)),
                 None => Registry::Oci(distribution),
             })
         });
-        Ok(Arc::clone(made))
-    }
-
-    async fn http(&self) -> Result<&reqwest::Client, Problem> {
-        let make = async || {
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("shipline/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(std::time::Duration::from_secs(10))
-                .read_timeout(std::time::Duration::from_secs(60));
-            builder.build().map_err(|error| {
-                Problem::provider(
-                    "tls",
-                    format!("HTTPS cannot be set up: {error}"),
-                    "Install ca-certificates on this machine.",
-                )
-            })
-        };
-        self.http.get_or_try_init(make).await
+        Arc::clone(made)
     }
 
     pub(super) fn say(&self, service: &ServiceName, line: &str) {

@@ -41,8 +41,8 @@ impl Pipeline {
         repository: &ImageRef,
         tags: &[Tag],
     ) -> Result<Promoted, Problem> {
-        let (source, destination) =
-            futures_util::try_join!(from.registry(image.reference().registry()), self.registry(repository.registry()))?;
+        let source = from.registry(image.reference().registry());
+        let destination = self.registry(repository.registry());
         let way =
             Way { from: &source, from_repository: image.reference(), to: &destination, to_repository: repository };
         let manifest = match destination.find_one(repository, Name::Digest(image.digest())).await? {

@@ -57,14 +57,14 @@ impl Source {
         let name = commit.to_string();
         let show = ["show", "-s", "--format=%ct", &name];
         let points_at = ["tag", "--points-at", &name];
-        let (time, branch, default, tags, remote) = futures_util::join!(
+        let (time, branch, default, tags, remote) = futures_util::try_join!(
             git.needed(&show),
             git.asked(&["symbolic-ref", "--short", "-q", "HEAD"]),
             git.asked(&["symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD"]),
             git.asked(&points_at),
             git.asked(&["config", "--get", "remote.origin.url"]),
-        );
-        let seconds: i64 = time?.trim().parse().map_err(|_| unreadable("the time of the commit"))?;
+        )?;
+        let seconds: i64 = time.trim().parse().map_err(|_| unreadable("the time of the commit"))?;
         let committed = Timestamp::from_second(seconds).map_err(|_| unreadable("the time of the commit"))?;
         let mut origin = Origin {
             branch: branch.filter(|_| commit == head),
@@ -72,7 +72,10 @@ impl Source {
             pull_request: None,
             git_tags: tags.map(|tags| tags.lines().map(str::to_owned).collect()).unwrap_or_default(),
         };
-        origin.read_workflow(environment);
+        // The run is about what it checked out: another commit must not get its branch's tags.
+        if commit == head {
+            origin.read_workflow(environment);
+        }
         let remote = workflow_remote(environment).or_else(|| remote.as_deref().and_then(web_url));
         let source = Self {
             root: root.to_owned(),
@@ -99,14 +102,14 @@ impl Source {
         let ignore = dockerignore(&dockerfile);
         let commit = self.commit.to_string();
         let identity = async {
-            let tree = git.object(&commit, &build.context).await;
+            let tree = git.object(&commit, &build.context).await?;
             let outside = !clean(&dockerfile).starts_with(clean(&build.context));
             let (mut file, mut ignored) = (None, None);
             if outside {
-                file = git.object(&commit, &dockerfile).await;
-                ignored = git.object(&commit, &ignore).await;
+                file = git.object(&commit, &dockerfile).await?;
+                ignored = git.object(&commit, &ignore).await?;
             }
-            (tree, file, ignored)
+            Ok::<_, Problem>((tree, file, ignored))
         };
         let paths = [git_path(&build.context), git_path(&dockerfile), git_path(&ignore)];
         let mut status = vec![
@@ -123,9 +126,9 @@ impl Source {
             // What is not checked out is not compared: it can be looked up, but never built.
             if self.commit == self.checked_out { git.needed(&status).await } else { Ok(String::new()) }
         };
-        let ((tree, dockerfile_blob, ignore_blob), status) = futures_util::join!(identity, compare);
+        let ((tree, dockerfile_blob, ignore_blob), status) = futures_util::try_join!(identity, compare)?;
         let (mut changed, mut extras) = (Vec::new(), Vec::new());
-        for entry in status?.split('\0').filter(|entry| entry.len() > 3) {
+        for entry in status.split('\0').filter(|entry| entry.len() > 3) {
             let (state, path) = entry.split_at(3);
             match state.trim() {
                 "??" | "!!" => extras.push(path.to_owned()),
@@ -192,8 +195,16 @@ struct Git<'a> {
 impl Git<'_> {
     async fn run(&self, args: &[&str]) -> Result<Finished, ProcessError> {
         // Literal paths: a folder called `*` is a folder. No optional locks: another git may be at work.
+        // No file-system monitor: the repository's configuration could name any program as one.
         Program::new("git", self.environment, "git")
-            .args(["-c", "safe.directory=*", "--no-optional-locks", "--literal-pathspecs"])
+            .args([
+                "-c",
+                "safe.directory=*",
+                "-c",
+                "core.fsmonitor=false",
+                "--no-optional-locks",
+                "--literal-pathspecs",
+            ])
             .args(args)
             .env("LC_ALL", "C")
             .in_directory(self.root)
@@ -213,15 +224,19 @@ impl Git<'_> {
         })
     }
 
-    /// Trimmed output of a command that may have nothing to say.
-    async fn asked(&self, args: &[&str]) -> Option<String> {
-        let out = self.run(args).await.ok()?.out;
+    /// Trimmed output of a command that may have nothing to say; its failure is one way of saying so.
+    async fn asked(&self, args: &[&str]) -> Result<Option<String>, Problem> {
+        let out = match self.run(args).await {
+            Ok(finished) => finished.out,
+            Err(ProcessError::Failed { .. }) => String::new(),
+            Err(other) => return Err(other.into()),
+        };
         let out = out.trim();
-        (!out.is_empty()).then(|| out.to_owned())
+        Ok((!out.is_empty()).then(|| out.to_owned()))
     }
 
     /// The object id of a path in a commit.
-    async fn object(&self, commit: &str, path: &Path) -> Option<String> {
+    async fn object(&self, commit: &str, path: &Path) -> Result<Option<String>, Problem> {
         let path = git_path(path);
         // `./` binds the path to the folder git runs in, so that a configuration in a subfolder works.
         let name = if path == "." { format!("{commit}:./") } else { format!("{commit}:./{path}") };

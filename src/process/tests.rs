@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::problem::Problem;
 
 #[expect(clippy::disallowed_methods, reason = "tests run real programs of this machine")]
 fn environment() -> Environment {

@@ -144,6 +144,8 @@ pub struct ViewInput {
     pub command: String,
     /// How each image came to be there, with the tags it got.
     pub origins: BTreeMap<ServiceName, (ImageOrigin, Vec<String>)>,
+    /// Short names of earlier revisions that are put back.
+    pub put_back: BTreeMap<ServiceName, String>,
     /// Commits between.
     pub commits: Vec<Commit>,
     /// What happened.
@@ -170,7 +172,11 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         Some(Reason::CheckFailed { cause, .. }) => Some((**cause).clone()),
         _ => None,
     };
-    let services = plan.services.keys().map(|name| service_view(plan, phase, name, input.origins.get(name))).collect();
+    let services = plan
+        .services
+        .keys()
+        .map(|name| service_view(plan, phase, name, input.origins.get(name), input.put_back.get(name)))
+        .collect();
     let changed = phase.services().values().any(|state| matches!(state, ServiceState::Serving { .. }));
     View {
         schema_version: SCHEMA_VERSION,
@@ -197,6 +203,7 @@ fn service_view(
     phase: &Phase,
     name: &ServiceName,
     origin: Option<&(ImageOrigin, Vec<String>)>,
+    put_back: Option<&String>,
 ) -> ServiceView {
     let part = &plan.services[name];
     let state = &phase.services()[name];
@@ -220,9 +227,15 @@ fn service_view(
     let after = if unchanged {
         before.clone()
     } else {
-        let wished = part.image.as_ref().map_or_else(|| part.previous.name.clone(), |image| image.digest().short());
-        let commit = plan.release.commit.filter(|_| part.image.is_some());
-        short(commit, shift.map_or(&wished, |shift| &shift.revision.name))
+        match (put_back, shift) {
+            (Some(name), _) => name.clone(),
+            (None, Some(shift)) => short(plan.release.commit, &shift.revision.name),
+            (None, None) => {
+                let wished =
+                    part.image.as_ref().map_or_else(|| part.previous.name.clone(), |image| image.digest().short());
+                short(plan.release.commit, &wished)
+            }
+        }
     };
     ServiceView {
         name: name.clone(),

@@ -206,8 +206,8 @@ async fn a_build_secret_is_used_and_left_nowhere() {
     let pipeline = world.pipeline_in(environment);
     let source = checkout.source().await;
     let service = service();
-    let build = pipeline.ensure(&service, &with_secret, &repository, &source);
-    let (built, looks) = looking_at_arguments(build, &[CANARY, FILE_CANARY, "ministack-auth-token"]).await;
+    let work = pipeline.ensure(&service, &with_secret, &repository, &source);
+    let (built, looks) = looking_at_arguments(work, &[CANARY, FILE_CANARY, "ministack-auth-token"]).await;
     let built = built.unwrap();
     assert!(looks > 10, "the processes were looked at {looks} times only");
 
@@ -328,14 +328,14 @@ async fn a_cancel_in_the_middle_of_a_build_leaves_nothing_behind() {
     let spec = spec(&repository);
     let build = pipeline.ensure(&service, &spec, &repository, &source);
     let stop = async {
-        let begun = world.seen("it has begun", std::time::Duration::from_secs(60)).await;
+        let begun = world.seen("it has begun", std::time::Duration::from_mins(1)).await;
         world.cancel.cancel();
         begun
     };
     let started = shipline::engine::clock::instant();
     let (outcome, begun) = tokio::join!(build, stop);
     assert!(begun, "{:?}", world.lines());
-    assert!(started.elapsed() < std::time::Duration::from_secs(60));
+    assert!(started.elapsed() < std::time::Duration::from_mins(1));
     assert_eq!(outcome.unwrap_err().code, "cancelled");
     drop(pipeline);
     let left: Vec<_> = std::fs::read_dir(world.home()).unwrap().flatten().map(|entry| entry.file_name()).collect();
@@ -367,7 +367,10 @@ async fn a_client_without_buildx_builds_with_buildkit_and_returns_what_it_pushed
     checkout.write("app/new", "2");
     checkout.commit().await;
     let source = checkout.source().await;
-    let problem = world.pipeline().ensure(&service(), &several, &repository, &source).await.unwrap_err();
+    let mut with_buildx = world.environment.clone();
+    with_buildx.insert("BUILD_TOKEN".into(), "any value".into());
+    let pipeline = world.pipeline_in(with_buildx);
+    let problem = pipeline.ensure(&service(), &several, &repository, &source).await.unwrap_err();
     assert_eq!((problem.code.as_str(), problem.exit_code()), ("several-platforms", 2));
     assert!(problem.next.contains("setup-buildx-action"), "{problem}");
 }
@@ -430,13 +433,13 @@ async fn an_image_is_promoted_with_its_digest_and_nothing_is_built() {
     world.run("docker", &["pull", "-q", &image]).await;
     world.run("docker", &["run", "--rm", "--network=none", &image, "test", "-f", "/app/unique"]).await;
 
-    let again = pipeline.promote(&pipeline, &built.image, &production, &[tag.clone()]).await.unwrap();
+    let again = pipeline.promote(&pipeline, &built.image, &production, std::slice::from_ref(&tag)).await.unwrap();
     assert_eq!((again.image, again.warnings), (promoted.image, Vec::new()));
 
     // The same registry under another name is a foreign one: layers are copied, not mounted.
     let foreign = world.repository(Repository::Mutable).await;
     let by_port = world.by_port(&foreign);
-    let copied = pipeline.promote(&pipeline, &built.image, &by_port, &[tag.clone()]).await.unwrap();
+    let copied = pipeline.promote(&pipeline, &built.image, &by_port, std::slice::from_ref(&tag)).await.unwrap();
     assert_eq!(copied.image.digest(), built.image.digest());
     assert_eq!(world.digest(&foreign, tag.as_str()).await.unwrap(), built.image.digest().to_string());
     let (there, commit) = pipeline.resolve_existing(&by_port.with_tag(tag), Ask::Commit).await.unwrap();
@@ -460,4 +463,77 @@ async fn an_existing_reference_with_a_digest_needs_no_call_and_one_that_is_not_t
     }
     let absent = world.by_port(&world.reference(&world.free_name())).with_tag("x".parse().unwrap());
     assert_eq!(world.pipeline().resolve_existing(&absent, Ask::Digest).await.unwrap_err().code, "repository-missing");
+}
+
+#[tokio::test]
+async fn a_registry_that_is_not_ecr_does_all_of_it_through_the_distribution_api() {
+    let world = World::here().await;
+    for kind in [Repository::Mutable, Repository::Immutable] {
+        let fixed = matches!(kind, Repository::Immutable);
+        let by_name = world.repository(kind).await;
+        let repository = world.by_port(&by_name);
+        let checkout = Checkout::new("FROM busybox:local\nCOPY . /app\n").await;
+        let with_latest = ImageSpec { tags: vec![TagRule::Latest], ..spec(&repository) };
+        let source = checkout.source().await;
+        let built = world.pipeline().ensure(&service(), &with_latest, &repository, &source).await.unwrap();
+        assert_eq!(built.how, How::Built);
+        assert_eq!(world.digest(&by_name, "latest").await.unwrap(), built.image.digest().to_string());
+
+        checkout.write("readme.md", "nothing of the service");
+        checkout.commit().await;
+        let next = checkout.source().await;
+        let pipeline = world.pipeline_without_docker();
+        let found = pipeline.ensure(&service(), &with_latest, &repository, &next).await.unwrap();
+        assert_eq!((found.how, found.image.digest()), (How::FoundBySource, built.image.digest()));
+        assert_eq!(world.digest(&by_name, &next.commit.to_string()).await.unwrap(), built.image.digest().to_string());
+
+        checkout.write("app/new", "2");
+        checkout.commit().await;
+        let third = checkout.source().await;
+        let other = world.pipeline().ensure(&service(), &with_latest, &repository, &third).await.unwrap();
+        let latest = world.digest(&by_name, "latest").await.unwrap();
+        assert_eq!(latest == built.image.digest().to_string(), fixed);
+        assert_eq!(other.warnings.len(), usize::from(fixed), "{:?}", other.warnings);
+    }
+}
+
+#[tokio::test]
+async fn files_git_does_not_keep_are_built_in_but_never_shared_with_other_commits() {
+    let world = World::here().await;
+    let repository = world.repository(Repository::Mutable).await;
+    let checkout = Checkout::new("FROM busybox:local\nCOPY . /app\n").await;
+    checkout.write("app/generated", "by an earlier step");
+    let source = checkout.source().await;
+    let built = world.pipeline().ensure(&service(), &spec(&repository), &repository, &source).await.unwrap();
+    assert!(built.warnings[0].contains("app/generated"), "{:?}", built.warnings);
+    assert!(built.tags.iter().all(|tag| !tag.as_str().starts_with("tree-")), "{:?}", built.tags);
+    let without_docker = world.pipeline_without_docker();
+    let again = without_docker.ensure(&service(), &spec(&repository), &repository, &source).await;
+    assert_eq!(again.unwrap().how, How::FoundByCommit);
+
+    // Nor when the file is gone: the image has it in, and a commit of the same source gets its own.
+    checkout.remove("app/generated");
+    let again = without_docker.ensure(&service(), &spec(&repository), &repository, &source).await.unwrap();
+    assert_eq!(again.how, How::FoundByCommit);
+    assert!(again.tags.iter().all(|tag| !tag.as_str().starts_with("tree-")), "{:?}", again.tags);
+    checkout.write("readme.md", "nothing of the service");
+    checkout.commit().await;
+    let next = checkout.source().await;
+    let other = world.pipeline().ensure(&service(), &spec(&repository), &repository, &next).await.unwrap();
+    assert_eq!(other.how, How::Built);
+    assert_ne!(other.image.digest(), built.image.digest());
+}
+
+#[tokio::test]
+async fn a_cache_the_builder_cannot_keep_is_a_warning_and_the_image_is_built() {
+    let world = World::here().await;
+    let checkout = Checkout::new("FROM busybox:local\nCOPY . /app\n").await;
+    let source = checkout.source().await;
+    for cache in [BuildCache::Registry, BuildCache::Gha] {
+        let repository = world.repository(Repository::Mutable).await;
+        let cached = building(spec(&repository), |build| build.cache = cache);
+        let built = world.pipeline().ensure(&service(), &cached, &repository, &source).await.unwrap();
+        assert_eq!(built.how, How::Built);
+        assert!(built.warnings[0].contains("layer cache is not used"), "{:?}", built.warnings);
+    }
 }

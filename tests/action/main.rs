@@ -8,8 +8,10 @@
     reason = "a story whose stage is missing ends there, and tells why"
 )]
 
+mod app_runner;
 mod credentials;
 mod ecs;
 mod github;
 mod image;
 mod probe;
+mod target_contract;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::image::served::Served;
 
 fn host(text: &str) -> RegistryHost {
     text.parse().unwrap()
@@ -88,8 +89,8 @@ async fn other_registries_use_the_users_logins_and_helpers_masked_before_use() {
 
     let file = logins.basic(&host("ghcr.io")).await.unwrap().unwrap();
     assert_eq!((file.user.as_str(), file.password.expose_secret()), ("me", "from-file"));
-    let helped = logins.basic(&host("quay.io")).await.unwrap().unwrap();
-    assert_eq!((helped.user.as_str(), helped.password.expose_secret()), ("quay.io", "from-helper"));
+    let known = logins.basic(&host("quay.io")).await.unwrap().unwrap();
+    assert_eq!((known.user.as_str(), known.password.expose_secret()), ("quay.io", "from-helper"));
     assert!(logins.basic(&host("localhost:5000")).await.unwrap().is_none());
     assert_eq!(*masked.lock().unwrap(), [auth, "from-file".to_owned(), "from-helper".to_owned()]);
     assert!(!format!("{file:?}").contains("from-file"));
@@ -101,4 +102,75 @@ async fn a_broken_configuration_is_named() {
     std::fs::write(own.path().join("config.json"), "{").unwrap();
     let problem = DockerConfig::new(&environment(own.path())).unwrap_err();
     assert_eq!(problem.code, "docker-config-unreadable");
+}
+
+#[tokio::test]
+async fn one_token_serves_every_account_of_a_region_and_the_public_registry_asks_in_us_east_1() {
+    let served = Served::new(|head, _| {
+        let region = head.split("Credential=").nth(1).and_then(|rest| rest.split('/').nth(2)).unwrap_or_default();
+        let token = BASE64.encode(format!("AWS:password-of-{region}"));
+        let public = head.contains("SpencerFrontendService.GetAuthorizationToken");
+        let data = serde_json::json!({"authorizationToken": token});
+        let data = if public { data } else { serde_json::json!([data]) };
+        let body = serde_json::json!({ "authorizationData": data }).to_string();
+        ("200 OK", "content-type: application/x-amz-json-1.1\r\n".to_owned(), body)
+    });
+    let credentials = aws_credential_types::Credentials::new("id", "key", None, None, "test");
+    let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region("eu-west-1")
+        .endpoint_url(format!("http://{}", served.host))
+        .credentials_provider(credentials)
+        .load()
+        .await;
+    let own = tempfile::tempdir().unwrap();
+    let masked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let into = Arc::clone(&masked);
+    let options = crate::image::Options {
+        environment: environment(own.path()),
+        mask: Arc::new(move |secret: &str| into.lock().unwrap().push(secret.to_owned())),
+        lines: Arc::new(|_, _| {}),
+        cancel: Cancel::new(),
+    };
+    let pipeline = crate::image::Pipeline::new(&sdk, options);
+    let hosts = [
+        "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+        "444455556666.dkr.ecr.eu-west-1.amazonaws.com",
+        "444455556666.dkr.ecr.ap-south-1.amazonaws.com",
+        "public.ecr.aws",
+        "ghcr.io",
+    ];
+    pipeline.login(&hosts.map(host)).await.unwrap();
+
+    let folder = PathBuf::from(pipeline.docker_environment().await.unwrap()["DOCKER_CONFIG"].clone());
+    let content: Value = serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+    let auths = content["auths"].as_object().unwrap();
+    let regions = ["eu-west-1", "eu-west-1", "ap-south-1", "us-east-1"];
+    for (host, region) in hosts.iter().zip(regions) {
+        assert_eq!(auths[*host]["auth"], BASE64.encode(format!("AWS:password-of-{region}")), "{host}");
+    }
+    assert_eq!(auths.len(), 4, "other registries keep the user's own logins");
+    assert_eq!(served.asked().len(), 3, "two accounts of one region share a token");
+    for region in ["eu-west-1", "ap-south-1", "us-east-1"] {
+        assert!(masked.lock().unwrap().contains(&format!("password-of-{region}")));
+        assert!(masked.lock().unwrap().contains(&BASE64.encode(format!("AWS:password-of-{region}"))));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_names_the_permission() {
+    let served = Served::new(|_, _| {
+        let body = r#"{"__type":"AccessDeniedException","message":"User is not authorized to perform: ecr:GetAuthorizationToken"}"#;
+        ("400 Bad Request", "content-type: application/x-amz-json-1.1\r\n".to_owned(), body.to_owned())
+    });
+    let credentials = aws_credential_types::Credentials::new("id", "key", None, None, "test");
+    let sdk = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .region("eu-west-1")
+        .endpoint_url(format!("http://{}", served.host))
+        .credentials_provider(credentials)
+        .load()
+        .await;
+    let logins = Logins::new(sdk, Environment::new(), Arc::new(|_| {}), Cancel::new());
+    let problem = logins.basic(&host("111122223333.dkr.ecr.eu-west-1.amazonaws.com")).await.unwrap_err();
+    assert_eq!((problem.code.as_str(), problem.exit_code()), ("permission-missing", 4));
+    assert!(problem.next.contains("ecr:GetAuthorizationToken"), "{problem}");
 }

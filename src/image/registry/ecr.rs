@@ -79,7 +79,7 @@ impl Ecr {
             .set_accepted_media_types(Some(MEDIA_TYPES.iter().map(|&kind| kind.to_owned()).collect()))
             .send()
             .await
-            .map_err(|error| self.wrong(repository, failure("ecr:BatchGetImage", &error)))?;
+            .map_err(|error| Self::wrong(repository, failure("ecr:BatchGetImage", &error)))?;
         let mut batch = Batch::default();
         for image in answer.images() {
             batch.tags.push(image.image_id().and_then(ImageIdentifier::image_tag).map(str::to_owned));
@@ -99,11 +99,12 @@ impl Ecr {
         Ok(batch)
     }
 
-    pub(super) async fn put(
+    /// `PutImage` with what the registry already has: only the tag is new.
+    pub(super) async fn tag(
         &self,
         repository: &ImageRef,
         manifest: &Manifest,
-        tag: Option<&Tag>,
+        tag: &Tag,
     ) -> Result<Tagged, RegistryError> {
         let text = String::from_utf8(manifest.bytes.clone())
             .map_err(|_| RegistryError::Wrong("the image's manifest is not text".to_owned()))?;
@@ -115,7 +116,7 @@ impl Ecr {
             .image_manifest(text)
             .image_manifest_media_type(&manifest.media_type)
             .image_digest(manifest.digest.to_string())
-            .set_image_tag(tag.map(|tag| tag.as_str().to_owned()))
+            .image_tag(tag.as_str())
             .send()
             .await;
         match answer {
@@ -124,19 +125,13 @@ impl Ecr {
                 // The very same image with the very same tag.
                 Some("ImageAlreadyExistsException") => Ok(Tagged::Done),
                 Some("ImageTagAlreadyExistsException") => self.taken(repository, manifest, tag).await,
-                _ => Err(self.wrong(repository, failure("ecr:PutImage", &error))),
+                _ => Err(Self::wrong(repository, failure("ecr:PutImage", &error))),
             },
         }
     }
 
     /// A taken tag is only a loss when another image has it.
-    async fn taken(
-        &self,
-        repository: &ImageRef,
-        manifest: &Manifest,
-        tag: Option<&Tag>,
-    ) -> Result<Tagged, RegistryError> {
-        let Some(tag) = tag else { return Ok(Tagged::Done) };
+    async fn taken(&self, repository: &ImageRef, manifest: &Manifest, tag: &Tag) -> Result<Tagged, RegistryError> {
         let holder = self.batch(repository, &[Name::Tag(tag.clone())]).await?.images.pop();
         let same = holder.is_some_and(|holder| holder.digest == manifest.digest);
         Ok(if same { Tagged::Done } else { Tagged::Taken })
@@ -151,7 +146,7 @@ impl Ecr {
             .layer_digest(&blob.digest)
             .send()
             .await
-            .map_err(|error| self.wrong(repository, failure("ecr:GetDownloadUrlForLayer", &error)))?;
+            .map_err(|error| Self::wrong(repository, failure("ecr:GetDownloadUrlForLayer", &error)))?;
         let url = answer.download_url().unwrap_or_default();
         self.distribution.download(url, blob).await
     }
@@ -164,14 +159,13 @@ impl Ecr {
             .repository_names(repository.repository().as_str())
             .send()
             .await
-            .map_err(|error| self.wrong(repository, failure("ecr:DescribeRepositories", &error)))?;
+            .map_err(|error| Self::wrong(repository, failure("ecr:DescribeRepositories", &error)))?;
         let setting = answer.repositories().first().and_then(|found| found.image_tag_mutability());
         // `*_WITH_EXCLUSION` settings depend on the tag; the push itself then tells.
         Ok(if setting == Some(&ImageTagMutability::Immutable) { TagsMove::No } else { TagsMove::Yes })
     }
 
-    #[expect(clippy::unused_self, reason = "reads as what this registry makes of a failure")]
-    fn wrong(&self, repository: &ImageRef, failure: crate::engine::ProviderFailure) -> RegistryError {
+    fn wrong(repository: &ImageRef, failure: crate::engine::ProviderFailure) -> RegistryError {
         if is_missing(&failure) && failure.code.as_deref() == Some("RepositoryNotFoundException") {
             return RegistryError::NoRepository(repository.clone());
         }
@@ -222,33 +216,4 @@ fn manifest(image: &Image) -> Result<Manifest, RegistryError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn image(text: &str) -> Manifest {
-        Manifest::new(text.as_bytes().to_vec(), None)
-    }
-
-    fn tag(text: &str) -> Name {
-        Name::Tag(text.parse().unwrap())
-    }
-
-    #[test]
-    fn images_are_put_in_the_order_of_the_names() {
-        let batch = Batch {
-            images: vec![image("b"), image("a")],
-            tags: vec![Some("two".into()), Some("one".into())],
-            missing: vec!["three".into()],
-        };
-        let found = assigned(&[tag("one"), tag("three"), tag("two"), Name::Digest(image("a").digest)], &batch).unwrap();
-        assert_eq!(found, [Some(image("a")), None, Some(image("b")), Some(image("a"))]);
-    }
-
-    #[test]
-    fn one_image_for_several_tags_needs_no_second_call_and_two_unnamed_ones_do() {
-        let same = Batch { images: vec![image("a"), image("a")], tags: vec![None, None], missing: Vec::new() };
-        assert_eq!(assigned(&[tag("one"), tag("two")], &same).unwrap(), [Some(image("a")), Some(image("a"))]);
-        let other = Batch { images: vec![image("a"), image("b")], tags: vec![None, None], missing: Vec::new() };
-        assert!(assigned(&[tag("one"), tag("two")], &other).is_none());
-    }
-}
+mod tests;

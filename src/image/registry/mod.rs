@@ -5,6 +5,7 @@
 //! never re-serialised: their digest is who they are.
 
 mod ecr;
+mod http;
 mod manifest;
 mod oci;
 
@@ -14,6 +15,7 @@ use crate::problem::Problem;
 use crate::types::{ImageDigest, ImageRef, RegistryHost, Tag};
 
 pub(super) use ecr::{Ecr, client, endpoint_host};
+pub(super) use http::Http;
 pub(super) use manifest::{Descriptor, Manifest};
 pub(super) use oci::{Oci, Scheme, Upload};
 
@@ -154,18 +156,14 @@ impl Registry {
         tag: &Tag,
     ) -> Result<Tagged, RegistryError> {
         match self {
-            Self::Ecr(ecr) => ecr.put(repository, manifest, Some(tag)).await,
+            Self::Ecr(ecr) => ecr.tag(repository, manifest, tag).await,
             Self::Oci(oci) => oci.put_manifest(repository, manifest, &Name::Tag(tag.clone())).await,
         }
     }
 
     /// Makes an image whose parts are there known by its digest.
     pub(super) async fn put(&self, repository: &ImageRef, manifest: &Manifest) -> Result<(), RegistryError> {
-        match self {
-            Self::Ecr(ecr) => ecr.put(repository, manifest, None).await?,
-            Self::Oci(oci) => oci.put_manifest(repository, manifest, &Name::Digest(manifest.digest)).await?,
-        };
-        Ok(())
+        self.distribution().put_manifest(repository, manifest, &Name::Digest(manifest.digest)).await.map(|_| ())
     }
 
     /// A small blob, whole: an image's configuration.
@@ -176,8 +174,8 @@ impl Registry {
         }
     }
 
-    /// Whether tags cannot be moved, where that can be known.
-    pub(super) async fn tags_are_fixed(&self, repository: &ImageRef) -> Result<Option<TagsMove>, RegistryError> {
+    /// Whether tags can be moved, where that can be known.
+    pub(super) async fn tags_move(&self, repository: &ImageRef) -> Result<Option<TagsMove>, RegistryError> {
         match self {
             Self::Ecr(ecr) => ecr.tags_move(repository).await.map(Some),
             Self::Oci(_) => Ok(None),

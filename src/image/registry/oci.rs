@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::ExposeSecret as _;
 
 use super::manifest::MEDIA_TYPES;
-use super::{Descriptor, Manifest, Name, RegistryError, Tagged};
+use super::{Descriptor, Http, Manifest, Name, RegistryError, Tagged};
 use crate::image::login::{Basic, Logins};
 use crate::types::{ImageDigest, ImageRef, RegistryHost};
 
@@ -51,7 +51,7 @@ fn is_loopback(host: &str) -> bool {
 /// One registry's distribution API.
 #[derive(Debug)]
 pub(in crate::image) struct Oci {
-    http: Client,
+    http: Arc<Http>,
     host: RegistryHost,
     scheme: Scheme,
     logins: Arc<Logins>,
@@ -60,7 +60,7 @@ pub(in crate::image) struct Oci {
 }
 
 impl Oci {
-    pub(in crate::image) fn new(http: Client, host: RegistryHost, scheme: Scheme, logins: Arc<Logins>) -> Self {
+    pub(in crate::image) fn new(http: Arc<Http>, host: RegistryHost, scheme: Scheme, logins: Arc<Logins>) -> Self {
         Self { http, host, scheme, logins, known: Mutex::default() }
     }
 
@@ -68,7 +68,8 @@ impl Oci {
     pub(super) async fn manifest(&self, repository: &ImageRef, name: &Name) -> Result<Option<Manifest>, RegistryError> {
         let url = self.url(repository, &format!("manifests/{name}"))?;
         let what = "read a manifest";
-        let request = || self.http.get(url.clone()).header(ACCEPT, MEDIA_TYPES.join(", "));
+        let http = self.http.client()?;
+        let request = || http.get(url.clone()).header(ACCEPT, MEDIA_TYPES.join(", "));
         let response = self.send(what, &pull(repository), &request).await?;
         if response.status() == StatusCode::NOT_FOUND {
             let answer = text(response).await;
@@ -98,8 +99,8 @@ impl Oci {
     ) -> Result<Tagged, RegistryError> {
         let url = self.url(repository, &format!("manifests/{name}"))?;
         let what = "store a manifest";
-        let request =
-            || self.http.put(url.clone()).header(CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone());
+        let http = self.http.client()?;
+        let request = || http.put(url.clone()).header(CONTENT_TYPE, &manifest.media_type).body(manifest.bytes.clone());
         let response = self.send(what, &push(repository, None), &request).await?;
         let status = response.status();
         // Registries answer an immutable tag with 400, 403, 409 or 412 and these words.
@@ -109,7 +110,7 @@ impl Oci {
             if lower.contains("immutab") || lower.contains("tag_invalid") || status == StatusCode::PRECONDITION_FAILED {
                 return Ok(Tagged::Taken);
             }
-            return Err(self.refusal(what, status, answer));
+            return Err(self.refusal(what, status, &answer));
         }
         let response = self.good(what, response).await?;
         let said = response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
@@ -135,7 +136,7 @@ impl Oci {
         if self.scheme == Scheme::Http && url.host_str() == Some(self.host.as_str()) {
             let _ = url.set_scheme("http");
         }
-        let response = self.http.get(url).send().await.map_err(|error| self.unreachable(what, &error))?;
+        let response = self.http.client()?.get(url).send().await.map_err(|error| self.unreachable(what, &error))?;
         let response = self.good(what, response).await?;
         verified(self.limited(what, response).await?, blob)
     }
@@ -147,7 +148,8 @@ impl Oci {
         blob: &Descriptor,
     ) -> Result<Response, RegistryError> {
         let url = self.url(repository, &format!("blobs/{}", blob.digest))?;
-        let response = self.send("read a blob", &pull(repository), &|| self.http.get(url.clone())).await?;
+        let http = self.http.client()?;
+        let response = self.send("read a blob", &pull(repository), &|| http.get(url.clone())).await?;
         self.good("read a blob", response).await
     }
 
@@ -158,7 +160,8 @@ impl Oci {
         blob: &Descriptor,
     ) -> Result<Option<()>, RegistryError> {
         let url = self.url(repository, &format!("blobs/{}", blob.digest))?;
-        let response = self.send("look for a blob", &push(repository, None), &|| self.http.head(url.clone())).await?;
+        let http = self.http.client()?;
+        let response = self.send("look for a blob", &push(repository, None), &|| http.head(url.clone())).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -177,7 +180,8 @@ impl Oci {
         if let Some(from) = from {
             url.query_pairs_mut().append_pair("mount", &blob.digest).append_pair("from", &path(from));
         }
-        let request = || self.http.post(url.clone()).header(CONTENT_LENGTH, 0);
+        let http = self.http.client()?;
+        let request = || http.post(url.clone()).header(CONTENT_LENGTH, 0);
         let response = self.send(what, &push(repository, from), &request).await?;
         let status = response.status();
         let response = self.good(what, response).await?;
@@ -198,13 +202,14 @@ impl Oci {
     ) -> Result<(), RegistryError> {
         let what = "take a layer";
         let scope = push(repository, None);
-        let request = self.http.request(Method::PATCH, to.clone()).header(CONTENT_TYPE, "application/octet-stream");
+        let http = self.http.client()?;
+        let request = http.request(Method::PATCH, to.clone()).header(CONTENT_TYPE, "application/octet-stream");
         let request = self.with_known(request.body(body), &scope);
         let response = request.send().await.map_err(|error| self.unreachable(what, &error))?;
         let response = self.good(what, response).await?;
         let mut finish = location(&to, &response).unwrap_or(to);
         finish.query_pairs_mut().append_pair("digest", &blob.digest);
-        let request = || self.http.put(finish.clone()).header(CONTENT_LENGTH, 0);
+        let request = || http.put(finish.clone()).header(CONTENT_LENGTH, 0);
         let response = self.send(what, &scope, &request).await?;
         self.good(what, response).await.map(|_| ())
     }
@@ -260,7 +265,7 @@ impl Oci {
         for one in scope.split(' ') {
             url.query_pairs_mut().append_pair("scope", one);
         }
-        let mut request = self.http.get(url);
+        let mut request = self.http.client()?.get(url);
         if let Some(basic) = &basic {
             request = request.header(AUTHORIZATION, basic_value(basic));
         }
@@ -279,10 +284,10 @@ impl Oci {
             return Ok(response);
         }
         let answer = text(response).await;
-        Err(self.refusal(what, status, answer))
+        Err(self.refusal(what, status, &answer))
     }
 
-    fn refusal(&self, what: &str, status: StatusCode, answer: String) -> RegistryError {
+    fn refusal(&self, what: &str, status: StatusCode, answer: &str) -> RegistryError {
         let message = format!("{status} {}", answer.chars().take(500).collect::<String>().trim());
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
             self.denied(what, message)
@@ -383,29 +388,4 @@ fn parameter(parameters: &str, name: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_http_is_only_spoken_to_this_machine() {
-        let scheme = |host: &str, endpoint| Scheme::of(&host.parse().unwrap(), endpoint);
-        let ecr = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
-        for host in ["localhost:5000", "127.0.0.1:5000", "127.1.2.3", "localhost"] {
-            assert_eq!(scheme(host, None), Scheme::Http, "{host}");
-        }
-        for host in ["ghcr.io", "localhost.example.com", "128.0.0.1:5000", ecr, "public.ecr.aws"] {
-            assert_eq!(scheme(host, None), Scheme::Https, "{host}");
-        }
-        assert_eq!(scheme(ecr, Some("127.0.0.1")), Scheme::Http);
-        assert_eq!(scheme(ecr, Some("vpce-1.example.com")), Scheme::Https);
-        assert_eq!(scheme("ghcr.io", Some("127.0.0.1")), Scheme::Https);
-    }
-
-    #[test]
-    fn a_challenge_is_read() {
-        let challenge = "realm=\"https://auth.example.com/token\",service=\"registry.example.com\"";
-        assert_eq!(parameter(challenge, "realm").unwrap(), "https://auth.example.com/token");
-        assert_eq!(parameter(challenge, "service").unwrap(), "registry.example.com");
-        assert_eq!(parameter(challenge, "scope"), None);
-    }
-}
+mod tests;

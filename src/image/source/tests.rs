@@ -89,6 +89,17 @@ async fn a_checkout_tells_commit_time_branch_tags_and_remote() {
 }
 
 #[tokio::test]
+async fn a_checkout_that_belongs_to_another_user_is_read() {
+    let mut checkout = Checkout::new().await;
+    // Git's own way to test its check of ownership.
+    checkout.environment.insert("GIT_TEST_ASSUME_DIFFERENT_OWNER".into(), "1".into());
+    let plain = Program::new("git", &checkout.environment, "git").args(["rev-parse", "HEAD"]);
+    let refused = plain.in_directory(checkout.folder.path()).run(&Cancel::new(), &|_, _| {}).await;
+    assert!(refused.unwrap_err().tail().join(" ").contains("dubious ownership"));
+    checkout.identity(&build()).await;
+}
+
+#[tokio::test]
 async fn a_commit_elsewhere_in_the_repository_keeps_the_identity() {
     let checkout = Checkout::new().await;
     let first = checkout.identity(&build()).await;
@@ -174,4 +185,25 @@ fn remotes_become_pages_without_credentials() {
     ] {
         assert_eq!(web_url(remote).as_deref(), url, "{remote}");
     }
+}
+
+#[tokio::test]
+async fn an_older_commit_does_not_get_the_tags_of_the_run() {
+    let mut checkout = Checkout::new().await;
+    let old = checkout.source().await.commit;
+    checkout.write("other.txt", "two\n");
+    checkout.commit().await;
+    checkout.environment.insert("GITHUB_REF".into(), "refs/heads/main".into());
+    assert_eq!(checkout.source().await.origin.branch.as_deref(), Some("main"));
+    let at = Source::read(checkout.folder.path(), Some(old), &checkout.environment, &Cancel::new()).await.unwrap();
+    assert_eq!((at.commit, at.origin.branch), (old, None));
+}
+
+#[tokio::test]
+async fn a_cancel_is_not_mistaken_for_a_missing_folder() {
+    let checkout = Checkout::new().await;
+    let source = checkout.source().await;
+    let cancel = Cancel::new();
+    cancel.cancel();
+    assert_eq!(source.context(&build(), &cancel).await.unwrap_err().code, "cancelled");
 }

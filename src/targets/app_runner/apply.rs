@@ -4,7 +4,9 @@
 use super::operations::Operation;
 use super::record::Record;
 use super::service::Configuration;
-use super::{AppRunnerTarget, Ask, Facts, Follow, Wanted, defect, raw, refused_call, shift, stranger, untouched};
+use super::{
+    AppRunnerTarget, Ask, Facts, Follow, Wanted, defect, facts, raw, refused_call, shift, stranger, untouched,
+};
 use crate::aws::failure;
 use crate::engine::{NotApplied, ProviderFailure, clock};
 use crate::rollout::{Cause, CauseCode, Direction, ServicePlan, Shift, Touched};
@@ -17,21 +19,50 @@ enum Found {
     Free,
 }
 
+/// Why a change was not sent.
+enum Unsent {
+    /// Asking again may help.
+    Passing(ProviderFailure),
+    /// It cannot be.
+    No(Box<NotApplied>),
+}
+
+/// How often a change is asked for when the provider does not answer. Every try begins with two
+/// reads, which the SDK repeats with pauses of its own.
+const TRIES: usize = 3;
+
 impl AppRunnerTarget {
     pub(super) async fn ask(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
         let wanted = Wanted::of(plan).map_err(|problem| untouched(defect(problem)))?;
-        if let Found::Join(shift) = self.find(plan, &wanted).await? {
+        let mut last = None;
+        for _ in 0..TRIES {
+            match self.look_and_send(plan, &wanted).await {
+                Ok(shift) => return Ok(shift),
+                Err(Unsent::No(refused)) if last.is_some() => {
+                    return Err(NotApplied { touched: Touched::Perhaps, ..*refused });
+                }
+                Err(Unsent::No(refused)) => return Err(*refused),
+                // It may have arrived all the same: the next try looks before it asks.
+                Err(Unsent::Passing(failure)) => last = Some(failure),
+            }
+        }
+        let cause = last.as_ref().map_or_else(|| changed("no answer"), refused_call);
+        Err(NotApplied { cause, touched: Touched::Perhaps })
+    }
+
+    async fn look_and_send(&self, plan: &ServicePlan, wanted: &Wanted) -> Result<Shift, Unsent> {
+        let refused = |refused| Unsent::No(Box::new(refused));
+        if let Found::Join(shift) = self.find(plan, wanted).await.map_err(refused)? {
+            self.remember_joined(plan, wanted, &shift).await;
             return Ok(shift);
         }
-        match self.send(&wanted).await {
-            Ok(operation) => Ok(self.accepted(plan, &wanted, operation).await),
-            // Somebody was quicker, or the answer of our own request was lost: only a look can tell.
-            Err(refusal) => match self.find(plan, &wanted).await {
-                Ok(Found::Join(shift)) => Ok(shift),
-                Ok(Found::Free) if !refusal.is_passing() => Err(untouched(refused_call(&refusal))),
-                Ok(Found::Free) => Err(NotApplied { cause: refused_call(&refusal), touched: Touched::Perhaps }),
-                Err(other) if !refusal.is_passing() => Err(other),
-                Err(other) => Err(NotApplied { touched: Touched::Perhaps, ..other }),
+        match self.send(wanted).await {
+            Ok(operation) => Ok(self.accepted(plan, wanted, operation).await),
+            Err(failure) if failure.is_passing() => Err(Unsent::Passing(failure)),
+            // Somebody may have been quicker.
+            Err(failure) => match self.find(plan, wanted).await.map_err(refused)? {
+                Found::Join(shift) => Ok(shift),
+                Found::Free => Err(refused(untouched(refused_call(&failure)))),
             },
         }
     }
@@ -76,7 +107,14 @@ impl AppRunnerTarget {
         match wanted.ask {
             Ask::Update => raw::update(&self.client, arn, wanted.configuration().input()).await,
             Ask::Redeploy => {
-                let sent = self.client.start_deployment().service_arn(arn).send().await;
+                let sent = self
+                    .client
+                    .start_deployment()
+                    .service_arn(arn)
+                    .customize()
+                    .config_override(raw::once())
+                    .send()
+                    .await;
                 sent.map(|answer| answer.operation_id).map_err(|error| failure("apprunner:StartDeployment", &error))
             }
         }
@@ -95,6 +133,16 @@ impl AppRunnerTarget {
         shift
     }
 
+    /// Writes what a crash or a lost answer kept from being written. A failure costs only memory.
+    async fn remember_joined(&self, plan: &ServicePlan, wanted: &Wanted, shift: &Shift) {
+        let Some(operation) = shift.id.as_deref() else { return };
+        if facts(shift).is_ok_and(|(_, facts)| facts.follow == Follow::Perhaps)
+            && let Err(failure) = self.record(plan, wanted, operation).await
+        {
+            tracing::debug!(%failure, "what served before is not recorded on the service");
+        }
+    }
+
     async fn record(&self, plan: &ServicePlan, wanted: &Wanted, operation: &str) -> Result<(), ProviderFailure> {
         if wanted.ask == Ask::Redeploy {
             return Ok(());
@@ -102,6 +150,9 @@ impl AppRunnerTarget {
         let arn = self.arn().await?;
         // Reading may be denied where writing is not; then only the older entries are lost.
         let record = Record::read(&self.client, arn).await.unwrap_or_default();
+        if record.last().is_some_and(|(known, _)| known == operation) {
+            return Ok(());
+        }
         record.next(operation, &wanted.revision, &plan.previous).write(&self.client, arn).await
     }
 }

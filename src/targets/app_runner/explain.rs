@@ -83,49 +83,52 @@ impl AppRunnerTarget {
     }
 }
 
-/// What App Runner's own words say, the first thing that went wrong first.
+/// What App Runner's own words say: its stated reason, else the first thing that went wrong.
 fn read_events(events: &[String], service: &Service, cause: &mut Cause) {
-    let said: Vec<String> = events.iter().map(|line| line.replace("[AppRunner]", "").trim().to_owned()).collect();
-    let first = said.iter().find_map(|line| Some((line, kind(line)?)));
-    if let Some((line, code)) = first {
+    let said: Vec<&str> = events.iter().map(|line| line.trim().trim_start_matches("[AppRunner]").trim()).collect();
+    let stated = said.iter().find_map(|line| line.split_once("Failure reason").map(|(_, reason)| reason));
+    let stated = stated.map(|reason| reason.trim_start_matches([' ', ':'])).filter(|reason| kind(reason).is_some());
+    let first = stated.or_else(|| said.iter().find(|line| kind(line).is_some()).copied());
+    let exit = said.iter().find_map(|line| exit_code(line)).map(Exit::of);
+    if let Some((line, code)) = first.and_then(|line| Some((line, kind(line)?))) {
+        let revision = cause.revision.as_deref().unwrap_or("the new revision");
+        let (summary, next) = words(code, revision, service, exit.as_ref());
         cause.code = code;
-        cause.provider_says = Some(line.clone());
-        let revision = cause.revision.clone().unwrap_or_else(|| "the new revision".to_owned());
-        match code {
-            CauseCode::ContainerUnhealthy => {
-                let check = service.health_check();
-                cause.summary = format!("{revision} did not answer its health check ({check})");
-                cause.next = "Let the program listen on that port and answer there soon enough after its start, or \
-                              change the service's health check; then deploy again."
-                    .to_owned();
-            }
-            CauseCode::ImageNotPulled => {
-                cause.summary = format!("App Runner could not pull the image of {revision}");
-                cause.next =
-                    "Check that the image is in the repository, that it is built for linux/amd64, and that the \
-                              service's access role may pull it; then deploy again."
-                        .to_owned();
-            }
-            CauseCode::ResourcesNotReady => {
-                cause.summary = format!("App Runner could not read a secret or parameter that {revision} refers to");
-                cause.next =
-                    "Check that it exists and that the service's instance role may read it; then deploy again."
-                        .to_owned();
-            }
-            _ => cause.summary = format!("the container of {revision} stopped or did not start"),
+        cause.provider_says = Some(line.to_owned());
+        cause.summary = summary;
+        if let Some(next) = next {
+            next.clone_into(&mut cause.next);
         }
     }
-    if let Some(code) = said.iter().find_map(|line| exit_code(line)) {
-        let exit = Exit::of(code);
-        if matches!(cause.code, CauseCode::ContainerExited | CauseCode::ProviderGaveUp) {
-            let revision = cause.revision.clone().unwrap_or_else(|| "the new revision".to_owned());
-            cause.code = CauseCode::ContainerExited;
-            cause.summary = format!("the container of {revision} exited with code {code}: {}", exit.meaning);
-        }
-        cause.exit = Some(exit);
-    }
+    cause.exit = exit;
     let shown = said.len().saturating_sub(6);
-    cause.facts.extend(said.into_iter().skip(shown).map(|line| format!("App Runner: {line}")));
+    cause.facts.extend(said.iter().skip(shown).map(|line| format!("App Runner: {line}")));
+}
+
+/// The sentence, and a better next step than to read the log where there is one.
+fn words(code: CauseCode, revision: &str, service: &Service, exit: Option<&Exit>) -> (String, Option<&'static str>) {
+    match (code, exit) {
+        (CauseCode::ContainerUnhealthy, exit) => {
+            let ended = exit.map_or_else(String::new, |exit| format!("; its container exited with code {}", exit.code));
+            let check = service.health_check();
+            let next = "Let the program listen on that port and answer there soon enough after its start, or change the \
+                        service's health check; then deploy again.";
+            (format!("{revision} did not answer its health check ({check}){ended}"), Some(next))
+        }
+        (CauseCode::ImageNotPulled, _) => {
+            let next = "Check that the image is in the repository, that it is built for linux/amd64, and that the \
+                        service's access role may pull it; then deploy again.";
+            (format!("App Runner could not pull the image of {revision}"), Some(next))
+        }
+        (CauseCode::ResourcesNotReady, _) => {
+            let next = "Check that it exists and that the service's instance role may read it; then deploy again.";
+            (format!("App Runner could not read a secret or parameter that {revision} refers to"), Some(next))
+        }
+        (_, Some(exit)) => {
+            (format!("the container of {revision} exited with code {}: {}", exit.code, exit.meaning), None)
+        }
+        (_, None) => (format!("the container of {revision} stopped or did not start"), None),
+    }
 }
 
 fn kind(line: &str) -> Option<CauseCode> {

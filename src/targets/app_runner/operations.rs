@@ -124,10 +124,3 @@ fn operation(summary: aws_sdk_apprunner::types::OperationSummary) -> Operation {
         started: summary.started_at.and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok()),
     }
 }
-
-#[cfg(test)]
-impl Operations {
-    pub(super) fn of(known: Vec<Operation>) -> Self {
-        Self(known)
-    }
-}

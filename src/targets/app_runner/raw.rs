@@ -8,6 +8,7 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_apprunner::Client;
+use aws_sdk_apprunner::config::retry::RetryConfig;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
@@ -66,6 +67,12 @@ pub(super) async fn describe(client: &Client, arn: &str) -> Result<Service, Prov
     })
 }
 
+/// One try: the SDK's own second try, after a lost answer, would start a second operation. Whoever
+/// asks looks first and then asks again.
+pub(super) fn once() -> aws_sdk_apprunner::config::Builder {
+    aws_sdk_apprunner::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
 /// Sends `input` (a whole `UpdateService` request) and answers the id of the operation it started.
 pub(super) async fn update(client: &Client, arn: &str, input: &Value) -> Result<String, ProviderFailure> {
     let body = input.to_string();
@@ -73,6 +80,13 @@ pub(super) async fn update(client: &Client, arn: &str, input: &Value) -> Result<
         request.headers_mut().insert("content-length", body.len().to_string());
         *request.body_mut() = SdkBody::from(body.as_str());
     };
-    let sent = client.update_service().service_arn(arn).customize().mutate_request(put_in).send().await;
+    let sent = client
+        .update_service()
+        .service_arn(arn)
+        .customize()
+        .config_override(once())
+        .mutate_request(put_in)
+        .send()
+        .await;
     sent.map(|answer| answer.operation_id).map_err(|error| failure("apprunner:UpdateService", &error))
 }

@@ -103,8 +103,4 @@ impl Record {
 }
 
 #[cfg(test)]
-impl Record {
-    pub(super) fn of(tags: &[(&str, &str)]) -> Self {
-        Self(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
-    }
-}
+mod tests;

@@ -180,6 +180,7 @@ impl Configuration {
     pub(super) fn changes_to(&self, new: &Self) -> Vec<FieldChange> {
         let mut found = Vec::new();
         compare("", Some(&self.0), Some(&new.0), &mut found);
+        found.sort_by(|a, b| (a.path != "image", &a.path).cmp(&(b.path != "image", &b.path)));
         found
     }
 }

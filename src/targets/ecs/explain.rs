@@ -12,7 +12,7 @@ use super::facts::{self, Way};
 use super::live::Live;
 use super::logs::{self, NoStream};
 use super::raw::{self, Definition, short};
-use super::tasks::{self, Stopped, Verdict, culprit};
+use super::tasks::{self, Verdict, culprit};
 use super::{EcsTarget, health, links, render, said};
 use crate::engine::ProviderFailure;
 use crate::rollout::{Cause, CauseCode, Link, LogLines, ServicePlan, Shift};
@@ -26,9 +26,16 @@ impl EcsTarget {
     pub(super) async fn explain_cause(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
         let wanted = shift.revision.id.as_str();
         let facts = facts::of_shift(shift).ok();
-        let primary = facts.as_ref().filter(|facts| facts.way == Way::Update).and_then(|facts| facts.primary.clone());
+        let own = facts.as_ref().filter(|facts| facts.way == Way::Update);
+        let of = tasks::Of {
+            cluster: &self.spec.cluster,
+            service: &self.spec.service,
+            primary: own.and_then(|facts| facts.primary.as_deref()),
+            definition: wanted,
+            since: own.and_then(|facts| facts.created),
+        };
         let (stopped, live, new, old) = join4(
-            timed("ecs:DescribeTasks", self.stopped_of(primary.as_deref(), wanted)),
+            timed("ecs:DescribeTasks", tasks::stopped(&self.patient, &of, &self.memory.tasks)),
             timed("ecs:DescribeServices", self.must_live()),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, wanted)),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, &plan.previous.id)),
@@ -71,10 +78,6 @@ impl EcsTarget {
         cause
     }
 
-    async fn stopped_of(&self, primary: Option<&str>, definition: &str) -> Result<Vec<Stopped>, ProviderFailure> {
-        tasks::stopped(&self.patient, &self.spec.cluster, &self.spec.service, primary, definition).await
-    }
-
     /// The failed container's last lines.
     async fn log_of(&self, definition: Option<&Definition>, verdict: Option<&Verdict>) -> Found {
         let (Some(definition), Some(verdict)) = (definition, verdict) else { return Found::Nothing(None) };
@@ -93,13 +96,13 @@ impl EcsTarget {
         let region = aws_sdk_cloudwatchlogs::config::Region::new(stream.region.clone());
         let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config).region(region).build();
         let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
-        let source = format!("{} {}", stream.group, stream.stream);
+        let source = format!("{} {}", stream.group, stream.name);
         match timed("logs:GetLogEvents", logs::last_lines(&client, &stream)).await {
             Ok(lines) if lines.is_empty() => {
                 Found::Nothing(Some(format!("container `{container}` wrote no log lines")))
             }
             Ok(lines) => {
-                let url = links::log(&stream.region, &stream.group, &stream.stream);
+                let url = links::log(&stream.region, &stream.group, &stream.name);
                 Found::Lines(LogLines { source, lines }, Link { title: "Log".to_owned(), url })
             }
             Err(fact) => Found::Nothing(Some(fact)),
@@ -107,40 +110,47 @@ impl EcsTarget {
     }
 
     /// What the load balancer says, and what made it slow.
-    async fn target_facts(&self, live: Option<&Live>, code: CauseCode) -> Vec<Result<String, String>> {
+    async fn target_facts(&self, live: Option<&Live>, code: CauseCode) -> Vec<Said> {
         let groups = live.map(|live| live.target_groups.clone()).unwrap_or_default();
         let asks = matches!(code, CauseCode::TargetUnhealthy | CauseCode::TimedOut | CauseCode::ProviderGaveUp);
         if groups.is_empty() || !asks {
             return Vec::new();
         }
         let client = aws_sdk_elasticloadbalancingv2::Client::new(&self.config);
-        let read = |group: String| {
-            let client = client.clone();
-            async move {
-                let slow = async {
-                    if code == CauseCode::TimedOut { health::drain_seconds(&client, &group).await } else { Ok(None) }
-                };
-                let (unwell, slow) = join(
-                    timed("elasticloadbalancing:DescribeTargetHealth", health::unwell(&client, &group)),
-                    timed("elasticloadbalancing:DescribeTargetGroupAttributes", slow),
-                )
-                .await;
-                let mut said = match unwell {
-                    Ok(lines) => lines.into_iter().map(Ok).collect(),
-                    Err(fact) => vec![Err(fact)],
-                };
-                match slow {
-                    Ok(Some(seconds)) => {
-                        said.push(Err(format!("deregistration delay: old tasks drain for {seconds} s")));
-                    }
-                    Ok(None) => {}
-                    Err(fact) => said.push(Err(fact)),
-                }
-                said
-            }
-        };
-        join_all(groups.into_iter().map(read)).await.into_iter().flatten().collect()
+        let said = join_all(groups.iter().map(|group| of_group(&client, group, code))).await;
+        said.into_iter().flatten().collect()
     }
+}
+
+/// Something learnt about a target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// Targets that are not well.
+    Unwell(String),
+    /// Anything else.
+    Fact(String),
+}
+
+async fn of_group(client: &aws_sdk_elasticloadbalancingv2::Client, group: &str, code: CauseCode) -> Vec<Said> {
+    let slow = async {
+        // Only who ran out of time wants to know what took it.
+        if code == CauseCode::TimedOut { health::drain_seconds(client, group).await } else { Ok(None) }
+    };
+    let (unwell, slow) = join(
+        timed("elasticloadbalancing:DescribeTargetHealth", health::unwell(client, group)),
+        timed("elasticloadbalancing:DescribeTargetGroupAttributes", slow),
+    )
+    .await;
+    let mut said: Vec<Said> = match unwell {
+        Ok(lines) => lines.into_iter().map(Said::Unwell).collect(),
+        Err(fact) => vec![Said::Fact(fact)],
+    };
+    match slow {
+        Ok(Some(seconds)) => said.push(Said::Fact(format!("deregistration delay: old tasks drain for {seconds} s"))),
+        Ok(None) => {}
+        Err(fact) => said.push(Said::Fact(fact)),
+    }
+    said
 }
 
 /// A log, or why there is none.
@@ -151,7 +161,7 @@ enum Found {
 
 /// A read in its time; what fails is a sentence.
 async fn timed<T>(what: &str, read: impl Future<Output = Result<T, ProviderFailure>>) -> Result<T, String> {
-    match tokio::time::timeout(READ, read).await {
+    match tokio::time::timeout(READ, Box::pin(read)).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(format!("not known: {} failed: {}", failure.operation, failure.message)),
         Err(_) => Err(format!("not known: {what} did not answer in time")),
@@ -209,9 +219,12 @@ fn add_events(cause: &mut Cause, live: &Live, began: i64) {
 }
 
 /// The load balancer's answers; unhealthy targets explain a deployment that only took too long.
-fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
-    let unhealthy = targets.iter().find_map(|line| line.as_ref().ok().filter(|text| text.contains("unhealthy")));
-    if let Some(text) = unhealthy.cloned() {
+fn add_targets(cause: &mut Cause, targets: Vec<Said>) {
+    let unhealthy = targets.iter().find_map(|said| match said {
+        Said::Unwell(text) if text.contains("unhealthy") => Some(text.clone()),
+        Said::Unwell(_) | Said::Fact(_) => None,
+    });
+    if let Some(text) = unhealthy {
         match cause.code {
             CauseCode::TimedOut | CauseCode::ProviderGaveUp => {
                 cause.code = CauseCode::TargetUnhealthy;
@@ -228,9 +241,10 @@ fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
             }
         }
     }
-    cause
-        .facts
-        .extend(targets.into_iter().map(|line| line.map_or_else(|fact| fact, |text| format!("target group: {text}"))));
+    cause.facts.extend(targets.into_iter().map(|said| match said {
+        Said::Unwell(text) => format!("target group: {text}"),
+        Said::Fact(text) => text,
+    }));
 }
 
 /// Environment variables and secrets that the new task definition has not and the old one had.

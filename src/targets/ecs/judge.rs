@@ -12,7 +12,6 @@ use super::tasks::{self, Stopped};
 use super::truth::{Deployment, State};
 use crate::engine::{Progress, Sight};
 use crate::rollout::{CauseCode, Direction};
-use crate::types::Percent;
 
 /// All that one look saw.
 #[derive(Debug, Clone, Copy)]
@@ -44,16 +43,22 @@ pub(super) fn judge(scene: &Scene<'_>) -> Sight {
 fn by_deployment(scene: &Scene<'_>, truth: &Deployment) -> Sight {
     let ours = is_primary(scene);
     match truth.state {
+        State::RollingBack | State::RolledBack | State::RollbackFailed => broke(scene, truth),
         State::Successful if ours => serving(scene),
         State::Successful => superseded(scene),
-        State::RollingBack | State::RolledBack | State::RollbackFailed => broke(scene, truth),
-        State::Stopping | State::Stopped if truth.breaker_tripped || !truth.alarms.is_empty() => broke(scene, truth),
-        State::Stopping | State::Stopped if !ours => superseded(scene),
-        State::Stopped => broke(scene, truth),
-        State::Stopping => moving(scene),
-        State::Going | State::Unknown if truth.breaker_tripped => broke(scene, truth),
-        State::Going | State::Unknown if !ours => superseded(scene),
-        State::Going | State::Unknown => hopeless(scene).unwrap_or_else(|| moving(scene)),
+        State::Stopping | State::Stopped | State::Going | State::Unknown => {
+            if truth.breaker_tripped || !truth.alarms.is_empty() {
+                broke(scene, truth)
+            } else if !ours {
+                superseded(scene)
+            } else if truth.state == State::Stopped {
+                broke(scene, truth)
+            } else if truth.state == State::Stopping {
+                moving(scene)
+            } else {
+                hopeless(scene).unwrap_or_else(|| moving(scene))
+            }
+        }
     }
 }
 
@@ -195,7 +200,6 @@ fn moving(scene: &Scene<'_>) -> Sight {
         .filter(|other| Some(&other.id) != own.map(|own| &own.id))
         .map(|other| other.running)
         .sum();
-    let weight = scene.truth.filter(|truth| truth.state == State::Going).map(|_| running);
     let doing = match own {
         None => "waiting for ECS to begin".to_owned(),
         Some(_) if wanted == 0 => "scaling to no tasks".to_owned(),
@@ -207,7 +211,8 @@ fn moving(scene: &Scene<'_>) -> Sight {
     Sight::Moving(Progress {
         healthy: running.min(wanted),
         wanted,
-        traffic: weight.filter(|_| old + running > 0).map(|running| Percent::of(running, old + running)),
+        // A rolling deployment has no share of its own: the load balancer asks whoever is healthy.
+        traffic: None,
         doing,
         notices: Vec::new(),
     })

@@ -67,8 +67,6 @@ pub(super) struct Live {
     /// Newest first.
     pub(super) events: Vec<Event>,
     pub(super) target_groups: Vec<String>,
-    /// ARN of the service deployment, where ECS tells it.
-    pub(super) current: Option<String>,
 }
 
 impl Live {
@@ -134,7 +132,6 @@ pub(super) fn read(service: &sdk::Service) -> Live {
             .iter()
             .filter_map(|balancer| balancer.target_group_arn().map(str::to_owned))
             .collect(),
-        current: service.current_service_deployment().map(str::to_owned),
     }
 }
 

@@ -70,6 +70,8 @@ struct Memory {
     misses: AtomicU32,
     /// Looks so far.
     looks: AtomicU32,
+    /// Stopped tasks that were read.
+    tasks: tasks::Described,
     /// Whether stopped tasks may not be read.
     tasks_denied: AtomicBool,
     /// Notices that were handed out.

@@ -34,7 +34,12 @@ impl EcsTarget {
             facts: &facts,
             direction: shift.direction,
         };
-        Ok(self.with_notices(judge(&scene), &live, shift))
+        let mut sight = judge(&scene);
+        if let (Sight::Broke(cause), None, Way::Update) = (&mut sight, &truth, facts.way) {
+            let without = self.asking.without().unwrap_or(truth::Without::Empty);
+            cause.facts.push(without.notice().to_owned());
+        }
+        Ok(self.with_notices(sight, &live, shift))
     }
 
     /// The service deployment of a shift, where it can be had.
@@ -68,12 +73,19 @@ impl EcsTarget {
         if facts.way != Way::Update || own.is_some_and(live::Rollout::is_complete) {
             return Vec::new();
         }
-        // ECS forgets to count a task that ran for a moment, so it is also looked for every other time.
-        let reason = own.is_none_or(|own| own.failed > 0) || (looks > 1 && looks.is_multiple_of(2));
+        // ECS does not count a task that ran for a moment, so after the first looks it is always asked.
+        let reason = own.is_none_or(|own| own.failed > 0) || looks > 1;
         if !reason || self.memory.tasks_denied.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        let found = tasks::stopped(&self.once, &self.spec.cluster, &self.spec.service, Some(primary), definition);
+        let of = tasks::Of {
+            cluster: &self.spec.cluster,
+            service: &self.spec.service,
+            primary: Some(primary),
+            definition,
+            since: facts.created,
+        };
+        let found = tasks::stopped(&self.once, &of, &self.memory.tasks);
         match found.await {
             Ok(found) => found,
             Err(failure) => {

@@ -3,6 +3,9 @@
 //! Pure but for [`stopped`]. A task that was stopped because the service has no use for it any
 //! more (scaling, a person, a Spot interruption) says nothing about its revision and is left out.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 
@@ -24,7 +27,6 @@ pub(super) struct Container {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Stopped {
     pub(super) id: String,
-    pub(super) definition: String,
     pub(super) code: String,
     pub(super) reason: String,
     pub(super) containers: Vec<Container>,
@@ -34,37 +36,103 @@ pub(super) struct Stopped {
     pub(super) at: f64,
 }
 
-/// Failed tasks of one deployment, newest first. `primary` is its `ecs-svc/…` id, `definition` its task definition.
+/// Whose tasks are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) cluster: &'a str,
+    pub(super) service: &'a str,
+    /// Id of the deployment (`ecs-svc/…`); any when absent.
+    pub(super) primary: Option<&'a str>,
+    /// ARN of the task definition.
+    pub(super) definition: &'a str,
+    /// When the deployment was made, seconds since 1970 on ECS's clock; any time when absent.
+    pub(super) since: Option<f64>,
+}
+
+/// Stopped tasks that were described, by ARN: a stopped task changes no more, so it is read once.
+pub(super) type Described = Mutex<BTreeMap<String, Seen>>;
+
+/// A described task with what it is chosen by.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    definition: String,
+    started_by: String,
+    created: f64,
+    stopped: Stopped,
+}
+
+impl Seen {
+    fn is_of(&self, of: &Of<'_>) -> bool {
+        // An endpoint that does not write the deployment's id there leaves time and definition to tell.
+        let by = self.started_by.as_str();
+        let deployment = of.primary.is_none_or(|primary| primary == by || !by.starts_with("ecs-svc/"));
+        self.definition == of.definition && deployment && of.since.is_none_or(|since| self.created >= since - 1.0)
+    }
+}
+
+/// How many pages of a hundred are looked through: ECS keeps stopped tasks for about an hour.
+const PAGES: usize = 10;
+
+/// Failed tasks of one deployment, newest first.
 pub(super) async fn stopped(
     client: &Client,
-    cluster: &str,
-    service: &str,
-    primary: Option<&str>,
-    definition: &str,
+    of: &Of<'_>,
+    described: &Described,
 ) -> Result<Vec<Stopped>, ProviderFailure> {
-    // `startedBy` must be the only filter of ListTasks (AWS ECS API reference), so it is compared here.
-    let asked = client.list_tasks().cluster(cluster).service_name(service).desired_status(sdk::DesiredStatus::Stopped);
-    let answer = asked.send().await.map_err(|error| failure("ecs:ListTasks", &error))?;
-    let arns = answer.task_arns().to_vec();
-    if arns.is_empty() {
-        return Ok(Vec::new());
-    }
-    let asked = client.describe_tasks().cluster(cluster).set_tasks(Some(arns)).send().await;
-    let answer = asked.map_err(|error| failure("ecs:DescribeTasks", &error))?;
-    let ours = |task: &&sdk::Task| {
-        let same = task.task_definition_arn() == Some(definition);
-        same && primary.is_none_or(|primary| task.started_by().is_none_or(|by| by == primary))
+    let arns = list(client, of).await?;
+    let unknown: Vec<String> = match described.lock() {
+        Ok(known) => arns.iter().filter(|arn| !known.contains_key(*arn)).cloned().collect(),
+        Err(_) => arns.clone(),
     };
-    let mut found: Vec<Stopped> = answer.tasks().iter().filter(ours).map(read).filter(is_failure).collect();
+    for some in unknown.chunks(100) {
+        let asked = client.describe_tasks().cluster(of.cluster).set_tasks(Some(some.to_vec())).send().await;
+        let answer = asked.map_err(|error| failure("ecs:DescribeTasks", &error))?;
+        let Ok(mut known) = described.lock() else { continue };
+        for task in answer.tasks().iter().filter(|task| task.last_status() == Some("STOPPED")) {
+            known.insert(task.task_arn().unwrap_or_default().to_owned(), seen(task));
+        }
+    }
+    let Ok(known) = described.lock() else { return Ok(Vec::new()) };
+    let ours = arns.iter().filter_map(|arn| known.get(arn)).filter(|seen| seen.is_of(of));
+    let mut found: Vec<Stopped> = ours.map(|seen| seen.stopped.clone()).filter(is_failure).collect();
     found.sort_by(|one, other| other.at.total_cmp(&one.at));
     Ok(found)
+}
+
+async fn list(client: &Client, of: &Of<'_>) -> Result<Vec<String>, ProviderFailure> {
+    let mut arns = Vec::new();
+    let mut next = None;
+    for _ in 0..PAGES {
+        // `startedBy` must be the only filter of ListTasks (AWS ECS API reference), so it is compared here.
+        let asked = client
+            .list_tasks()
+            .cluster(of.cluster)
+            .service_name(of.service)
+            .desired_status(sdk::DesiredStatus::Stopped)
+            .set_next_token(next.take());
+        let answer = asked.send().await.map_err(|error| failure("ecs:ListTasks", &error))?;
+        arns.extend_from_slice(answer.task_arns());
+        next = answer.next_token().map(str::to_owned);
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(arns)
+}
+
+fn seen(task: &sdk::Task) -> Seen {
+    Seen {
+        definition: task.task_definition_arn().unwrap_or_default().to_owned(),
+        started_by: task.started_by().unwrap_or_default().to_owned(),
+        created: seconds(task.created_at()),
+        stopped: read(task),
+    }
 }
 
 fn read(task: &sdk::Task) -> Stopped {
     let stopped_at = task.execution_stopped_at().or(task.stopping_at()).or(task.stopped_at());
     Stopped {
         id: task.task_arn().map_or_else(String::new, |arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()),
-        definition: task.task_definition_arn().unwrap_or_default().to_owned(),
         code: task.stop_code().map(|code| code.as_str().to_owned()).unwrap_or_default(),
         reason: task.stopped_reason().unwrap_or_default().to_owned(),
         containers: task
@@ -103,7 +171,8 @@ pub(super) fn culprit(task: &Stopped) -> Option<&Container> {
         .or_else(|| by.clone().find(|container| container.unhealthy))
         .or_else(|| by.clone().find(|container| container.exit == Some(137)))
         .or_else(|| by.clone().find(|container| container.exit == Some(0)))
-        .or_else(|| by.find(|container| container.exit.is_some()))
+        .or_else(|| by.clone().find(|container| container.exit.is_some()))
+        .or_else(|| by.next().filter(|_| task.containers.len() == 1))
 }
 
 /// What kind of failure a stopped task is.

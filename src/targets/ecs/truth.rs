@@ -34,13 +34,8 @@ pub(super) enum State {
 pub(super) struct Deployment {
     pub(super) arn: String,
     pub(super) state: State,
-    /// `status`, verbatim.
-    pub(super) status: String,
     /// Why, in ECS's words.
     pub(super) reason: Option<String>,
-    pub(super) requested: u32,
-    pub(super) running: u32,
-    pub(super) pending: u32,
     /// Whether the circuit breaker has tripped.
     pub(super) breaker_tripped: bool,
     /// Failed tasks it counted, and how many it allows.
@@ -230,7 +225,6 @@ pub(super) async fn describe(client: &Client, arn: &str) -> Result<Option<Deploy
 
 fn read(arn: &str, known: &sdk::ServiceDeployment) -> Deployment {
     use sdk::ServiceDeploymentStatus as Status;
-    let target = known.target_service_revision();
     let breaker = known.deployment_circuit_breaker();
     let triggered = |status: Option<&sdk::ServiceDeploymentRollbackMonitorsStatus>| {
         status == Some(&sdk::ServiceDeploymentRollbackMonitorsStatus::Triggered)
@@ -249,11 +243,7 @@ fn read(arn: &str, known: &sdk::ServiceDeployment) -> Deployment {
             Some(Status::RollbackFailed) => State::RollbackFailed,
             _ => State::Unknown,
         },
-        status: known.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         reason: known.status_reason().or(rollback).map(str::to_owned),
-        requested: target.map_or(0, |target| count(target.requested_task_count())),
-        running: target.map_or(0, |target| count(target.running_task_count())),
-        pending: target.map_or(0, |target| count(target.pending_task_count())),
         breaker_tripped: triggered(breaker.and_then(sdk::ServiceDeploymentCircuitBreaker::status)),
         breaker_count: breaker.map_or((0, 0), |breaker| (count(breaker.failure_count()), count(breaker.threshold()))),
         alarms: alarms.map(|alarms| alarms.triggered_alarm_names().to_vec()).unwrap_or_default(),

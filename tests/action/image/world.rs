@@ -137,7 +137,9 @@ impl World {
         use std::os::unix::fs::PermissionsExt as _;
         let bin = self.home.path().join("without-buildx");
         std::fs::create_dir(&bin).unwrap();
-        let docker = self.environment["PATH"].split(':').map(|folder| Path::new(folder).join("docker"));
+        // The distribution's client comes first: an old one has BuildKit inside, without any plugin.
+        let path = self.environment["PATH"].split(':');
+        let docker = std::iter::once("/usr/bin").chain(path).map(|folder| Path::new(folder).join("docker"));
         let docker = docker.into_iter().find(|docker| docker.exists()).unwrap();
         let script = format!("#!/bin/sh\n[ \"$1\" = buildx ] && exit 1\nexec {} \"$@\"\n", docker.display());
         std::fs::write(bin.join("docker"), script).unwrap();
@@ -236,6 +238,10 @@ impl Checkout {
         let path = self.folder.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        std::fs::remove_file(self.folder.path().join(path)).unwrap();
     }
 
     pub(crate) async fn commit(&self) {

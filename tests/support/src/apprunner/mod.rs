@@ -4,8 +4,11 @@
 //! An update that fails leaves the configuration of before it.
 
 mod operation;
+mod tags;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -44,6 +47,7 @@ pub(crate) struct AppRunnerService {
     pub(crate) updated: Millis,
     pub(crate) configuration: Configuration,
     pub(crate) encryption: Option<Value>,
+    pub(crate) tags: BTreeMap<String, String>,
     /// Newest first.
     pub(crate) operations: Vec<Operation>,
 }
@@ -73,6 +77,9 @@ impl AppRunner {
             "PauseService" => self.switch(body, Kind::Pause, now, env),
             "ResumeService" => self.switch(body, Kind::Resume, now, env),
             "ListOperations" => self.list_operations(body),
+            "TagResource" => self.tag(body),
+            "UntagResource" => self.untag(body),
+            "ListTagsForResource" => self.tags(body),
             _ => Err(ApiError::bad("UnknownOperationException", "")),
         }
     }
@@ -121,6 +128,7 @@ impl AppRunner {
                 auto_scaling,
             },
             encryption: body.get("EncryptionConfiguration").cloned(),
+            tags: BTreeMap::new(),
             operations: Vec::new(),
         });
         let index = self.services.len() - 1;
