@@ -166,6 +166,10 @@ pub async fn roll_out(
 pub fn planned(mut view: View) -> View {
     if view.result == "shifting" {
         "planned".clone_into(&mut view.result);
+        // The first phase is that of a rollout which begins; this one does not yet.
+        for service in view.services.iter_mut().filter(|service| service.state == "starting") {
+            "waiting".clone_into(&mut service.state);
+        }
     }
     view
 }

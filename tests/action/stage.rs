@@ -5,7 +5,6 @@
 //! readers of their own, written from GitHub's documentation and not from the program's writer.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
