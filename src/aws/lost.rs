@@ -33,7 +33,7 @@ pub(super) fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a NoCredent
 /// Whether a provider of credentials, ours or the SDK's, is what failed.
 pub(super) fn is_credentials(error: &(dyn Error + 'static)) -> bool {
     std::iter::successors(Some(error), |&error| error.source())
-        .any(|error| error.is::<aws_credential_types::provider::error::CredentialsError>())
+        .any(<dyn Error>::is::<aws_credential_types::provider::error::CredentialsError>)
 }
 
 /// What all layers of an error say, once each and without their `Debug` form, which may show more

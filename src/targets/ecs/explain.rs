@@ -96,13 +96,13 @@ impl EcsTarget {
         let region = aws_sdk_cloudwatchlogs::config::Region::new(stream.region.clone());
         let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config).region(region).build();
         let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
-        let source = format!("{} {}", stream.group, stream.stream);
+        let source = format!("{} {}", stream.group, stream.name);
         match timed("logs:GetLogEvents", logs::last_lines(&client, &stream)).await {
             Ok(lines) if lines.is_empty() => {
                 Found::Nothing(Some(format!("container `{container}` wrote no log lines")))
             }
             Ok(lines) => {
-                let url = links::log(&stream.region, &stream.group, &stream.stream);
+                let url = links::log(&stream.region, &stream.group, &stream.name);
                 Found::Lines(LogLines { source, lines }, Link { title: "Log".to_owned(), url })
             }
             Err(fact) => Found::Nothing(Some(fact)),
@@ -110,40 +110,47 @@ impl EcsTarget {
     }
 
     /// What the load balancer says, and what made it slow.
-    async fn target_facts(&self, live: Option<&Live>, code: CauseCode) -> Vec<Result<String, String>> {
+    async fn target_facts(&self, live: Option<&Live>, code: CauseCode) -> Vec<Said> {
         let groups = live.map(|live| live.target_groups.clone()).unwrap_or_default();
         let asks = matches!(code, CauseCode::TargetUnhealthy | CauseCode::TimedOut | CauseCode::ProviderGaveUp);
         if groups.is_empty() || !asks {
             return Vec::new();
         }
         let client = aws_sdk_elasticloadbalancingv2::Client::new(&self.config);
-        let read = |group: String| {
-            let client = client.clone();
-            async move {
-                let slow = async {
-                    if code == CauseCode::TimedOut { health::drain_seconds(&client, &group).await } else { Ok(None) }
-                };
-                let (unwell, slow) = join(
-                    timed("elasticloadbalancing:DescribeTargetHealth", health::unwell(&client, &group)),
-                    timed("elasticloadbalancing:DescribeTargetGroupAttributes", slow),
-                )
-                .await;
-                let mut said = match unwell {
-                    Ok(lines) => lines.into_iter().map(Ok).collect(),
-                    Err(fact) => vec![Err(fact)],
-                };
-                match slow {
-                    Ok(Some(seconds)) => {
-                        said.push(Err(format!("deregistration delay: old tasks drain for {seconds} s")));
-                    }
-                    Ok(None) => {}
-                    Err(fact) => said.push(Err(fact)),
-                }
-                said
-            }
-        };
-        join_all(groups.into_iter().map(read)).await.into_iter().flatten().collect()
+        let said = join_all(groups.iter().map(|group| of_group(&client, group, code))).await;
+        said.into_iter().flatten().collect()
     }
+}
+
+/// Something learnt about a target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Said {
+    /// Targets that are not well.
+    Unwell(String),
+    /// Anything else.
+    Fact(String),
+}
+
+async fn of_group(client: &aws_sdk_elasticloadbalancingv2::Client, group: &str, code: CauseCode) -> Vec<Said> {
+    let slow = async {
+        // Only who ran out of time wants to know what took it.
+        if code == CauseCode::TimedOut { health::drain_seconds(client, group).await } else { Ok(None) }
+    };
+    let (unwell, slow) = join(
+        timed("elasticloadbalancing:DescribeTargetHealth", health::unwell(client, group)),
+        timed("elasticloadbalancing:DescribeTargetGroupAttributes", slow),
+    )
+    .await;
+    let mut said: Vec<Said> = match unwell {
+        Ok(lines) => lines.into_iter().map(Said::Unwell).collect(),
+        Err(fact) => vec![Said::Fact(fact)],
+    };
+    match slow {
+        Ok(Some(seconds)) => said.push(Said::Fact(format!("deregistration delay: old tasks drain for {seconds} s"))),
+        Ok(None) => {}
+        Err(fact) => said.push(Said::Fact(fact)),
+    }
+    said
 }
 
 /// A log, or why there is none.
@@ -154,7 +161,7 @@ enum Found {
 
 /// A read in its time; what fails is a sentence.
 async fn timed<T>(what: &str, read: impl Future<Output = Result<T, ProviderFailure>>) -> Result<T, String> {
-    match tokio::time::timeout(READ, read).await {
+    match tokio::time::timeout(READ, Box::pin(read)).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(format!("not known: {} failed: {}", failure.operation, failure.message)),
         Err(_) => Err(format!("not known: {what} did not answer in time")),
@@ -212,9 +219,12 @@ fn add_events(cause: &mut Cause, live: &Live, began: i64) {
 }
 
 /// The load balancer's answers; unhealthy targets explain a deployment that only took too long.
-fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
-    let unhealthy = targets.iter().find_map(|line| line.as_ref().ok().filter(|text| text.contains("unhealthy")));
-    if let Some(text) = unhealthy.cloned() {
+fn add_targets(cause: &mut Cause, targets: Vec<Said>) {
+    let unhealthy = targets.iter().find_map(|said| match said {
+        Said::Unwell(text) if text.contains("unhealthy") => Some(text.clone()),
+        Said::Unwell(_) | Said::Fact(_) => None,
+    });
+    if let Some(text) = unhealthy {
         match cause.code {
             CauseCode::TimedOut | CauseCode::ProviderGaveUp => {
                 cause.code = CauseCode::TargetUnhealthy;
@@ -231,9 +241,10 @@ fn add_targets(cause: &mut Cause, targets: Vec<Result<String, String>>) {
             }
         }
     }
-    cause
-        .facts
-        .extend(targets.into_iter().map(|line| line.map_or_else(|fact| fact, |text| format!("target group: {text}"))));
+    cause.facts.extend(targets.into_iter().map(|said| match said {
+        Said::Unwell(text) => format!("target group: {text}"),
+        Said::Fact(text) => text,
+    }));
 }
 
 /// Environment variables and secrets that the new task definition has not and the old one had.

@@ -43,16 +43,22 @@ pub(super) fn judge(scene: &Scene<'_>) -> Sight {
 fn by_deployment(scene: &Scene<'_>, truth: &Deployment) -> Sight {
     let ours = is_primary(scene);
     match truth.state {
+        State::RollingBack | State::RolledBack | State::RollbackFailed => broke(scene, truth),
         State::Successful if ours => serving(scene),
         State::Successful => superseded(scene),
-        State::RollingBack | State::RolledBack | State::RollbackFailed => broke(scene, truth),
-        State::Stopping | State::Stopped if truth.breaker_tripped || !truth.alarms.is_empty() => broke(scene, truth),
-        State::Stopping | State::Stopped if !ours => superseded(scene),
-        State::Stopped => broke(scene, truth),
-        State::Stopping => moving(scene),
-        State::Going | State::Unknown if truth.breaker_tripped => broke(scene, truth),
-        State::Going | State::Unknown if !ours => superseded(scene),
-        State::Going | State::Unknown => hopeless(scene).unwrap_or_else(|| moving(scene)),
+        State::Stopping | State::Stopped | State::Going | State::Unknown => {
+            if truth.breaker_tripped || !truth.alarms.is_empty() {
+                broke(scene, truth)
+            } else if !ours {
+                superseded(scene)
+            } else if truth.state == State::Stopped {
+                broke(scene, truth)
+            } else if truth.state == State::Stopping {
+                moving(scene)
+            } else {
+                hopeless(scene).unwrap_or_else(|| moving(scene))
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Pages of the AWS console (addresses as the console's own share links have them). Pure.
 
+use std::fmt::Write as _;
+
 /// The console's host in a region's partition.
 fn host(region: &str) -> String {
     let domain = if region.starts_with("cn-") {
@@ -30,7 +32,7 @@ pub(super) fn log(region: &str, group: &str, stream: &str) -> String {
             if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
                 out.push(char::from(byte));
             } else {
-                out.push_str(&format!("$25{byte:02X}"));
+                let _written = write!(out, "$25{byte:02X}");
             }
         }
         out

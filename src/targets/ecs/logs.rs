@@ -20,7 +20,7 @@ const LATE: Duration = Duration::from_millis(1300);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stream {
     pub(super) group: String,
-    pub(super) stream: String,
+    pub(super) name: String,
     pub(super) region: String,
 }
 
@@ -54,7 +54,7 @@ pub(super) fn stream(
         return Err(NoStream::Unnamed);
     };
     let region = option("awslogs-region").unwrap_or_else(|| region.to_owned());
-    Ok(Stream { group, stream: format!("{prefix}/{container}/{task}"), region })
+    Ok(Stream { group, name: format!("{prefix}/{container}/{task}"), region })
 }
 
 /// The last lines, oldest first; waits a moment for lines that come late.
@@ -77,7 +77,7 @@ async fn read(client: &Client, of: &Stream) -> Result<Vec<String>, ProviderFailu
     let asked = client
         .get_log_events()
         .log_group_name(&of.group)
-        .log_stream_name(&of.stream)
+        .log_stream_name(&of.name)
         .limit(LINES)
         .start_from_head(false)
         .send()

@@ -103,14 +103,13 @@ impl EcsTarget {
         if self.asking.without().is_some() {
             return None;
         }
-        let arn = match shift.and_then(|shift| shift.id.clone()) {
-            Some(arn) => arn,
-            None => {
-                let primary = ours?;
-                let (id, created) = (Some(primary.id.clone()), Some(primary.created));
-                let facts = ShiftFacts { way: Way::Update, primary: id, created, left: None };
-                self.find(&facts, &primary.definition).await?
-            }
+        let arn = if let Some(arn) = shift.and_then(|shift| shift.id.clone()) {
+            arn
+        } else {
+            let primary = ours?;
+            let (id, created) = (Some(primary.id.clone()), Some(primary.created));
+            let facts = ShiftFacts { way: Way::Update, primary: id, created, left: None };
+            self.find(&facts, &primary.definition).await?
         };
         truth::describe(&self.patient, &arn).await.ok().flatten()
     }
@@ -143,12 +142,11 @@ impl EcsTarget {
             fresh: if stays && !only_count { Fresh::Yes } else { Fresh::No },
         };
         let way = if only_count { Way::Scale } else { Way::Update };
-        let live = match (only_count, desired) {
-            (true, None) => live.clone(),
-            _ => {
-                let updated = self.update(&update, leaving.map(|leaving| leaving.id.as_str())).await;
-                updated.map_err(|not| not.cause)?
-            }
+        let live = if only_count && desired.is_none() {
+            live.clone()
+        } else {
+            let updated = self.update(&update, leaving.map(|leaving| leaving.id.as_str())).await;
+            updated.map_err(|not| not.cause)?
         };
         let revision = if known.id == plan.previous.id { plan.previous.clone() } else { known };
         let mut back = self.shift(&live, revision, way, Direction::Back).await;

@@ -123,3 +123,32 @@ async fn where_service_deployments_cannot_be_read_the_older_state_is_followed_an
         }
     }
 }
+
+#[tokio::test]
+async fn missing_credentials_are_told_as_that() {
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_credential_types::provider::{ProvideCredentials, future};
+
+    #[derive(Debug)]
+    struct Nobody;
+    impl ProvideCredentials for Nobody {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("nobody is logged in")))
+        }
+    }
+    let lab = Lab::new().await;
+    let config = SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(lab.world.endpoint())
+        .credentials_provider(SharedCredentialsProvider::new(Nobody))
+        .build();
+    let target = EcsTarget::new(&config, &name(), &lab.spec, Strategy::Rolling, Path::new("."));
+    let wish = Wish::Image { image: image("two"), commit: None };
+    let problem = Problem::from(target.prepare(&wish).await.unwrap_err());
+    assert_eq!((problem.code.as_str(), problem.exit_code()), ("credentials", 4), "{problem}");
+    assert!(lab.world.calls().is_empty());
+}

@@ -66,7 +66,7 @@ fn a_container_that_does_not_log_to_cloudwatch_is_said_to() {
     let named = json!({"logDriver": "awslogs", "options": {"awslogs-group": "/g", "awslogs-stream-prefix": "p", "awslogs-region": "eu-west-1"}});
     let stream = logs::stream(&content(named), "app", "task", "us-east-1").unwrap();
     assert_eq!(
-        (stream.group.as_str(), stream.stream.as_str(), stream.region.as_str()),
+        (stream.group.as_str(), stream.name.as_str(), stream.region.as_str()),
         ("/g", "p/app/task", "eu-west-1")
     );
     for (log, why) in [
