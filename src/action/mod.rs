@@ -49,7 +49,7 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
         Err(problems) => {
             host.console.problems(&problems);
             outputs.problems(&problems);
-            problems.exit_code()
+            cli::exit_code(&problems)
         }
     }
 }
@@ -66,7 +66,7 @@ async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Proble
     let to = To::read(given.get("to"))?;
     let recorder = RunRecorder::new(host.console.clone());
     let command = given.get("command").unwrap_or("deploy");
-    match cli::run_verb(command, &request, &to, host, &recorder).await? {
+    match Box::pin(cli::run_verb(command, &request, &to, host, &recorder)).await? {
         Done::Report(report) => {
             outputs.report(&report, host)?;
             Ok(report.exit_code)

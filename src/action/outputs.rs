@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::Host;
+use crate::cli::console::cleaned;
 use crate::cli::deploy::Report;
 use crate::cli::release::Images;
 use crate::problem::{Problem, Problems};
@@ -110,7 +111,9 @@ impl Outputs {
 
     /// What the page says when nothing was tried.
     pub fn problems(&self, problems: &Problems) {
-        let mut text = String::from("### Shipline did not start\n\n");
+        let cancelled = crate::cli::exit_code(problems) == 130;
+        let (result, title) = if cancelled { ("cancelled", "Cancelled") } else { ("refused", "Shipline did not start") };
+        let mut text = format!("### {title}\n\n");
         for problem in problems.all() {
             let place = problem.place.as_ref().map(|place| format!("{} ", report::escape::code(&place.to_string())));
             text.push_str(&format!(
@@ -121,7 +124,7 @@ impl Outputs {
             ));
         }
         // The problems themselves are already on the log; a page that cannot be written adds nothing.
-        let _ = self.write(&[("result", "refused".to_owned())]);
+        let _ = self.write(&[("result", result.to_owned())]);
         let _ = self.summary(&text);
     }
 
@@ -137,7 +140,11 @@ impl Outputs {
         let mut text = String::new();
         for (name, value) in values {
             debug_assert!(OUTPUTS.iter().any(|(known, _)| known == name), "{name} is not in the table");
-            let value = self.redactor.clean(value);
+            // An object stays one: text by text.
+            let value = match serde_json::from_str(value) {
+                Ok(object @ Value::Object(_)) => cleaned(&self.redactor, object).to_string(),
+                _ => self.redactor.clean(value),
+            };
             // A value that held its own end mark could write further outputs.
             let mark = format!("end-{}", hex::encode(&Sha256::digest(value.as_bytes())[..8]));
             text.push_str(&format!("{name}<<{mark}\n{value}\n{mark}\n"));

@@ -1,14 +1,16 @@
 //! Where lines go: a terminal, a workflow's log, or standard error beside machine output.
 //!
 //! Invariants: every line passes the redactor; a line that strangers wrote can never be a workflow
-//! command (the runner reads `::…` at the start and `##[…` anywhere); a secret is masked before
-//! anything that could hold it is printed.
+//! command (the runner reads `::…` at the start and `##[…` anywhere, and ends lines at a lone
+//! carriage return too) nor move a terminal's cursor; a secret is masked before anything that could
+//! hold it is printed.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
 
 use indicatif::MultiProgress;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 use crate::problem::{Problem, ProblemKind, Problems};
 use crate::redact::Redactor;
@@ -78,7 +80,7 @@ impl Console {
 
     /// A line for people.
     pub fn line(&self, text: &str) {
-        let text = self.redactor.clean(text);
+        let text = self.redactor.clean_for_terminal(text);
         match self.medium {
             Medium::Workflow => {
                 let mut safe: String = text.lines().map(|line| harmless(line) + "\n").collect();
@@ -94,22 +96,22 @@ impl Console {
     /// Text that is the answer to the command: on standard output, unless that is for machines.
     pub fn answer(&self, text: &str) {
         match self.medium {
-            Medium::Terminal => self.raw_out(&self.redactor.clean(text)),
+            Medium::Terminal => self.raw_out(&self.redactor.clean_for_terminal(text)),
             Medium::Workflow | Medium::Machine => self.line(text.trim_end()),
         }
     }
 
     /// The machine's document. Printed only when the medium is [`Medium::Machine`].
-    pub fn document(&self, value: &serde_json::Value) {
+    pub fn document(&self, value: &Value) {
         if self.medium == Medium::Machine {
-            self.raw_out(&format!("{}\n", self.redactor.clean(&value.to_string())));
+            self.raw_out(&format!("{}\n", cleaned(&self.redactor, value.clone())));
         }
     }
 
     /// Begins a group of lines that folds in a workflow's log.
     pub fn group(&self, title: &str) {
         match self.medium {
-            Medium::Workflow => self.raw_out(&format!("::group::{}\n", data(&self.redactor.clean(title)))),
+            Medium::Workflow => self.raw_out(&format!("::group::{}\n", data(&self.redactor.clean_for_terminal(title)))),
             Medium::Terminal | Medium::Machine => self.line(&format!("{title}…")),
         }
     }
@@ -123,7 +125,7 @@ impl Console {
 
     /// A line that is shown beside the run and, in a workflow, on its page.
     pub fn annotate(&self, level: Level, title: &str, text: &str) {
-        let text = self.redactor.clean(text);
+        let text = self.redactor.clean_for_terminal(text);
         match self.medium {
             Medium::Workflow => {
                 let word = match level {
@@ -155,12 +157,13 @@ impl Console {
         match self.medium {
             Medium::Workflow => {
                 let title = match problem.kind {
+                    _ if problem.code == super::host::CANCELLED => "Shipline: cancelled",
                     ProblemKind::Mistake => "Shipline: input",
                     ProblemKind::Refused => "Shipline: refused",
                     ProblemKind::Provider => "Shipline: provider",
                     ProblemKind::Defect => "Shipline: defect",
                 };
-                let text = data(&self.redactor.clean(&problem.to_string()));
+                let text = data(&self.redactor.clean_for_terminal(&problem.to_string()));
                 let place = problem
                     .place
                     .as_ref()
@@ -168,7 +171,7 @@ impl Console {
                 self.raw_out(&format!("::error {}title={title}::{text}\n", place.unwrap_or_default()));
             }
             Medium::Terminal | Medium::Machine => {
-                self.raw_err(&format!("error: {}\n", self.redactor.clean(&problem.to_string())));
+                self.raw_err(&format!("error: {}\n", self.redactor.clean_for_terminal(&problem.to_string())));
             }
         }
     }
@@ -191,6 +194,19 @@ impl Console {
             Some(bars) => bars.suspend(put),
             None => put(),
         }
+    }
+}
+
+/// The document with every text in it redacted. Text by text: on the written document a secret's
+/// pattern could reach over a quote and leave something that is no JSON.
+pub fn cleaned(redactor: &Redactor, value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redactor.clean(&text)),
+        Value::Array(items) => items.into_iter().map(|item| cleaned(redactor, item)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, item)| (redactor.clean(&name), cleaned(redactor, item))).collect()
+        }
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::environment::{self, Login};
-use super::host::Host;
+use super::host::{Host, cancelled};
 use super::ledger::{self, Ledger};
 use super::recorder::Recorder;
 use super::release::{self, Images};
@@ -16,6 +17,10 @@ use crate::problem::{Problem, Problems};
 use crate::report::{Commit, View, ViewInput, view};
 use crate::rollout::{Phase, Plan};
 use crate::types::{CommitSha, EnvironmentName, ImageRef, ServiceName, Timestamp};
+
+/// How long GitHub may take to be told once the run is cancelled: with the rollout's own six seconds
+/// it stays under the 7.5 s a cancelled action step has.
+const LEDGER_AFTER_CANCEL: Duration = Duration::from_secs(1);
 
 /// What to deploy.
 #[derive(Clone)]
@@ -66,7 +71,7 @@ pub struct Prepared<'a> {
 /// Deploys and reports. Problems before the first change are errors; what happens after is a report.
 pub async fn deploy(request: &Request, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
     let began = clock::now();
-    let prepared = prepare(request, host, recorder).await?;
+    let prepared = host.before_changes(prepare(request, host, recorder)).await?;
     roll_out(prepared, "deploy", request, host, recorder, began).await
 }
 
@@ -110,34 +115,36 @@ pub async fn roll_out(
     began: Timestamp,
 ) -> Result<Report, Problems> {
     let Prepared { spec, plan, targets, images, github } = prepared;
-    if host.cancel.is_cancelled() {
-        let next = "Run the same command again; it goes on from what exists.";
-        return Err(Problem::refused("cancelled", "cancelled before anything was changed", next).into());
-    }
     let first = Phase::first(&plan);
     if first.outcome().is_none() {
         let input = input(command, &images, recorder, Vec::new());
         let shown = planned(view(&plan, &first, input, began, clock::now()));
         confirm::ask(request.confirm, &shown, host).await?;
     }
-    let commits = commits_between(github.as_ref(), &plan);
-    let opening = async {
-        if ledger::worth_telling(&first) {
-            Ledger::open(github.as_ref(), &plan, host, recorder, spec.url.as_ref()).await
-        } else {
-            None
-        }
+    let ledger = if ledger::worth_telling(&first) {
+        let opening = Ledger::open(github.as_ref(), &plan, host, recorder, spec.url.as_ref());
+        host.within(LEDGER_AFTER_CANCEL, opening).await.flatten()
+    } else {
+        None
     };
-    let (ledger, commits) = futures_util::join!(opening, commits);
+    if host.cancel.is_cancelled() {
+        if let Some(ledger) = &ledger {
+            host.within(LEDGER_AFTER_CANCEL, ledger.close_cancelled()).await;
+        }
+        return Err(cancelled().into());
+    }
 
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let driving = drive(&plan, &targets, &journal, recorder, &host.cancel, Limits::default());
-    let driven = recorder.stage("rollout", driving).await;
+    // The commits are for the report: the first change does not wait for them.
+    let commits = host.within(Duration::ZERO, commits_between(github.as_ref(), &plan));
+    let (driven, commits) = futures_util::join!(recorder.stage("rollout", Box::pin(driving)), Box::pin(commits));
+    let commits = commits.unwrap_or_default();
     host.console.end_group();
     let driven = driven.map_err(|error| Problem::defect("journal", error.to_string()))?;
     if let Some(ledger) = &ledger {
-        ledger.close(driven.phase()).await;
+        host.within(LEDGER_AFTER_CANCEL, ledger.close(driven.phase())).await;
     }
 
     let mut seen = view(&plan, driven.phase(), input(command, &images, recorder, commits), began, clock::now());
@@ -159,6 +166,10 @@ pub async fn roll_out(
 pub fn planned(mut view: View) -> View {
     if view.result == "shifting" {
         "planned".clone_into(&mut view.result);
+        // The first phase is that of a rollout which begins; this one does not yet.
+        for service in view.services.iter_mut().filter(|service| service.state == "starting") {
+            "waiting".clone_into(&mut service.state);
+        }
     }
     view
 }

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
 
 use super::console::Console;
 use crate::aws::Mask;
 use crate::engine::Cancel;
 use crate::github;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 use crate::process::Environment;
 
 /// What a run has around it. Read once at the start; nobody behind reads the process environment.
@@ -60,8 +63,38 @@ impl Host {
         Some(format!("{server}/{repository}/actions/runs/{run}"))
     }
 
+    /// Runs what changes no service yet. A cancel drops it, and with it every program it runs.
+    pub async fn before_changes<T>(&self, work: impl Future<Output = Result<T, Problems>>) -> Result<T, Problems> {
+        // Boxed: the futures below are deep enough to meet the compiler's limit.
+        let work: LocalBoxFuture<'_, _> = Box::pin(work);
+        match self.within(Duration::ZERO, work).await {
+            // Not even what succeeded in that very moment is used: the next step would change something.
+            _ if self.cancel.is_cancelled() => Err(cancelled().into()),
+            Some(done) => done,
+            None => Err(cancelled().into()),
+        }
+    }
+
+    /// Runs what must not hold a cancelled run up: once the cancel has fired it has this time left.
+    pub async fn within<T>(&self, left: Duration, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => Some(done),
+            () = self.cancel.cancelled() => tokio::time::timeout(left, work).await.ok(),
+        }
+    }
+
     /// A path of the configuration, in the repository.
     pub fn path(&self, relative: &Path) -> PathBuf {
         self.root.join(relative)
     }
+}
+
+/// The code of the problem that is none: somebody cancelled, and no service was changed.
+pub(super) const CANCELLED: &str = "cancelled";
+
+/// Cancelled before any service was changed.
+pub(super) fn cancelled() -> Problem {
+    let next = "Run the same command again; it goes on from what exists.";
+    Problem::refused(CANCELLED, "cancelled before anything was changed", next)
 }

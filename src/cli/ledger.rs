@@ -66,6 +66,11 @@ impl<'a> Ledger<'a> {
         self.tell(state, text).await;
     }
 
+    /// Tells that it was cancelled before any change.
+    pub(super) async fn close_cancelled(&self) {
+        self.tell(DeploymentState::Inactive, "cancelled before anything was changed").await;
+    }
+
     async fn tell(&self, state: DeploymentState, description: &str) {
         let status = NewStatus {
             state,

@@ -21,7 +21,7 @@ mod status;
 mod telemetry;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -89,14 +89,20 @@ pub async fn run(cli: Cli, variables: Environment, folder: &Path, cancel: crate:
     let console = Arc::new(Console::new(medium, Redactor::new()));
     telemetry::start(&variables, console.redactor());
     let host = Host { variables, root: root_of(folder), console, cancel };
-    match verb(cli, &host).await {
+    match Box::pin(verb(cli, &host)).await {
         Ok(code) => code,
         Err(problems) => {
             host.console.problems(&problems);
             host.console.document(&serde_json::json!({ "schema_version": 1, "problems": problems }));
-            problems.exit_code()
+            exit_code(&problems)
         }
     }
+}
+
+/// The exit code of a run that ended before any change.
+pub fn exit_code(problems: &Problems) -> u8 {
+    let cancelled = problems.all().iter().any(|problem| problem.code == host::CANCELLED);
+    if cancelled { 130 } else { problems.exit_code() }
 }
 
 async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
@@ -109,11 +115,11 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
         }
         Verb::Plan(deploy) => {
             let request = request(&deploy, check::read(host, file)?, host)?;
-            show(host, plan::plan(&request, host, &recorder).await?)
+            show(host, host.before_changes(plan::plan(&request, host, &recorder)).await?)
         }
         Verb::Build(deploy) => {
             let request = request(&deploy, check::read(host, file)?, host)?;
-            build::build(&request, host, &recorder).await.map(|_| 0)
+            host.before_changes(build::build(&request, host, &recorder)).await.map(|_| 0)
         }
         Verb::Rollback(back) => {
             let to = To::read(back.to.as_deref())?;
@@ -141,14 +147,17 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
                 yes: true,
             };
             let request = request(&deploy, config, host)?;
-            status::status(&request, &environments, host).await
+            host.before_changes(status::status(&request, &environments, host)).await
         }
         Verb::Check => {
             check::check(host, &*check::read(host, file)?);
             Ok(0)
         }
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "shipline", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "shipline", &mut script);
+            // A reader that went away has read enough.
+            let _ = io::stdout().write_all(&script);
             Ok(0)
         }
         Verb::Action => Err(Problem::defect("verb", "the action is started elsewhere").into()),
@@ -175,10 +184,13 @@ pub async fn run_verb(
 ) -> Result<Done, Problems> {
     match name {
         "deploy" => deploy::deploy(request, host, recorder).await.map(Done::Report),
-        "plan" => plan::plan(request, host, recorder).await.map(Done::Report),
+        "plan" => host.before_changes(plan::plan(request, host, recorder)).await.map(Done::Report),
         "rollback" => rollback::rollback(request, to, host, recorder).await.map(Done::Report),
-        "build" => build::build(request, host, recorder).await.map(Done::Images),
-        "status" => status::status(request, std::slice::from_ref(&request.environment), host).await.map(Done::Code),
+        "build" => host.before_changes(build::build(request, host, recorder)).await.map(Done::Images),
+        "status" => {
+            let environments = std::slice::from_ref(&request.environment);
+            host.before_changes(status::status(request, environments, host)).await.map(Done::Code)
+        }
         "check" => {
             check::check(host, &request.config);
             Ok(Done::Code(0))

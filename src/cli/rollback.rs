@@ -46,6 +46,17 @@ impl To {
 /// Goes back and reports.
 pub(super) async fn rollback(request: &Request, to: &To, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
     let began = clock::now();
+    let prepared = host.before_changes(prepare(request, to, host, recorder)).await?;
+    roll_out(prepared, "rollback", request, host, recorder, began).await
+}
+
+/// Finds the release and makes the plan; changes nothing on the environment.
+async fn prepare<'a>(
+    request: &'a Request,
+    to: &To,
+    host: &Host,
+    recorder: &Recorder,
+) -> Result<Prepared<'a>, Problems> {
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     let github = host.github(request.github_token.as_deref())?;
@@ -95,7 +106,7 @@ pub(super) async fn rollback(request: &Request, to: &To, host: &Host, recorder: 
     };
     let plan = recorder.stage("plan", planning::plan(&request.environment, spec, &targets, &wishes, commit)).await?;
     let images = Images { origins, put_back, commit, ..Images::default() };
-    roll_out(Prepared { spec, plan, targets, images, github }, "rollback", request, host, recorder, began).await
+    Ok(Prepared { spec, plan, targets, images, github })
 }
 
 fn choose(service: &ServiceName, to: &To, digest: Option<ImageDigest>, past: &Past) -> Result<Revision, Problem> {

@@ -19,10 +19,12 @@ pub fn visible(text: &str) -> String {
         .collect()
 }
 
-/// Text inside a sentence or a table cell: no mention, no reference, no markup, one line.
+/// Text inside a sentence or a table cell: no mention, no reference, no markup, no link, one line.
 pub fn inline(text: &str) -> String {
+    let text = visible(text);
     let mut out = String::with_capacity(text.len() + 8);
-    for c in visible(text).chars() {
+    for (at, c) in text.char_indices() {
+        let (before, after) = (&text[..at], &text[at + c.len_utf8()..]);
         match c {
             '\n' => out.push(' '),
             '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '|' => {
@@ -35,12 +37,19 @@ pub fn inline(text: &str) -> String {
             // A zero-width joiner would be stripped by readers; the entity is not read as a mention.
             '@' => out.push_str("&#64;"),
             '#' => out.push_str("&#35;"),
-            // `https://` would become a link to wherever a stranger likes.
-            ':' => out.push_str("&#58;"),
+            // `https://` and `www.` would become links to wherever a stranger likes (GFM autolinks),
+            // `GH-1` a reference. A colon or hyphen elsewhere stays: people copy permissions and policies.
+            ':' if after.starts_with("//") => out.push_str("&#58;"),
+            '.' if ends_with_word(before, "www") => out.push_str("&#46;"),
+            '-' if ends_with_word(before, "gh") => out.push_str("&#45;"),
             c => out.push(c),
         }
     }
     out
+}
+
+fn ends_with_word(text: &str, word: &str) -> bool {
+    text.len() >= word.len() && text.is_char_boundary(text.len() - word.len()) && text[text.len() - word.len()..].eq_ignore_ascii_case(word)
 }
 
 /// A code span that holds the text whatever back-ticks it has.

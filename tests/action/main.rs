@@ -15,3 +15,5 @@ mod github;
 mod image;
 mod probe;
 mod target_contract;
+mod run;
+mod stage;
