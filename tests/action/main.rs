@@ -17,3 +17,4 @@ mod probe;
 mod target_contract;
 mod run;
 mod stage;
+mod world;
