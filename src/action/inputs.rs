@@ -154,6 +154,18 @@ impl Given {
         Problems::or(problems, Self(given))
     }
 
+    /// The inputs of the table alone, whatever else was given: for finding all problems at once.
+    pub fn known(variables: &BTreeMap<String, String>) -> Self {
+        let known = |key: &str| INPUTS.iter().any(|input| Self::is(key, input.name));
+        let of_table = variables.iter().filter(|(key, _)| known(key));
+        let of_table = of_table.map(|(key, value)| (key.clone(), value.clone())).collect();
+        Self::read(&of_table).unwrap_or_default()
+    }
+
+    fn is(key: &str, name: &str) -> bool {
+        key.strip_prefix("INPUT_").is_some_and(|upper| upper.eq_ignore_ascii_case(name))
+    }
+
     /// The value of an input or its default.
     pub fn get(&self, name: &str) -> Option<&str> {
         debug_assert!(INPUTS.iter().any(|input| input.name == name), "{name} is not in the table");

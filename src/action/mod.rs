@@ -6,6 +6,7 @@
 
 pub mod inputs;
 pub mod outputs;
+mod reader;
 mod settings;
 pub mod signals;
 
@@ -19,7 +20,7 @@ use crate::cli::deploy::Request;
 use crate::cli::environment::{Identity, Login};
 use crate::cli::release::Registries;
 use crate::cli::{self, Confirm, Done, Host, RunRecorder, To};
-use crate::config::spec::Config;
+use crate::config::spec::{AwsSpec, Config};
 use crate::engine::Cancel;
 use crate::problem::{Problem, Problems};
 use crate::process::Environment;
@@ -30,7 +31,11 @@ use crate::types::EnvironmentName;
 pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     let console = Arc::new(Console::new(Medium::Workflow, Redactor::new()));
     cli::start_telemetry(&variables, console.redactor());
-    let read = Given::read(&variables);
+    // What nobody knows does not hide what else is wrong.
+    let (given, unknown) = match Given::read(&variables) {
+        Ok(given) => (given, Vec::new()),
+        Err(problems) => (Given::known(&variables), problems.all().to_vec()),
+    };
     let root = variables
         .get("GITHUB_WORKSPACE")
         .filter(|path| !path.is_empty())
@@ -39,11 +44,7 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
     let host = Host { variables, root, console, cancel };
     let outputs = Outputs::of(&host);
-    let code = match read {
-        Ok(given) => act(&given, &host, &outputs).await,
-        Err(problems) => Err(problems),
-    };
-    match code {
+    match act(&given, unknown, &host, &outputs).await {
         Ok(code) => code,
         Err(problems) => {
             host.console.problems(&problems);
@@ -53,7 +54,7 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     }
 }
 
-async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Problems> {
+async fn act(given: &Given, unknown: Vec<Problem>, host: &Host, outputs: &Outputs) -> Result<u8, Problems> {
     if let Some(token) = given.get("github-token") {
         host.console.mask(&secrecy::SecretString::from(token.to_owned()));
     }
@@ -61,13 +62,15 @@ async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Proble
         let text = "wait-for-service-stability: false has no effect: Shipline always waits for the truth.";
         host.console.annotate(Level::Warning, "Shipline", text);
     }
-    let request = request(given, host)?;
-    let to = To::read(given.get("to"))?;
+    let (request, to) = asked(given, unknown, host)?;
     let recorder = RunRecorder::new(host.console.clone());
     let command = given.get("command").unwrap_or("deploy");
     match Box::pin(cli::run_verb(command, &request, &to, host, &recorder)).await? {
         Done::Report(report) => {
-            outputs.report(&report, host)?;
+            // The deployment is as it is, whatever becomes of the runner's files.
+            if let Err(problem) = outputs.report(&report, host) {
+                host.console.problems(&problem.into());
+            }
             Ok(report.exit_code)
         }
         Done::Images(images) => {
@@ -79,8 +82,10 @@ async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Proble
 }
 
 /// Everything the inputs say, all problems at once.
-fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
-    let mut problems = Vec::new();
+fn asked(given: &Given, unknown: Vec<Problem>, host: &Host) -> Result<(Request, To), Problems> {
+    let mut problems = unknown;
+    problems.extend(settings::words_of_tables(given));
+    let to = To::read(given.get("to")).map_err(|problem| problems.push(problem.at(inputs::place("to")))).ok();
     let mut keep = |found: Problems| problems.extend(found.all().iter().cloned());
     let configuration = configuration(given, host).map_err(&mut keep).ok();
     let commit = match given.get("sha").map(str::parse) {
@@ -93,7 +98,7 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
         }
     };
     let mut services = Vec::new();
-    for word in settings::words(given.get("services").unwrap_or_default()) {
+    for word in reader::words(given.get("services").unwrap_or_default()) {
         match word.parse() {
             Ok(service) => services.push(service),
             Err(error) => {
@@ -112,13 +117,12 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
                 .unwrap_or_default();
             settings::images(given, &all).map_err(&mut keep).unwrap_or_default()
         }
-        None => std::collections::BTreeMap::new(),
+        None => settings::images_alone(given).map_err(&mut keep).unwrap_or_default(),
     };
-    let (config, environment) = match configuration {
-        Some(found) if problems.is_empty() => found,
+    let ((config, environment), to) = match (configuration, to) {
+        (Some(found), Some(to)) if problems.is_empty() => (found, to),
         _ => {
-            return Problems::or(problems, ())
-                .and(Err(Problem::defect("inputs", "the inputs could not be read").into()));
+            return Err(Problems::or(problems, ()).err().unwrap_or_else(|| unread().into()));
         }
     };
     let identity = match (given.get("web-identity-token-file"), given.get("role-chaining")) {
@@ -126,7 +130,7 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
         (None, Some("true")) => Identity::Ambient,
         (None, _) => Identity::Automatic,
     };
-    Ok(Request {
+    let request = Request {
         config,
         environment,
         services,
@@ -136,7 +140,8 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
         github_token: given.get("github-token").map(str::to_owned),
         registries,
         confirm: Confirm::Nobody,
-    })
+    };
+    Ok((request, to))
 }
 
 /// A configuration file with account and role from inputs, or inputs alone.
@@ -145,8 +150,17 @@ fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, Environment
         let (config, environment) = settings::configuration(given)?;
         return Ok((Arc::new(config), environment));
     }
-    Problems::or(settings::beside_a_file(given), ())?;
-    let config = cli::read_configuration(host, given.get("config"))?;
+    let mut problems = settings::beside_a_file(given);
+    let read = cli::read_configuration(host, given.get("config"));
+    let config = match read {
+        Ok(config) if problems.is_empty() => config,
+        read => {
+            problems.extend(read.err().iter().flat_map(|found| found.all().iter().cloned()));
+            problems
+                .extend(settings::aws(given, AwsSpec::default()).err().iter().flat_map(|found| found.all().to_vec()));
+            return Err(Problems::or(problems, ()).err().unwrap_or_else(|| unread().into()));
+        }
+    };
     let environment = match given.get("environment") {
         Some(text) => text.parse::<EnvironmentName>().map_err(|error| {
             Problem::mistake("invalid-input", format!("{error}"), "Name an environment of the configuration.")
@@ -159,6 +173,11 @@ fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, Environment
         spec.aws = settings::aws(given, std::mem::take(&mut spec.aws))?;
     }
     Ok((Arc::new(config), environment))
+}
+
+/// No problem was found, and no value either: that cannot be the user's doing.
+fn unread() -> Problem {
+    Problem::defect("inputs", "the inputs could not be read")
 }
 
 /// The environment that `deploy-on-push` names for the pushed branch, or the only one.
@@ -192,7 +211,7 @@ fn registries(given: &Given) -> Result<Registries, Problems> {
                 .at(inputs::place("registry-type")),
         ),
     }
-    for word in settings::words(given.get("registries").unwrap_or_default()) {
+    for word in reader::words(given.get("registries").unwrap_or_default()) {
         match word.parse() {
             Ok(account) => registries.accounts.push(account),
             Err(error) => problems.push(

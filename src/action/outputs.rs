@@ -112,7 +112,8 @@ impl Outputs {
     /// What the page says when nothing was tried.
     pub fn problems(&self, problems: &Problems) {
         let cancelled = crate::cli::exit_code(problems) == 130;
-        let (result, title) = if cancelled { ("cancelled", "Cancelled") } else { ("refused", "Shipline did not start") };
+        let (result, title) =
+            if cancelled { ("cancelled", "Cancelled") } else { ("refused", "Shipline did not start") };
         let mut text = format!("### {title}\n\n");
         for problem in problems.all() {
             let place = problem.place.as_ref().map(|place| format!("{} ", report::escape::code(&place.to_string())));

@@ -5,11 +5,10 @@
 //! places for one value would make it unclear which one deployed.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
 use super::inputs::{Given, place};
+use super::reader::{Flag, Reader};
 use crate::config::spec::{
     AppRunnerSpec, AwsSpec, BuildCache, BuildSecret, BuildSpec, Config, ContainerChanges, EcsSpec, EnvironmentSpec,
     ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Provenance, SecretSource, ServiceSpec, Strategy,
@@ -65,106 +64,14 @@ pub(super) fn beside_a_file(given: &Given) -> Vec<Problem> {
         .collect()
 }
 
-/// Reads values and collects problems.
-struct Reader<'a> {
-    given: &'a Given,
-    problems: Vec<Problem>,
-}
-
-impl Reader<'_> {
-    fn wrong(&mut self, name: &str, what: impl Into<String>, next: impl Into<String>) {
-        self.problems.push(Problem::mistake("invalid-input", what, next).at(place(name)));
-    }
-
-    fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
-        let text = self.given.get(name)?;
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.wrong(name, format!("{error}"), format!("Correct `{name}`."));
-                None
-            }
-        }
-    }
-
-    fn number(&mut self, name: &str, from: u32, to: u32) -> Option<u32> {
-        let text = self.given.get(name)?;
-        let number = text.parse().ok().filter(|number| (from..=to).contains(number));
-        if number.is_none() {
-            self.wrong(
-                name,
-                format!("{text:?} is not a whole number from {from} to {to}"),
-                format!("Correct `{name}`."),
-            );
-        }
-        number
-    }
-
-    fn flag(&mut self, name: &str) -> Option<Flag> {
-        match self.given.get(name) {
-            Some("true") => Some(Flag::Yes),
-            None | Some("false") => Some(Flag::No),
-            Some(other) => {
-                self.wrong(name, format!("{other:?} is neither true nor false"), "Write true or false.");
-                None
-            }
-        }
-    }
-
-    fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.given.get(name)?;
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
-        if found.is_none() {
-            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(name, format!("{text:?} is not one of {}", known.join(", ")), "Write one of them.");
-        }
-        found
-    }
-
-    fn pairs(&mut self, name: &str) -> BTreeMap<String, String> {
-        let mut pairs = BTreeMap::new();
-        for line in self.given.get(name).unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty()) {
-            // Only the first `=` separates: values may hold more of them.
-            match line.split_once('=') {
-                Some((key, value)) if !key.trim().is_empty() => {
-                    if pairs.insert(key.trim().to_owned(), value.to_owned()).is_some() {
-                        self.wrong(name, format!("{:?} is given twice", key.trim()), "Keep one of them.");
-                    }
-                }
-                _ => self.wrong(name, format!("{line:?} has no name before `=`"), "Write one NAME=value a line."),
-            }
-        }
-        pairs
-    }
-
-    fn path(&mut self, name: &str) -> Option<PathBuf> {
-        let text = self.given.get(name)?;
-        let path = Path::new(text);
-        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside {
-            self.wrong(
-                name,
-                format!("{text:?} is not a path inside the repository"),
-                "Write a path relative to the repository, without `..`.",
-            );
-            return None;
-        }
-        Some(path.to_owned())
-    }
-
-    fn words(&self, name: &str) -> Vec<String> {
-        words(self.given.get(name).unwrap_or_default())
-    }
-}
-
-enum Flag {
-    Yes,
-    No,
-}
-
-/// Splits at spaces, commas and lines.
-pub(super) fn words(text: &str) -> Vec<String> {
-    text.split([' ', ',', '\n', '\t', '\r']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+/// Problems of inputs that take one of few words and are read elsewhere.
+pub(super) fn words_of_tables(given: &Given) -> Vec<Problem> {
+    let mut read = Reader { given, problems: Vec::new() };
+    let commands = ["deploy", "build", "plan", "rollback", "status", "check"].map(|word| (word, ()));
+    read.one_of("command", &commands);
+    read.flag("role-chaining");
+    read.flag("wait-for-service-stability");
+    read.problems
 }
 
 /// Account, region and role; what is given wins over what a file says.
@@ -301,9 +208,9 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
                 log_options: read.pairs("log-configuration-options"),
                 command: None,
             };
-            let force = match read.flag("force-new-deployment")? {
-                Flag::Yes => ForceNewDeployment::Yes,
-                Flag::No => ForceNewDeployment::No,
+            let force = match read.flag("force-new-deployment") {
+                Some(Flag::Yes) => ForceNewDeployment::Yes,
+                Some(Flag::No) | None => ForceNewDeployment::No,
             };
             Some(TargetSpec::Ecs(Box::new(EcsSpec {
                 // ECS's own default when no cluster is named.
@@ -411,6 +318,11 @@ fn build_secrets(read: &mut Reader<'_>) -> Vec<BuildSecret> {
             BuildSecret { id, source }
         })
         .collect()
+}
+
+/// `image` beside inputs that have other problems: its own are found all the same.
+pub(super) fn images_alone(given: &Given) -> Result<BTreeMap<ServiceName, ImageRef>, Problems> {
+    if describes_a_service(given) { images(given, &[service_name(given)]) } else { Ok(BTreeMap::new()) }
 }
 
 /// `image`: one reference, or `service=reference` lines.

@@ -49,7 +49,9 @@ pub fn inline(text: &str) -> String {
 }
 
 fn ends_with_word(text: &str, word: &str) -> bool {
-    text.len() >= word.len() && text.is_char_boundary(text.len() - word.len()) && text[text.len() - word.len()..].eq_ignore_ascii_case(word)
+    text.len() >= word.len()
+        && text.is_char_boundary(text.len() - word.len())
+        && text[text.len() - word.len()..].eq_ignore_ascii_case(word)
 }
 
 /// A code span that holds the text whatever back-ticks it has.

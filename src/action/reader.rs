@@ -1,0 +1,113 @@
+//! Reads values of inputs and collects what is wrong with them; what the values mean is in
+//! [`super::settings`].
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use super::inputs::{Given, place};
+use crate::problem::Problem;
+
+/// Reads values and collects problems.
+pub(super) struct Reader<'a> {
+    pub(super) given: &'a Given,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    pub(super) fn wrong(&mut self, name: &str, what: impl Into<String>, next: impl Into<String>) {
+        self.problems.push(Problem::mistake("invalid-input", what, next).at(place(name)));
+    }
+
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
+        let text = self.given.get(name)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(name, format!("{error}"), format!("Correct `{name}`."));
+                None
+            }
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &str, from: u32, to: u32) -> Option<u32> {
+        let text = self.given.get(name)?;
+        let number = text.parse().ok().filter(|number| (from..=to).contains(number));
+        if number.is_none() {
+            self.wrong(
+                name,
+                format!("{text:?} is not a whole number from {from} to {to}"),
+                format!("Correct `{name}`."),
+            );
+        }
+        number
+    }
+
+    pub(super) fn flag(&mut self, name: &str) -> Option<Flag> {
+        match self.given.get(name) {
+            Some("true") => Some(Flag::Yes),
+            None | Some("false") => Some(Flag::No),
+            Some(other) => {
+                self.wrong(name, format!("{other:?} is neither true nor false"), "Write true or false.");
+                None
+            }
+        }
+    }
+
+    pub(super) fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.given.get(name)?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            self.wrong(name, format!("{text:?} is not one of {}", known.join(", ")), "Write one of them.");
+        }
+        found
+    }
+
+    pub(super) fn pairs(&mut self, name: &str) -> BTreeMap<String, String> {
+        let mut pairs = BTreeMap::new();
+        for line in self.given.get(name).unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty()) {
+            // Only the first `=` separates: values may hold more of them.
+            match line.split_once('=') {
+                Some((key, value)) if !key.trim().is_empty() => {
+                    if pairs.insert(key.trim().to_owned(), value.to_owned()).is_some() {
+                        self.wrong(name, format!("{:?} is given twice", key.trim()), "Keep one of them.");
+                    }
+                }
+                _ => self.wrong(name, format!("{line:?} has no name before `=`"), "Write one NAME=value a line."),
+            }
+        }
+        pairs
+    }
+
+    pub(super) fn path(&mut self, name: &str) -> Option<PathBuf> {
+        let text = self.given.get(name)?;
+        let path = Path::new(text);
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !inside {
+            self.wrong(
+                name,
+                format!("{text:?} is not a path inside the repository"),
+                "Write a path relative to the repository, without `..`.",
+            );
+            return None;
+        }
+        Some(path.to_owned())
+    }
+
+    pub(super) fn words(&self, name: &str) -> Vec<String> {
+        words(self.given.get(name).unwrap_or_default())
+    }
+}
+
+/// An input that is `true` or `false`.
+pub(super) enum Flag {
+    Yes,
+    No,
+}
+
+/// Splits at spaces, commas and lines.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split([' ', ',', '\n', '\t', '\r']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
