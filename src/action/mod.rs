@@ -43,6 +43,7 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     // What the action is given is for the action: children neither need nor get it.
     let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
     let host = Host { variables, root, console, cancel };
+    host.mask_environment();
     let outputs = Outputs::of(&host);
     match act(&given, unknown, &host, &outputs).await {
         Ok(code) => code,
