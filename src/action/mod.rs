@@ -25,26 +25,26 @@ use crate::engine::Cancel;
 use crate::problem::{Problem, Problems};
 use crate::process::Environment;
 use crate::redact::Redactor;
+use crate::report::View;
 use crate::types::EnvironmentName;
 
 /// Runs the action; the result is the process exit code.
 pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     let console = Arc::new(Console::new(Medium::Workflow, Redactor::new()));
     cli::start_telemetry(&variables, console.redactor());
-    let read = Given::read(&variables);
+    let (given, unknown) = Given::read(&variables);
     let root = variables
         .get("GITHUB_WORKSPACE")
         .filter(|path| !path.is_empty())
         .map_or_else(|| cli::root_of(folder), PathBuf::from);
     // What the action is given is for the action: children neither need nor get it.
-    let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
+    let mut variables: Environment = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
+    if let Some(branch) = default_branch(&variables) {
+        variables.entry("GITHUB_DEFAULT_BRANCH".to_owned()).or_insert(branch);
+    }
     let host = Host { variables, root, console, cancel };
     let outputs = Outputs::of(&host);
-    let code = match read {
-        Ok(given) => act(&given, &host, &outputs).await,
-        Err(problems) => Err(problems),
-    };
-    match code {
+    match act(&given, unknown, &host, &outputs).await {
         Ok(code) => code,
         Err(problems) => {
             host.console.problems(&problems);
@@ -54,7 +54,7 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     }
 }
 
-async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Problems> {
+async fn act(given: &Given, unknown: Vec<Problem>, host: &Host, outputs: &Outputs) -> Result<u8, Problems> {
     if let Some(token) = given.get("github-token") {
         host.console.mask(&secrecy::SecretString::from(token.to_owned()));
     }
@@ -62,12 +62,15 @@ async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Proble
         let text = "wait-for-service-stability: false has no effect: Shipline always waits for the truth.";
         host.console.annotate(Level::Warning, "Shipline", text);
     }
-    let request = request(given, host)?;
+    let request = request(given, unknown, host)?;
     let to = To::read(given.get("to"))?;
     let recorder = RunRecorder::new(host.console.clone());
     let command = given.get("command").unwrap_or("deploy");
     match Box::pin(cli::run_verb(command, &request, &to, host, &recorder)).await? {
-        Done::Report(report) => {
+        Done::Report(mut report) => {
+            if report.view.rollback_command.is_some() && !reads_a_file(given) {
+                report.view.rollback_command = Some(way_back(&report.view));
+            }
             outputs.report(&report, host)?;
             Ok(report.exit_code)
         }
@@ -79,9 +82,16 @@ async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Proble
     }
 }
 
+/// The repository's default branch as the event tells it: GitHub has no variable for it. Tags like
+/// `latest` belong to that branch alone.
+fn default_branch(variables: &Environment) -> Option<String> {
+    let event = std::fs::read(variables.get("GITHUB_EVENT_PATH")?).ok()?;
+    let event: serde_json::Value = serde_json::from_slice(&event).ok()?;
+    Some(event.pointer("/repository/default_branch")?.as_str()?.to_owned())
+}
+
 /// Everything the inputs say, all problems at once.
-fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
-    let mut problems = Vec::new();
+fn request(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<Request, Problems> {
     let mut keep = |found: Problems| problems.extend(found.all().iter().cloned());
     let configuration = configuration(given, host).map_err(&mut keep).ok();
     let commit = match given.get("sha").map(str::parse) {
@@ -140,9 +150,26 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
     })
 }
 
+/// Whether a configuration file says what is deployed, rather than the inputs.
+fn reads_a_file(given: &Given) -> bool {
+    given.has("config") || !settings::describes_a_service(given)
+}
+
+/// The way back where no file describes the service: the command line would not know it.
+fn way_back(view: &View) -> String {
+    match view.services.first() {
+        Some(service) if service.previous_revision.contains(":task-definition/") => {
+            let (cluster, name) = service.target.split_once('/').unwrap_or(("default", &service.target));
+            let before = &service.previous_revision;
+            format!("aws ecs update-service --cluster {cluster} --service {name} --task-definition {before}")
+        }
+        _ => "run this action with the same inputs and `command: rollback`".to_owned(),
+    }
+}
+
 /// A configuration file with account and role from inputs, or inputs alone.
 fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, EnvironmentName), Problems> {
-    if settings::describes_a_service(given) && !given.has("config") {
+    if !reads_a_file(given) {
         let (config, environment) = settings::configuration(given)?;
         return Ok((Arc::new(config), environment));
     }

@@ -14,6 +14,6 @@ mod ecs;
 mod github;
 mod image;
 mod probe;
-mod target_contract;
 mod run;
 mod stage;
+mod target_contract;

@@ -36,7 +36,11 @@ async fn an_image_by_digest_serves_and_the_outputs_say_what() {
     let report = ran.report();
     assert_eq!(report["schema_version"], 1);
     assert_eq!(report["services"][0]["state"], "serving");
-    assert!(commands(&ran.stdout).iter().all(|command| ["group", "endgroup", "add-mask"].contains(&&**command)), "{}", ran.stdout);
+    assert!(
+        commands(&ran.stdout).iter().all(|command| ["group", "endgroup", "add-mask"].contains(&&**command)),
+        "{}",
+        ran.stdout
+    );
     insta::assert_snapshot!(ran.plain(), @"");
 }
 
