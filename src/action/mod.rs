@@ -6,7 +6,7 @@
 
 pub mod inputs;
 pub mod outputs;
-mod reader;
+mod reading;
 mod settings;
 pub mod signals;
 
@@ -25,23 +25,23 @@ use crate::engine::Cancel;
 use crate::problem::{Problem, Problems};
 use crate::process::Environment;
 use crate::redact::Redactor;
+use crate::report::View;
 use crate::types::EnvironmentName;
 
 /// Runs the action; the result is the process exit code.
 pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     let console = Arc::new(Console::new(Medium::Workflow, Redactor::new()));
     cli::start_telemetry(&variables, console.redactor());
-    // What nobody knows does not hide what else is wrong.
-    let (given, unknown) = match Given::read(&variables) {
-        Ok(given) => (given, Vec::new()),
-        Err(problems) => (Given::known(&variables), problems.all().to_vec()),
-    };
+    let (given, unknown) = Given::read(&variables);
     let root = variables
         .get("GITHUB_WORKSPACE")
         .filter(|path| !path.is_empty())
         .map_or_else(|| cli::root_of(folder), PathBuf::from);
     // What the action is given is for the action: children neither need nor get it.
-    let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
+    let mut variables: Environment = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
+    if let Some(branch) = default_branch(&variables) {
+        variables.entry("GITHUB_DEFAULT_BRANCH".to_owned()).or_insert(branch);
+    }
     let host = Host { variables, root, console, cancel };
     host.mask_environment();
     let outputs = Outputs::of(&host);
@@ -67,7 +67,10 @@ async fn act(given: &Given, unknown: Vec<Problem>, host: &Host, outputs: &Output
     let recorder = RunRecorder::new(host.console.clone());
     let command = given.get("command").unwrap_or("deploy");
     match Box::pin(cli::run_verb(command, &request, &to, host, &recorder)).await? {
-        Done::Report(report) => {
+        Done::Report(mut report) => {
+            if report.view.rollback_command.is_some() && !reads_a_file(given) {
+                report.view.rollback_command = Some(way_back(&report.view));
+            }
             // The deployment is as it is, whatever becomes of the runner's files.
             if let Err(problem) = outputs.report(&report, host) {
                 host.console.problems(&problem.into());
@@ -82,9 +85,16 @@ async fn act(given: &Given, unknown: Vec<Problem>, host: &Host, outputs: &Output
     }
 }
 
+/// The repository's default branch as the event tells it: GitHub has no variable for it. Tags like
+/// `latest` belong to that branch alone.
+fn default_branch(variables: &Environment) -> Option<String> {
+    let event = std::fs::read(variables.get("GITHUB_EVENT_PATH")?).ok()?;
+    let event: serde_json::Value = serde_json::from_slice(&event).ok()?;
+    Some(event.pointer("/repository/default_branch")?.as_str()?.to_owned())
+}
+
 /// Everything the inputs say, all problems at once.
-fn asked(given: &Given, unknown: Vec<Problem>, host: &Host) -> Result<(Request, To), Problems> {
-    let mut problems = unknown;
+fn asked(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<(Request, To), Problems> {
     problems.extend(settings::words_of_tables(given));
     let to = To::read(given.get("to")).map_err(|problem| problems.push(problem.at(inputs::place("to")))).ok();
     let mut keep = |found: Problems| problems.extend(found.all().iter().cloned());
@@ -99,7 +109,7 @@ fn asked(given: &Given, unknown: Vec<Problem>, host: &Host) -> Result<(Request, 
         }
     };
     let mut services = Vec::new();
-    for word in reader::words(given.get("services").unwrap_or_default()) {
+    for word in reading::words(given.get("services").unwrap_or_default()) {
         match word.parse() {
             Ok(service) => services.push(service),
             Err(error) => {
@@ -145,9 +155,26 @@ fn asked(given: &Given, unknown: Vec<Problem>, host: &Host) -> Result<(Request, 
     Ok((request, to))
 }
 
+/// Whether a configuration file says what is deployed, rather than the inputs.
+fn reads_a_file(given: &Given) -> bool {
+    given.has("config") || !settings::describes_a_service(given)
+}
+
+/// The way back where no file describes the service: the command line would not know it.
+fn way_back(view: &View) -> String {
+    match view.services.first() {
+        Some(service) if service.previous_revision.contains(":task-definition/") => {
+            let (cluster, name) = service.target.split_once('/').unwrap_or(("default", &service.target));
+            let before = &service.previous_revision;
+            format!("aws ecs update-service --cluster {cluster} --service {name} --task-definition {before}")
+        }
+        _ => "run this action with the same inputs and `command: rollback`".to_owned(),
+    }
+}
+
 /// A configuration file with account and role from inputs, or inputs alone.
 fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, EnvironmentName), Problems> {
-    if settings::describes_a_service(given) && !given.has("config") {
+    if !reads_a_file(given) {
         let (config, environment) = settings::configuration(given)?;
         return Ok((Arc::new(config), environment));
     }
@@ -212,7 +239,7 @@ fn registries(given: &Given) -> Result<Registries, Problems> {
                 .at(inputs::place("registry-type")),
         ),
     }
-    for word in reader::words(given.get("registries").unwrap_or_default()) {
+    for word in reading::words(given.get("registries").unwrap_or_default()) {
         match word.parse() {
             Ok(account) => registries.accounts.push(account),
             Err(error) => problems.push(

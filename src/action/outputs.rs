@@ -21,7 +21,7 @@ use crate::report;
 pub const OUTPUTS: &[(&str, &str)] = &[
     (
         "result",
-        "succeeded, unchanged, rolled-back, nothing-changed, held, superseded, cancelled, interrupted or needs-attention; refused when nothing was tried.",
+        "succeeded, unchanged, rolled-back, nothing-changed, held, superseded, cancelled, interrupted or needs-attention; planned for a plan, refused when nothing was tried.",
     ),
     ("image", "Image with its digest; with several services a JSON object by service, as all that follow."),
     ("digest", "Digest of the image."),

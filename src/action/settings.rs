@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::inputs::{Given, place};
-use super::reader::{Flag, Reader};
+use super::reading::{Flag, Reader};
 use crate::config::spec::{
     AppRunnerSpec, AwsSpec, BuildCache, BuildSecret, BuildSpec, Config, ContainerChanges, EcsSpec, EnvironmentSpec,
     ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Provenance, SecretSource, ServiceSpec, Strategy,

@@ -154,7 +154,7 @@ fn sentence<'a>(event: &'a Event, phase: &Phase) -> (Option<&'a ServiceName>, St
         Event::Superseded { service, by } => (Some(service), format!("replaced by somebody else's deployment: {by}")),
         Event::Reverted { service, shift } => (Some(service), format!("going back to {}", shift.revision.name)),
         Event::RevertFailed { service, cause } => (Some(service), format!("could not go back: {}", cause.summary)),
-        Event::AskAgain { service } => (Some(service), "the way is free, going back".to_owned()),
+        Event::AskAgain { service } => (Some(service), "what it waited for has ended, asking again".to_owned()),
         Event::CheckPassed { check } => (None, format!("check {} passed", check + 1)),
         Event::CheckFailed { check, cause } => (None, format!("check {} failed: {}", check + 1, cause.summary)),
         Event::CancelRequested => (None, "cancelled".to_owned()),

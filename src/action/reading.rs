@@ -1,5 +1,4 @@
-//! Reads values of inputs and collects what is wrong with them; what the values mean is in
-//! [`super::settings`].
+//! Reads single inputs as values: text to numbers, lists, pairs and paths, problems collected.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -101,7 +100,6 @@ impl Reader<'_> {
     }
 }
 
-/// An input that is `true` or `false`.
 pub(super) enum Flag {
     Yes,
     No,
