@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::problem::{Place, Problem, Problems};
+use crate::problem::{Place, Problem};
 
 /// One input.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +136,8 @@ pub struct Given(BTreeMap<&'static str, String>);
 
 impl Given {
     /// Reads `INPUT_*` (GitHub upper-cases the name and keeps hyphens; spaces would become `_`).
-    pub fn read(variables: &BTreeMap<String, String>) -> Result<Self, Problems> {
+    /// What nobody knows is returned beside what was given, so that all problems are reported at once.
+    pub fn read(variables: &BTreeMap<String, String>) -> (Self, Vec<Problem>) {
         let mut given = BTreeMap::new();
         let mut problems = Vec::new();
         for (key, value) in variables {
@@ -151,7 +152,7 @@ impl Given {
                 None => problems.push(unknown(&name)),
             }
         }
-        Problems::or(problems, Self(given))
+        (Self(given), problems)
     }
 
     /// The value of an input or its default.

@@ -20,31 +20,32 @@ use crate::cli::deploy::Request;
 use crate::cli::environment::{Identity, Login};
 use crate::cli::release::Registries;
 use crate::cli::{self, Confirm, Done, Host, RunRecorder, To};
-use crate::config::spec::Config;
+use crate::config::spec::{AwsSpec, Config};
 use crate::engine::Cancel;
 use crate::problem::{Problem, Problems};
 use crate::process::Environment;
 use crate::redact::Redactor;
+use crate::report::View;
 use crate::types::EnvironmentName;
 
 /// Runs the action; the result is the process exit code.
 pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     let console = Arc::new(Console::new(Medium::Workflow, Redactor::new()));
     cli::start_telemetry(&variables, console.redactor());
-    let read = Given::read(&variables);
+    let (given, unknown) = Given::read(&variables);
     let root = variables
         .get("GITHUB_WORKSPACE")
         .filter(|path| !path.is_empty())
         .map_or_else(|| cli::root_of(folder), PathBuf::from);
     // What the action is given is for the action: children neither need nor get it.
-    let variables = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
+    let mut variables: Environment = variables.into_iter().filter(|(name, _)| !name.starts_with("INPUT_")).collect();
+    if let Some(branch) = default_branch(&variables) {
+        variables.entry("GITHUB_DEFAULT_BRANCH".to_owned()).or_insert(branch);
+    }
     let host = Host { variables, root, console, cancel };
+    host.mask_environment();
     let outputs = Outputs::of(&host);
-    let code = match read {
-        Ok(given) => act(&given, &host, &outputs).await,
-        Err(problems) => Err(problems),
-    };
-    match code {
+    match act(&given, unknown, &host, &outputs).await {
         Ok(code) => code,
         Err(problems) => {
             host.console.problems(&problems);
@@ -54,7 +55,7 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
     }
 }
 
-async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Problems> {
+async fn act(given: &Given, unknown: Vec<Problem>, host: &Host, outputs: &Outputs) -> Result<u8, Problems> {
     if let Some(token) = given.get("github-token") {
         host.console.mask(&secrecy::SecretString::from(token.to_owned()));
     }
@@ -62,13 +63,18 @@ async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Proble
         let text = "wait-for-service-stability: false has no effect: Shipline always waits for the truth.";
         host.console.annotate(Level::Warning, "Shipline", text);
     }
-    let request = request(given, host)?;
-    let to = To::read(given.get("to"))?;
+    let (request, to) = asked(given, unknown, host)?;
     let recorder = RunRecorder::new(host.console.clone());
     let command = given.get("command").unwrap_or("deploy");
     match Box::pin(cli::run_verb(command, &request, &to, host, &recorder)).await? {
-        Done::Report(report) => {
-            outputs.report(&report, host)?;
+        Done::Report(mut report) => {
+            if report.view.rollback_command.is_some() && !reads_a_file(given) {
+                report.view.rollback_command = Some(way_back(&report.view));
+            }
+            // The deployment is as it is, whatever becomes of the runner's files.
+            if let Err(problem) = outputs.report(&report, host) {
+                host.console.problems(&problem.into());
+            }
             Ok(report.exit_code)
         }
         Done::Images(images) => {
@@ -79,9 +85,18 @@ async fn act(given: &Given, host: &Host, outputs: &Outputs) -> Result<u8, Proble
     }
 }
 
+/// The repository's default branch as the event tells it: GitHub has no variable for it. Tags like
+/// `latest` belong to that branch alone.
+fn default_branch(variables: &Environment) -> Option<String> {
+    let event = std::fs::read(variables.get("GITHUB_EVENT_PATH")?).ok()?;
+    let event: serde_json::Value = serde_json::from_slice(&event).ok()?;
+    Some(event.pointer("/repository/default_branch")?.as_str()?.to_owned())
+}
+
 /// Everything the inputs say, all problems at once.
-fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
-    let mut problems = Vec::new();
+fn asked(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<(Request, To), Problems> {
+    problems.extend(settings::words_of_tables(given));
+    let to = To::read(given.get("to")).map_err(|problem| problems.push(problem.at(inputs::place("to")))).ok();
     let mut keep = |found: Problems| problems.extend(found.all().iter().cloned());
     let configuration = configuration(given, host).map_err(&mut keep).ok();
     let commit = match given.get("sha").map(str::parse) {
@@ -113,13 +128,12 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
                 .unwrap_or_default();
             settings::images(given, &all).map_err(&mut keep).unwrap_or_default()
         }
-        None => std::collections::BTreeMap::new(),
+        None => settings::images_alone(given).map_err(&mut keep).unwrap_or_default(),
     };
-    let (config, environment) = match configuration {
-        Some(found) if problems.is_empty() => found,
+    let ((config, environment), to) = match (configuration, to) {
+        (Some(found), Some(to)) if problems.is_empty() => (found, to),
         _ => {
-            return Problems::or(problems, ())
-                .and(Err(Problem::defect("inputs", "the inputs could not be read").into()));
+            return Err(Problems::or(problems, ()).err().unwrap_or_else(|| unread().into()));
         }
     };
     let identity = match (given.get("web-identity-token-file"), given.get("role-chaining")) {
@@ -127,7 +141,7 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
         (None, Some("true")) => Identity::Ambient,
         (None, _) => Identity::Automatic,
     };
-    Ok(Request {
+    let request = Request {
         config,
         environment,
         services,
@@ -137,17 +151,44 @@ fn request(given: &Given, host: &Host) -> Result<Request, Problems> {
         github_token: given.get("github-token").map(str::to_owned),
         registries,
         confirm: Confirm::Nobody,
-    })
+    };
+    Ok((request, to))
+}
+
+/// Whether a configuration file says what is deployed, rather than the inputs.
+fn reads_a_file(given: &Given) -> bool {
+    given.has("config") || !settings::describes_a_service(given)
+}
+
+/// The way back where no file describes the service: the command line would not know it.
+fn way_back(view: &View) -> String {
+    match view.services.first() {
+        Some(service) if service.previous_revision.contains(":task-definition/") => {
+            let (cluster, name) = service.target.split_once('/').unwrap_or(("default", &service.target));
+            let before = &service.previous_revision;
+            format!("aws ecs update-service --cluster {cluster} --service {name} --task-definition {before}")
+        }
+        _ => "run this action with the same inputs and `command: rollback`".to_owned(),
+    }
 }
 
 /// A configuration file with account and role from inputs, or inputs alone.
 fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, EnvironmentName), Problems> {
-    if settings::describes_a_service(given) && !given.has("config") {
+    if !reads_a_file(given) {
         let (config, environment) = settings::configuration(given)?;
         return Ok((Arc::new(config), environment));
     }
-    Problems::or(settings::beside_a_file(given), ())?;
-    let config = cli::read_configuration(host, given.get("config"))?;
+    let mut problems = settings::beside_a_file(given);
+    let read = cli::read_configuration(host, given.get("config"));
+    let config = match read {
+        Ok(config) if problems.is_empty() => config,
+        read => {
+            problems.extend(read.err().iter().flat_map(|found| found.all().iter().cloned()));
+            problems
+                .extend(settings::aws(given, AwsSpec::default()).err().iter().flat_map(|found| found.all().to_vec()));
+            return Err(Problems::or(problems, ()).err().unwrap_or_else(|| unread().into()));
+        }
+    };
     let environment = match given.get("environment") {
         Some(text) => text.parse::<EnvironmentName>().map_err(|error| {
             Problem::mistake("invalid-input", format!("{error}"), "Name an environment of the configuration.")
@@ -160,6 +201,11 @@ fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, Environment
         spec.aws = settings::aws(given, std::mem::take(&mut spec.aws))?;
     }
     Ok((Arc::new(config), environment))
+}
+
+/// No problem was found, and no value either: that cannot be the user's doing.
+fn unread() -> Problem {
+    Problem::defect("inputs", "the inputs could not be read")
 }
 
 /// The environment that `deploy-on-push` names for the pushed branch, or the only one.

@@ -21,7 +21,7 @@ use crate::report;
 pub const OUTPUTS: &[(&str, &str)] = &[
     (
         "result",
-        "succeeded, unchanged, rolled-back, nothing-changed, held, superseded, cancelled, interrupted or needs-attention; refused when nothing was tried.",
+        "succeeded, unchanged, rolled-back, nothing-changed, held, superseded, cancelled, interrupted or needs-attention; planned for a plan, refused when nothing was tried.",
     ),
     ("image", "Image with its digest; with several services a JSON object by service, as all that follow."),
     ("digest", "Digest of the image."),
@@ -112,7 +112,8 @@ impl Outputs {
     /// What the page says when nothing was tried.
     pub fn problems(&self, problems: &Problems) {
         let cancelled = crate::cli::exit_code(problems) == 130;
-        let (result, title) = if cancelled { ("cancelled", "Cancelled") } else { ("refused", "Shipline did not start") };
+        let (result, title) =
+            if cancelled { ("cancelled", "Cancelled") } else { ("refused", "Shipline did not start") };
         let mut text = format!("### {title}\n\n");
         for problem in problems.all() {
             let place = problem.place.as_ref().map(|place| format!("{} ", report::escape::code(&place.to_string())));

@@ -130,7 +130,7 @@ fn choose(service: &ServiceName, to: &To, digest: Option<ImageDigest>, past: &Pa
     let what = match to {
         To::Steps(1) => format!("{service}: no release that was good here is known before {}", past.live.name),
         To::Steps(steps) => {
-            format!("{service}: only {} good releases before {} are known, not {steps}", known.len(), past.live.name)
+            format!("{service}: {steps} good releases before {} are not known, only {}", past.live.name, known.len())
         }
         To::Commit(commit) => format!("{service}: {} is not known to have been good here", commit.short()),
         To::Revision(name) => format!("{service}: {name} is not known to have been good here"),

@@ -49,7 +49,24 @@ pub fn inline(text: &str) -> String {
 }
 
 fn ends_with_word(text: &str, word: &str) -> bool {
-    text.len() >= word.len() && text.is_char_boundary(text.len() - word.len()) && text[text.len() - word.len()..].eq_ignore_ascii_case(word)
+    text.len() >= word.len()
+        && text.is_char_boundary(text.len() - word.len())
+        && text[text.len() - word.len()..].eq_ignore_ascii_case(word)
+}
+
+/// A sentence of ours with names in back-ticks, which become code spans; whatever else is in it is
+/// as harmless as [`inline`] makes it. Back-ticks that do not pair are shown as they are.
+pub fn sentence(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return inline(text);
+    }
+    let shown = |(index, part): (usize, &&str)| match index % 2 {
+        0 => inline(part),
+        _ if part.trim().is_empty() => String::new(),
+        _ => code(part),
+    };
+    parts.iter().enumerate().map(shown).collect()
 }
 
 /// A code span that holds the text whatever back-ticks it has.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::escape::{block, code, fit, inline};
+use super::escape::{block, code, fit, inline, sentence};
 use super::view::{ImageOrigin, ServiceView, View};
 use crate::rollout::Cause;
 
@@ -27,7 +27,7 @@ pub fn summary(view: &View) -> String {
         failure(&mut out, "check", cause);
     }
     for notice in &view.notices {
-        let _ = writeln!(out, "> {}\n", inline(notice));
+        let _ = writeln!(out, "> {}\n", sentence(notice));
     }
     changes(&mut out, view);
     commits(&mut out, view);
@@ -122,7 +122,7 @@ pub(super) fn mark(service: &ServiceView) -> &'static str {
 }
 
 fn failure(out: &mut String, name: &str, cause: &Cause) {
-    let _ = writeln!(out, "**{name}**: {}\n", inline(&cause.summary));
+    let _ = writeln!(out, "**{name}**: {}\n", sentence(&cause.summary));
     if let Some(says) = &cause.provider_says {
         let _ = writeln!(out, "The provider says: {}\n", inline(says));
     }
@@ -135,12 +135,12 @@ fn failure(out: &mut String, name: &str, cause: &Cause) {
         let _ = writeln!(out, "{}\n\n{}\n", code(&log.source), block(&log.lines));
     }
     for fact in &cause.facts {
-        let _ = writeln!(out, "- {}", inline(fact));
+        let _ = writeln!(out, "- {}", sentence(fact));
     }
     if !cause.facts.is_empty() {
         out.push('\n');
     }
-    let _ = writeln!(out, "**Next**: {}\n", inline(&cause.next));
+    let _ = writeln!(out, "**Next**: {}\n", sentence(&cause.next));
     let links: Vec<String> =
         cause.links.iter().map(|link| format!("[{}]({})", inline(&link.title), link.url)).collect();
     if !links.is_empty() {

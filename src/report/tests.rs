@@ -1,1 +1,248 @@
+use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use super::escape::{block, code, fit, inline, sentence, visible};
+use super::*;
+use crate::config::spec::OnFailure;
+use crate::rollout::*;
+use crate::types::{ServiceName, Span, Timestamp};
+
+const COMMIT: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678";
+
+fn name(text: &str) -> ServiceName {
+    text.parse().unwrap()
+}
+
+fn revision(number: u32) -> Revision {
+    Revision {
+        id: format!("arn:aws:ecs:us-east-1:111122223333:task-definition/api:{number}"),
+        name: format!("api:{number}"),
+        image: None,
+        image_text: "registry.test/api:old".into(),
+        commit: None,
+        facts: json!({}),
+    }
+}
+
+fn plan() -> Plan {
+    let part = ServicePlan {
+        place: TargetPlace {
+            kind: TargetKind::Ecs,
+            name: "shop/api".into(),
+            region: "us-east-1".into(),
+            console: Some("https://console.test/api".into()),
+            url: None,
+        },
+        image: None,
+        previous: revision(41),
+        change: Change::Move {
+            fields: vec![FieldChange {
+                path: "containers.app.image".into(),
+                before: Some("a|b".into()),
+                after: Some("c".into()),
+            }],
+            wish: json!({}),
+        },
+        notices: vec!["the desired count was lowered".into()],
+    };
+    Plan {
+        environment: "staging".parse().unwrap(),
+        release: Release { commit: Some(COMMIT.parse().unwrap()), images: BTreeMap::new() },
+        services: BTreeMap::from([(name("api"), part)]),
+        waves: vec![vec![name("api")]],
+        checks: vec![],
+        on_failure: OnFailure::RollBackAll,
+        within: Span::minutes(30),
+    }
+}
+
+fn cause() -> Cause {
+    let mut cause = Cause::new(
+        CauseCode::ContainerExited,
+        "container `app` exited with code 1, 3 times in a row",
+        "Read the log lines, then deploy again.",
+    );
+    cause.provider_says = Some("Essential container in task exited <b>now</b>".into());
+    cause.exit = Some(Exit::of(1));
+    cause.log = Some(LogLines {
+        source: "/ecs/api app/1".into(),
+        lines: vec!["KeyError: 'DATABASE_URL'".into(), "``` @everyone closes #1 ```".into()],
+    });
+    cause
+}
+
+fn rolled_back() -> View {
+    let shift = |number, direction| Shift {
+        id: Some("arn:aws:ecs:us-east-1:111122223333:service-deployment/shop/api/1".into()),
+        revision: revision(number),
+        direction,
+        started: Timestamp::UNIX_EPOCH,
+        facts: json!({}),
+    };
+    let plan = plan();
+    let events = [
+        Event::Applied { service: name("api"), shift: shift(42, Direction::Forward) },
+        Event::Broke { service: name("api"), cause: Box::new(cause()) },
+        Event::Reverted { service: name("api"), shift: shift(41, Direction::Back) },
+        Event::Served { service: name("api") },
+    ];
+    let phase = events.into_iter().fold(Phase::first(&plan), |phase, event| phase.apply(event, &plan).unwrap());
+    let commits = vec![Commit {
+        sha: COMMIT.parse().unwrap(),
+        title: "Fix @team <script> | #12 [x](http://evil.test)".into(),
+        author: "mallory".into(),
+    }];
+    let began = Timestamp::UNIX_EPOCH;
+    let stages = vec![Stage { name: "rollout: x, y".into(), began, took_ms: 41_000 }];
+    let timeline = vec![Moment {
+        at: Timestamp::from_second(4).unwrap(),
+        service: Some(name("api")),
+        what: "api:42 accepted".into(),
+    }];
+    let input = ViewInput { command: "deploy".into(), commits, stages, timeline, ..ViewInput::default() };
+    view(&plan, &phase, input, began, Timestamp::from_second(41).unwrap())
+}
+
+#[test]
+fn a_failure_shows_its_cause_and_what_serves_again() {
+    let view = rolled_back();
+    insta::assert_snapshot!(text(&view), @r"
+    staging <- a1b2c3d: failed and was rolled back after 41 s
+      ✗ api (shop/api): api:41 -> a1b2c3d, restored
+          containers.app.image: a|b -> c
+
+    api: container `app` exited with code 1, 3 times in a row
+      provider: Essential container in task exited <b>now</b>
+      exit code 1: the program reported an error
+      log /ecs/api app/1:
+        | KeyError: 'DATABASE_URL'
+        | ``` @everyone closes #1 ```
+      next: Read the log lines, then deploy again.
+
+      note: api: the desired count was lowered
+      1 commit:
+        a1b2c3d Fix @team <script> | #12 [x](http://evil.test) (mallory)
+    ");
+}
+
+#[test]
+fn the_summary_holds_the_same_and_nothing_a_stranger_wrote_can_act_in_it() {
+    let markdown = summary(&rolled_back());
+    insta::assert_snapshot!(markdown, @r"
+    ### staging ← `a1b2c3d` failed after 41 s · `api:41` serves again
+
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `api:41` | `a1b2c3d` | ✗ restored |  | [console](https://console.test/api) |
+
+    **api**: container `app` exited with code 1, 3 times in a row
+
+    The provider says: Essential container in task exited &lt;b&gt;now&lt;/b&gt;
+
+    Exit code 1: the program reported an error.
+
+    `/ecs/api app/1`
+
+    ````text
+    KeyError: 'DATABASE_URL'
+    ``` @everyone closes #1 ```
+    ````
+
+    **Next**: Read the log lines, then deploy again.
+
+    > api: the desired count was lowered
+
+    <details><summary>1 changed field</summary>
+
+    | service | field | before | after |
+    | --- | --- | --- | --- |
+    | api | `containers.app.image` | `a\|b` | `c` |
+
+    </details>
+
+    <details><summary>1 commit</summary>
+
+    - `a1b2c3d` Fix &#64;team &lt;script&gt; \| &#35;12 \[x\](http&#58;//evil.test) (mallory)
+
+    </details>
+
+    <details><summary>Timeline</summary>
+
+    ```mermaid
+    gantt
+        dateFormat x
+        axisFormat %M:%S
+        rollout  x  y (41 s) :0, 41000
+    ```
+
+    - 4.0 s · **api** api:42 accepted
+
+    </details>
+    ");
+    for act in ["<b>", "<script>", " @team", "](http://evil"] {
+        assert!(!markdown.contains(act), "{act} can act in {markdown}");
+    }
+}
+
+#[test]
+fn what_was_tried_is_still_named_after_it_was_taken_back() {
+    let view = rolled_back();
+    let service = &view.services[0];
+    assert_eq!(service.revision.as_deref(), Some("arn:aws:ecs:us-east-1:111122223333:task-definition/api:42"));
+    assert_eq!(service.previous_revision, "arn:aws:ecs:us-east-1:111122223333:task-definition/api:41");
+    assert!(service.deployment_id.is_some());
+    assert_eq!(view.rollback_command, None);
+}
+
+#[test]
+fn the_machine_output_reads_back_and_has_a_version() {
+    let view = rolled_back();
+    let value = serde_json::to_value(&view).unwrap();
+    assert_eq!(value["schema_version"], json!(1));
+    assert_eq!(value["result"], json!("rolled-back"));
+    assert_eq!(serde_json::from_value::<View>(value).unwrap(), view);
+}
+
+#[test]
+fn a_fence_is_longer_than_any_run_of_back_ticks_inside() {
+    let lines = vec!["````".to_owned(), "x".to_owned()];
+    assert!(block(&lines).starts_with("`````text\n"));
+    assert_eq!(code("a`b"), "`` a`b ``");
+    assert_eq!(code("a|b"), "`a\\|b`");
+    assert_eq!(code("plain"), "`plain`");
+}
+
+#[test]
+fn control_and_direction_characters_go() {
+    assert_eq!(visible("a\u{1b}[31mb\u{202e}c\u{200b}d\te"), "a[31mbcd e");
+    assert_eq!(sentence("`app` of @a and `b|<i>`"), "`app` of &#64;a and `b\\|<i>`");
+    assert_eq!(sentence("one ` only"), "one \\` only");
+    assert_eq!(inline("x\ny @a #1 <i> `c`"), "x y &#64;a &#35;1 &lt;i&gt; \\`c\\`");
+}
+
+#[test]
+fn a_text_that_is_too_long_is_cut_at_a_line_and_its_fence_is_closed() {
+    let long = format!("head\n```text\n{}\n```\n", "line\n".repeat(100));
+    let cut = fit(long, 200);
+    assert!(cut.len() <= 210, "{}", cut.len());
+    assert_eq!(cut.lines().filter(|line| line.starts_with("```")).count() % 2, 0);
+    assert!(cut.contains("cut here"));
+    assert_eq!(fit("short".to_owned(), 200), "short");
+    assert!(fit("ä".repeat(200), 101).len() <= 101);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_breaks_out_of_a_sentence_a_span_or_a_block(text in "\\PC{0,60}|[`|<>@#\\[\\]\n]{0,30}") {
+        let sentence = inline(&text);
+        proptest::prop_assert!(!sentence.contains('\n') && !sentence.contains('<'));
+        proptest::prop_assert!(!code(&text).contains('\n'));
+        let block = block(&text.lines().map(str::to_owned).collect::<Vec<_>>());
+        let fence: String = block.chars().take_while(|c| *c == '`').collect();
+        let inside: Vec<&str> = block.lines().skip(1).collect();
+        let (last, body) = inside.split_last().unwrap();
+        proptest::prop_assert_eq!(*last, fence.as_str());
+        proptest::prop_assert!(body.iter().all(|line| !line.contains(fence.as_str())));
+    }
+}

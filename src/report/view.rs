@@ -81,7 +81,7 @@ pub struct ServiceView {
     pub tags: Vec<String>,
     /// How it came to be there.
     pub origin: Option<ImageOrigin>,
-    /// Revision that the run made, in the provider's words (a task definition ARN).
+    /// Revision that the run put there or tried to, in the provider's words (a task definition ARN).
     pub revision: Option<String>,
     /// Revision that served before, in the provider's words.
     pub previous_revision: String,
@@ -207,18 +207,7 @@ fn service_view(
 ) -> ServiceView {
     let part = &plan.services[name];
     let state = &phase.services()[name];
-    let shift = match state {
-        ServiceState::Moving { shift } | ServiceState::Serving { shift } => Some(shift),
-        ServiceState::Reverting { shift, .. } => shift.as_ref(),
-        ServiceState::Waiting
-        | ServiceState::Unchanged
-        | ServiceState::Applying
-        | ServiceState::Failed { .. }
-        | ServiceState::Returning { .. }
-        | ServiceState::Restored { .. }
-        | ServiceState::Superseded { .. }
-        | ServiceState::Stuck { .. } => None,
-    };
+    let shift = state.attempt();
     let (changes, unchanged) = match &part.change {
         Change::Nothing => (Vec::new(), true),
         Change::Move { fields, .. } => (fields.clone(), false),

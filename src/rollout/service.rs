@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Shift, Touched};
+use super::{Cause, Direction, Shift, Touched};
 
 /// Where one service stands. Its state alone says which effect is due for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,11 +45,17 @@ pub enum ServiceState {
         cause: Option<Box<Cause>>,
         /// The way back.
         shift: Shift,
+        /// The change that is taken back, if one was accepted.
+        #[serde(default)]
+        undone: Option<Shift>,
     },
     /// The previous revision serves again, proven.
     Restored {
         /// Why this very service failed.
         cause: Option<Box<Cause>>,
+        /// The change that was taken back, if one was accepted.
+        #[serde(default)]
+        undone: Option<Shift>,
     },
     /// Somebody else's deployment took it over; it is left alone.
     Superseded {
@@ -62,6 +68,9 @@ pub enum ServiceState {
         cause: Option<Box<Cause>>,
         /// Why it could not go back.
         stuck: Box<Cause>,
+        /// The change that should have been taken back, if one was accepted.
+        #[serde(default)]
+        undone: Option<Shift>,
     },
 }
 
@@ -88,7 +97,7 @@ impl ServiceState {
             Self::Failed { cause, .. } => Some(cause),
             Self::Reverting { cause, .. }
             | Self::Returning { cause, .. }
-            | Self::Restored { cause }
+            | Self::Restored { cause, .. }
             | Self::Stuck { cause, .. } => cause.as_deref(),
             Self::Waiting
             | Self::Unchanged
@@ -96,6 +105,18 @@ impl ServiceState {
             | Self::Moving { .. }
             | Self::Serving { .. }
             | Self::Superseded { .. } => None,
+        }
+    }
+
+    /// The change this deployment made or tried here, whatever became of it.
+    pub fn attempt(&self) -> Option<&Shift> {
+        match self {
+            Self::Moving { shift } | Self::Serving { shift } => Some(shift),
+            Self::Reverting { shift, .. } => shift.as_ref().filter(|shift| shift.direction == Direction::Forward),
+            Self::Returning { undone, .. } | Self::Restored { undone, .. } | Self::Stuck { undone, .. } => {
+                undone.as_ref()
+            }
+            Self::Waiting | Self::Unchanged | Self::Applying | Self::Failed { .. } | Self::Superseded { .. } => None,
         }
     }
 

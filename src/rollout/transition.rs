@@ -7,7 +7,7 @@
 
 use super::event::Touched;
 use super::phase::Services;
-use super::{Cause, Event, Outcome, Phase, Plan, Reason, ServiceState};
+use super::{Cause, Direction, Event, Outcome, Phase, Plan, Reason, ServiceState, Shift};
 use crate::config::spec::OnFailure;
 
 /// An event that does not fit; the phase is as it was.
@@ -169,16 +169,23 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
         (ServiceState::Reverting { cause, shift: None }, Event::Applied { shift, .. }) => {
             Some(ServiceState::Reverting { cause, shift: Some(shift.clone()) })
         }
-        (ServiceState::Reverting { cause, .. }, Event::Reverted { shift, .. }) => {
-            Some(ServiceState::Returning { cause, shift: shift.clone() })
+        (ServiceState::Reverting { cause, shift: undone }, Event::Reverted { shift, .. }) => {
+            Some(ServiceState::Returning { cause, shift: shift.clone(), undone: forward(undone) })
         }
-        (ServiceState::Reverting { cause, .. } | ServiceState::Returning { cause, .. }, Event::Served { .. }) => {
-            Some(ServiceState::Restored { cause })
+        (ServiceState::Reverting { cause, shift: undone }, Event::Served { .. }) => {
+            Some(ServiceState::Restored { cause, undone: forward(undone) })
+        }
+        (ServiceState::Returning { cause, undone, .. }, Event::Served { .. }) => {
+            Some(ServiceState::Restored { cause, undone })
         }
         (
-            ServiceState::Reverting { cause, .. } | ServiceState::Returning { cause, .. },
+            ServiceState::Reverting { cause, shift: undone },
             Event::RevertFailed { cause: stuck, .. } | Event::Broke { cause: stuck, .. },
-        ) => Some(ServiceState::Stuck { cause, stuck: stuck.clone() }),
+        ) => Some(ServiceState::Stuck { cause, stuck: stuck.clone(), undone: forward(undone) }),
+        (
+            ServiceState::Returning { cause, undone, .. },
+            Event::RevertFailed { cause: stuck, .. } | Event::Broke { cause: stuck, .. },
+        ) => Some(ServiceState::Stuck { cause, stuck: stuck.clone(), undone }),
         (
             ServiceState::Reverting { .. }
             | ServiceState::Returning { .. }
@@ -187,7 +194,7 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
             Event::Superseded { by, .. },
         ) => Some(ServiceState::Superseded { by: by.clone() }),
         // The way back that waited is asked for again, with what is known of it.
-        (ServiceState::Returning { cause, shift }, Event::AskAgain { .. }) => {
+        (ServiceState::Returning { cause, shift, .. }, Event::AskAgain { .. }) => {
             Some(ServiceState::Reverting { cause, shift: Some(shift) })
         }
         (ServiceState::Moving { .. }, Event::AskAgain { .. }) => Some(ServiceState::Applying),
@@ -225,6 +232,11 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
             | Event::CancelRequested,
         ) => None,
     }
+}
+
+/// The change to take back; a way back that waited is none.
+fn forward(shift: Option<Shift>) -> Option<Shift> {
+    shift.filter(|shift| shift.direction == Direction::Forward)
 }
 
 /// A change that was not accepted: left alone when certainly nothing happened, else looked at again.

@@ -155,8 +155,7 @@ impl Stage {
 
     /// The newest service deployment.
     pub(crate) fn deployment(&self, name: &str) -> Value {
-        let listed =
-            self.world.ecs("ListServiceDeployments", &json!({"cluster": "pmis", "service": name})).unwrap();
+        let listed = self.world.ecs("ListServiceDeployments", &json!({"cluster": "pmis", "service": name})).unwrap();
         let arn = listed["serviceDeployments"][0]["serviceDeploymentArn"].clone();
         let asked = json!({"serviceDeploymentArns": [arn]});
         self.world.ecs("DescribeServiceDeployments", &asked).unwrap()["serviceDeployments"][0].clone()
@@ -262,7 +261,14 @@ impl<'a> Run<'a> {
             .unwrap();
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
-        Running { child, stdout, stderr, began: now(), output: self.folder.join("output"), summary: self.folder.join("summary") }
+        Running {
+            child,
+            stdout,
+            stderr,
+            began: now(),
+            output: self.folder.join("output"),
+            summary: self.folder.join("summary"),
+        }
     }
 
     /// Runs it to its end.
@@ -395,9 +401,10 @@ impl Ran {
         self
     }
 
-    /// What is told, without the parts that differ from run to run.
-    pub(crate) fn plain(&self) -> String {
-        plain(&self.stdout)
+    /// What is told after the rollout, without the parts that differ from run to run.
+    #[track_caller]
+    pub(crate) fn ending(&self) -> String {
+        plain(self.stdout.split_once("::endgroup::\n").expect("a rollout").1)
     }
 }
 
@@ -435,8 +442,21 @@ pub(crate) fn outputs(text: &str) -> BTreeMap<String, String> {
 /// start of a line after white space for `::`, anywhere in it for `##[`. Lines end at CR as well.
 pub(crate) fn commands(log: &str) -> Vec<String> {
     let known = [
-        "add-mask", "add-path", "debug", "echo", "endgroup", "error", "group", "notice", "save-state", "set-env",
-        "set-output", "stop-commands", "warning", "add-matcher", "remove-matcher",
+        "add-mask",
+        "add-path",
+        "debug",
+        "echo",
+        "endgroup",
+        "error",
+        "group",
+        "notice",
+        "save-state",
+        "set-env",
+        "set-output",
+        "stop-commands",
+        "warning",
+        "add-matcher",
+        "remove-matcher",
     ];
     let word = |rest: &str, end: &[char]| rest.split(end).next().unwrap_or_default().trim().to_ascii_lowercase();
     let mut found = Vec::new();
@@ -486,7 +506,11 @@ fn hexless(word: &str) -> String {
     let flush = |run: &mut String, out: &mut String| {
         let digits = run.chars().filter(char::is_ascii_hexdigit).count();
         let mixed = run.chars().any(|c| c.is_ascii_digit());
-        if digits >= 7 && mixed && run != "111122223333" { out.push('…') } else { out.push_str(run) }
+        if digits >= 7 && mixed && run != "111122223333" {
+            out.push('…')
+        } else {
+            out.push_str(run)
+        }
         run.clear();
     };
     for c in word.chars() {

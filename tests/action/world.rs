@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::image::world::files;
+use super::secrets::{assert_kept, watched};
 use super::stage::Ran;
 use team::{Team, until_async};
 
@@ -206,25 +207,5 @@ async fn no_password_key_or_build_secret_is_left_anywhere() {
     // What the world's registry takes as a password.
     let password = "ministack-auth-token";
     assert!(ran.stdout.contains(&format!("::add-mask::{password}\n")), "{}", ran.stdout);
-    let log: Vec<&str> = ran.stdout.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
-    let left = |name: &str| {
-        let found = files(&team.path(name)).into_iter();
-        found.map(|(path, text)| format!("{}\n{}\n", path.display(), String::from_utf8_lossy(&text))).collect()
-    };
-    let places: [(&str, String); 7] = [
-        ("log", log.join("\n")),
-        ("errors", ran.stderr.clone()),
-        ("outputs", ran.output.clone()),
-        ("summary", ran.summary.clone()),
-        ("command lines", commands),
-        ("home", left("home")),
-        ("temporary files", left("tmp")),
-    ];
-    for secret in [key, npm, password] {
-        let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, secret);
-        for (place, text) in &places {
-            assert!(!text.contains(secret), "{secret} is in the {place}:\n{text}");
-            assert!(!text.contains(&encoded), "{secret} is in the {place}, encoded:\n{text}");
-        }
-    }
+    assert_kept(&team.path(""), &ran, &commands, &[key, npm, password]);
 }

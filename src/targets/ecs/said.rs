@@ -38,7 +38,7 @@ pub(super) fn of_tasks(verdict: &Verdict, revision: &str) -> Cause {
         CauseCode::TargetUnhealthy => {
             "Check the target group's health check path, port and expected codes against what the container answers."
         }
-        _ => "Read the log lines below, mend the program or its configuration, then deploy again.",
+        _ => "Read the log lines, mend the program or its configuration, then deploy again.",
     };
     let mut cause = Cause::new(code, format!("{what}{row} (task `{short}`{lived})"), next);
     cause.revision = Some(revision.to_owned());
@@ -88,7 +88,7 @@ pub(super) fn of_end(code: CauseCode, summary: &str, revision: &str, reason: Opt
     let next = match code {
         CauseCode::AlarmFired => "Look at the alarm's metric for what the new revision changed, then deploy again.",
         CauseCode::Stopped => "Ask who stopped it before deploying again; CloudTrail shows StopServiceDeployment.",
-        _ => "Read the stop reasons, events and log lines below, then deploy again.",
+        _ => "Read the stop reasons, events and log lines, then deploy again.",
     };
     let mut cause = Cause::new(code, summary, next);
     cause.revision = Some(revision.to_owned());
