@@ -26,7 +26,7 @@ pub fn summary(view: &View) -> String {
     if let Some(cause) = &view.check_failure {
         failure(&mut out, "check", cause);
     }
-    for notice in &view.notices {
+    for notice in notices(view) {
         let _ = writeln!(out, "> {}\n", sentence(notice));
     }
     changes(&mut out, view);
@@ -38,8 +38,36 @@ pub fn summary(view: &View) -> String {
     fit(out, MOST)
 }
 
+/// The commit; where none is known (an image given by digest, a revision put back) what the services
+/// show; the plan only for more than fits a headline.
 fn release(view: &View) -> String {
-    view.commit.map_or_else(|| code(view.plan.get(..6).unwrap_or_default()), |commit| code(&commit.short()))
+    if let Some(commit) = view.commit {
+        return code(&commit.short());
+    }
+    let mut wished: Vec<&str> = view.services.iter().map(|service| service.after.as_str()).collect();
+    wished.sort_unstable();
+    wished.dedup();
+    match wished.as_slice() {
+        [] | [_, _, _, _, ..] => code(view.plan.get(..6).unwrap_or_default()),
+        few => few.iter().map(|name| code(name)).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// What a cause does not tell already, beside it.
+pub(super) fn notices(view: &View) -> impl Iterator<Item = &String> {
+    let facts = || view.services.iter().filter_map(|service| service.cause.as_ref()).flat_map(|cause| &cause.facts);
+    view.notices.iter().filter(move |notice| !facts().any(|fact| notice.ends_with(fact.as_str())))
+}
+
+/// Digests cut to what people compare; the whole ones are in the outputs and the report.
+fn shortened(value: &str) -> String {
+    const SHOWN: usize = 12;
+    let Some((before, hex)) = value.split_once("sha256:") else { return value.to_owned() };
+    let digits = hex.bytes().take_while(u8::is_ascii_hexdigit).count();
+    if digits != 64 {
+        return value.to_owned();
+    }
+    format!("{before}sha256:{}…{}", &hex[..SHOWN], &hex[digits..])
 }
 
 /// Seconds below two minutes, then minutes.
@@ -157,7 +185,7 @@ fn changes(out: &mut String, view: &View) {
     out.push_str("| service | field | before | after |\n| --- | --- | --- | --- |\n");
     for service in &view.services {
         for change in &service.changes {
-            let cell = |value: &Option<String>| value.as_deref().map_or_else(|| "—".to_owned(), code);
+            let cell = |value: &Option<String>| value.as_deref().map_or_else(|| "—".to_owned(), |value| code(&shortened(value)));
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {} |",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::escape::visible;
-use super::markdown::{mark, origin_words, plural, span};
+use super::markdown::{mark, notices, origin_words, plural, span};
 use super::view::View;
 use crate::rollout::Cause;
 
@@ -43,7 +43,7 @@ pub fn text(view: &View) -> String {
     if let Some(cause) = &view.check_failure {
         failure(&mut out, "check", cause);
     }
-    for notice in &view.notices {
+    for notice in notices(view) {
         let _ = writeln!(out, "  note: {}", visible(notice));
     }
     if !view.commits.is_empty() {

@@ -127,6 +127,24 @@ fn a_failure_shows_its_cause_and_what_serves_again() {
 }
 
 #[test]
+fn without_a_commit_the_headline_names_what_the_services_show_and_digests_are_short() {
+    let mut view = rolled_back();
+    view.commit = None;
+    view.services[0].after = "api:40".into();
+    view.notices.push("api: ECS lists nothing".into());
+    view.services[0].cause.as_mut().unwrap().facts.push("ECS lists nothing".into());
+    let image = |digit: &str| Some(format!("registry.test/api@sha256:{}", digit.repeat(64)));
+    view.services[0].changes[0].before = image("a");
+    view.services[0].changes[0].after = image("b");
+    let markdown = summary(&view);
+    assert!(markdown.starts_with("### staging ← `api:40` failed after 41 s · `api:41` serves again\n"), "{markdown}");
+    assert!(markdown.contains("| `registry.test/api@sha256:aaaaaaaaaaaa…` | `registry.test/api@sha256:bbbbbbbbbbbb…` |"), "{markdown}");
+    for told in [markdown, text(&view)] {
+        assert_eq!(told.matches("ECS lists nothing").count(), 1, "{told}");
+    }
+}
+
+#[test]
 fn the_summary_holds_the_same_and_nothing_a_stranger_wrote_can_act_in_it() {
     let markdown = summary(&rolled_back());
     insta::assert_snapshot!(markdown, @r"
