@@ -89,7 +89,7 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
     let sourcing = release::source(request, &services, host);
     let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
     let (session, source) = (session?, source?);
-    let images = release::images(request, &services, &session, source.as_ref(), host, recorder).await?;
+    let images = Box::pin(release::images(request, &services, &session, source.as_ref(), host, recorder)).await?;
 
     let targets = environment::targets(host, &session, spec, &services);
     let wishes: BTreeMap<ServiceName, Wish> = images
@@ -117,7 +117,7 @@ pub async fn roll_out(
     let Prepared { spec, plan, targets, images, github } = prepared;
     let first = Phase::first(&plan);
     if first.outcome().is_none() {
-        let input = input(command, &images, recorder, Vec::new());
+        let input = known_of_run(command, &images, recorder, Vec::new());
         let shown = planned(view(&plan, &first, input, began, clock::now()));
         confirm::ask(request.confirm, &shown, host).await?;
     }
@@ -147,7 +147,7 @@ pub async fn roll_out(
         host.within(LEDGER_AFTER_CANCEL, ledger.close(driven.phase())).await;
     }
 
-    let mut seen = view(&plan, driven.phase(), input(command, &images, recorder, commits), began, clock::now());
+    let mut seen = view(&plan, driven.phase(), known_of_run(command, &images, recorder, commits), began, clock::now());
     let exit_code = match &driven {
         Driven::Finished(phase) => phase.outcome().map_or(5, crate::rollout::Outcome::exit_code),
         Driven::Interrupted(_) => {
@@ -175,16 +175,16 @@ pub fn planned(mut view: View) -> View {
 }
 
 /// What only the run knows, for the view.
-pub fn input(command: &str, images: &Images, recorder: &Recorder, commits: Vec<Commit>) -> ViewInput {
-    let recorded = recorder.recorded();
+pub fn known_of_run(command: &str, images: &Images, recorder: &Recorder, commits: Vec<Commit>) -> ViewInput {
+    let kept = recorder.recorded();
     ViewInput {
         command: command.to_owned(),
         origins: images.origins.clone(),
         put_back: images.put_back.clone(),
         commits,
-        timeline: recorded.timeline,
-        stages: recorded.stages,
-        notices: recorded.notices,
+        timeline: kept.timeline,
+        stages: kept.stages,
+        notices: kept.notices,
     }
 }
 

@@ -65,10 +65,10 @@ impl Recorder {
         self.recorded.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn moment(&self, at: Timestamp, service: Option<&ServiceName>, what: String) {
+    fn moment(&self, at: Timestamp, service: Option<&ServiceName>, what: &str) {
         let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
         self.console.line(&format!("  {about}{what}"));
-        let what = self.console.redactor().clean(&what);
+        let what = self.console.redactor().clean(what);
         self.keep().timeline.push(Moment { at, service: service.cloned(), what });
     }
 
@@ -114,17 +114,17 @@ impl Reporter for Recorder {
                         .filter(|(_, state)| **state == ServiceState::Applying)
                         .map(|(name, _)| name.as_str())
                         .collect();
-                    self.moment(clock::now(), None, format!("wave {} begins: {}", wave + 1, names.join(", ")));
+                    self.moment(clock::now(), None, &format!("wave {} begins: {}", wave + 1, names.join(", ")));
                 }
             }
             News::Moved { at, event, phase } => {
                 self.finish_bars(phase);
                 let (service, what) = sentence(event, phase);
-                self.moment(*at, service, what);
+                self.moment(*at, service, &what);
                 if let Phase::RollingBack { .. } = phase
                     && matches!(event, Event::Broke { .. } | Event::CheckFailed { .. } | Event::CancelRequested)
                 {
-                    self.moment(*at, None, "going back to what served before".to_owned());
+                    self.moment(*at, None, "going back to what served before");
                 }
             }
             News::Progress { service, progress } => self.progress(service, progress),
