@@ -20,7 +20,7 @@ use crate::cli::deploy::Request;
 use crate::cli::environment::{Identity, Login};
 use crate::cli::release::Registries;
 use crate::cli::{self, Confirm, Done, Host, RunRecorder, To};
-use crate::config::spec::Config;
+use crate::config::spec::{AwsSpec, Config};
 use crate::engine::Cancel;
 use crate::problem::{Problem, Problems};
 use crate::process::Environment;
@@ -43,6 +43,7 @@ pub async fn run(variables: Environment, folder: &Path, cancel: Cancel) -> u8 {
         variables.entry("GITHUB_DEFAULT_BRANCH".to_owned()).or_insert(branch);
     }
     let host = Host { variables, root, console, cancel };
+    host.mask_environment();
     let outputs = Outputs::of(&host);
     match act(&given, unknown, &host, &outputs).await {
         Ok(code) => code,
@@ -62,8 +63,7 @@ async fn act(given: &Given, unknown: Vec<Problem>, host: &Host, outputs: &Output
         let text = "wait-for-service-stability: false has no effect: Shipline always waits for the truth.";
         host.console.annotate(Level::Warning, "Shipline", text);
     }
-    let request = request(given, unknown, host)?;
-    let to = To::read(given.get("to"))?;
+    let (request, to) = asked(given, unknown, host)?;
     let recorder = RunRecorder::new(host.console.clone());
     let command = given.get("command").unwrap_or("deploy");
     match Box::pin(cli::run_verb(command, &request, &to, host, &recorder)).await? {
@@ -71,7 +71,10 @@ async fn act(given: &Given, unknown: Vec<Problem>, host: &Host, outputs: &Output
             if report.view.rollback_command.is_some() && !reads_a_file(given) {
                 report.view.rollback_command = Some(way_back(&report.view));
             }
-            outputs.report(&report, host)?;
+            // The deployment is as it is, whatever becomes of the runner's files.
+            if let Err(problem) = outputs.report(&report, host) {
+                host.console.problems(&problem.into());
+            }
             Ok(report.exit_code)
         }
         Done::Images(images) => {
@@ -91,7 +94,9 @@ fn default_branch(variables: &Environment) -> Option<String> {
 }
 
 /// Everything the inputs say, all problems at once.
-fn request(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<Request, Problems> {
+fn asked(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<(Request, To), Problems> {
+    problems.extend(settings::words_of_tables(given));
+    let to = To::read(given.get("to")).map_err(|problem| problems.push(problem.at(inputs::place("to")))).ok();
     let mut keep = |found: Problems| problems.extend(found.all().iter().cloned());
     let configuration = configuration(given, host).map_err(&mut keep).ok();
     let commit = match given.get("sha").map(str::parse) {
@@ -123,13 +128,12 @@ fn request(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<Req
                 .unwrap_or_default();
             settings::images(given, &all).map_err(&mut keep).unwrap_or_default()
         }
-        None => std::collections::BTreeMap::new(),
+        None => settings::images_alone(given).map_err(&mut keep).unwrap_or_default(),
     };
-    let (config, environment) = match configuration {
-        Some(found) if problems.is_empty() => found,
+    let ((config, environment), to) = match (configuration, to) {
+        (Some(found), Some(to)) if problems.is_empty() => (found, to),
         _ => {
-            return Problems::or(problems, ())
-                .and(Err(Problem::defect("inputs", "the inputs could not be read").into()));
+            return Err(Problems::or(problems, ()).err().unwrap_or_else(|| unread().into()));
         }
     };
     let identity = match (given.get("web-identity-token-file"), given.get("role-chaining")) {
@@ -137,7 +141,7 @@ fn request(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<Req
         (None, Some("true")) => Identity::Ambient,
         (None, _) => Identity::Automatic,
     };
-    Ok(Request {
+    let request = Request {
         config,
         environment,
         services,
@@ -147,7 +151,8 @@ fn request(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<Req
         github_token: given.get("github-token").map(str::to_owned),
         registries,
         confirm: Confirm::Nobody,
-    })
+    };
+    Ok((request, to))
 }
 
 /// Whether a configuration file says what is deployed, rather than the inputs.
@@ -173,8 +178,17 @@ fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, Environment
         let (config, environment) = settings::configuration(given)?;
         return Ok((Arc::new(config), environment));
     }
-    Problems::or(settings::beside_a_file(given), ())?;
-    let config = cli::read_configuration(host, given.get("config"))?;
+    let mut problems = settings::beside_a_file(given);
+    let read = cli::read_configuration(host, given.get("config"));
+    let config = match read {
+        Ok(config) if problems.is_empty() => config,
+        read => {
+            problems.extend(read.err().iter().flat_map(|found| found.all().iter().cloned()));
+            problems
+                .extend(settings::aws(given, AwsSpec::default()).err().iter().flat_map(|found| found.all().to_vec()));
+            return Err(Problems::or(problems, ()).err().unwrap_or_else(|| unread().into()));
+        }
+    };
     let environment = match given.get("environment") {
         Some(text) => text.parse::<EnvironmentName>().map_err(|error| {
             Problem::mistake("invalid-input", format!("{error}"), "Name an environment of the configuration.")
@@ -187,6 +201,11 @@ fn configuration(given: &Given, host: &Host) -> Result<(Arc<Config>, Environment
         spec.aws = settings::aws(given, std::mem::take(&mut spec.aws))?;
     }
     Ok((Arc::new(config), environment))
+}
+
+/// No problem was found, and no value either: that cannot be the user's doing.
+fn unread() -> Problem {
+    Problem::defect("inputs", "the inputs could not be read")
 }
 
 /// The environment that `deploy-on-push` names for the pushed branch, or the only one.

@@ -64,6 +64,16 @@ pub(super) fn beside_a_file(given: &Given) -> Vec<Problem> {
         .collect()
 }
 
+/// Problems of inputs that take one of few words and are read elsewhere.
+pub(super) fn words_of_tables(given: &Given) -> Vec<Problem> {
+    let mut read = Reader { given, problems: Vec::new() };
+    let commands = ["deploy", "build", "plan", "rollback", "status", "check"].map(|word| (word, ()));
+    read.one_of("command", &commands);
+    read.flag("role-chaining");
+    read.flag("wait-for-service-stability");
+    read.problems
+}
+
 /// Account, region and role; what is given wins over what a file says.
 pub(super) fn aws(given: &Given, base: AwsSpec) -> Result<AwsSpec, Problems> {
     let mut read = Reader { given, problems: Vec::new() };
@@ -198,9 +208,9 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
                 log_options: read.pairs("log-configuration-options"),
                 command: None,
             };
-            let force = match read.flag("force-new-deployment")? {
-                Flag::Yes => ForceNewDeployment::Yes,
-                Flag::No => ForceNewDeployment::No,
+            let force = match read.flag("force-new-deployment") {
+                Some(Flag::Yes) => ForceNewDeployment::Yes,
+                Some(Flag::No) | None => ForceNewDeployment::No,
             };
             Some(TargetSpec::Ecs(Box::new(EcsSpec {
                 // ECS's own default when no cluster is named.
@@ -308,6 +318,11 @@ fn build_secrets(read: &mut Reader<'_>) -> Vec<BuildSecret> {
             BuildSecret { id, source }
         })
         .collect()
+}
+
+/// `image` beside inputs that have other problems: its own are found all the same.
+pub(super) fn images_alone(given: &Given) -> Result<BTreeMap<ServiceName, ImageRef>, Problems> {
+    if describes_a_service(given) { images(given, &[service_name(given)]) } else { Ok(BTreeMap::new()) }
 }
 
 /// `image`: one reference, or `service=reference` lines.

@@ -5,12 +5,14 @@
 //! carriage return too) nor move a terminal's cursor; a secret is masked before anything that could
 //! hold it is printed.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use indicatif::MultiProgress;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::problem::{Problem, ProblemKind, Problems};
 use crate::redact::Redactor;
@@ -43,6 +45,8 @@ pub struct Console {
     redactor: Redactor,
     bars: Option<MultiProgress>,
     write: Mutex<()>,
+    /// Hashes of what the runner was told to hide: once is enough.
+    masked: Mutex<BTreeSet<[u8; 32]>>,
 }
 
 impl Console {
@@ -50,7 +54,7 @@ impl Console {
     pub fn new(medium: Medium, redactor: Redactor) -> Self {
         use std::io::IsTerminal as _;
         let bars = (medium == Medium::Terminal && io::stderr().is_terminal()).then(MultiProgress::new);
-        Self { medium, redactor, bars, write: Mutex::new(()) }
+        Self { medium, redactor, bars, write: Mutex::new(()), masked: Mutex::default() }
     }
 
     /// What reads it.
@@ -71,7 +75,9 @@ impl Console {
     /// Hides a secret from now on, here and in the runner's log.
     pub fn mask(&self, secret: &SecretString) {
         self.redactor.add(secret.clone());
-        if self.medium == Medium::Workflow {
+        let known = Sha256::digest(secret.expose_secret().as_bytes()).into();
+        let new = self.masked.lock().unwrap_or_else(PoisonError::into_inner).insert(known);
+        if new && self.medium == Medium::Workflow {
             for line in secret.expose_secret().lines().filter(|line| line.len() >= 4) {
                 self.raw_out(&format!("::add-mask::{}\n", data(line)));
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
+use secrecy::SecretString;
 
 use super::console::Console;
 use crate::aws::Mask;
@@ -32,6 +33,16 @@ impl Host {
         self.variables.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
+    /// Hides the credentials of the process environment, used or not: a container's log or a
+    /// program's output may hold them as well.
+    pub fn mask_environment(&self) {
+        for name in SECRET_VARIABLES {
+            if let Some(secret) = self.variable(name) {
+                self.console.mask(&SecretString::from(secret));
+            }
+        }
+    }
+
     /// Hides secrets on this console.
     pub fn mask(&self) -> Mask {
         let console = self.console.clone();
@@ -49,7 +60,7 @@ impl Host {
                 "GitHub sets this variable; do not set it yourself.",
             )
         })?;
-        let token = secrecy::SecretString::from(token.to_owned());
+        let token = SecretString::from(token.to_owned());
         self.console.mask(&token);
         let api = self.variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
         Ok(Some(github::Client::new(&api, repository, token)))
@@ -89,6 +100,17 @@ impl Host {
         self.root.join(relative)
     }
 }
+
+/// Variables that hold a credential by convention (AWS SDKs, GitHub's runner).
+const SECRET_VARIABLES: [&str; 7] = [
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+    "SHIPLINE_GITHUB_TOKEN",
+];
 
 /// The code of the problem that is none: somebody cancelled, and no service was changed.
 pub(super) const CANCELLED: &str = "cancelled";

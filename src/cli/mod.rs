@@ -90,6 +90,7 @@ pub async fn run(cli: Cli, variables: Environment, folder: &Path, cancel: crate:
     let console = Arc::new(Console::new(medium, Redactor::new()));
     telemetry::start(&variables, console.redactor());
     let host = Host { variables, root: root_of(folder), console, cancel };
+    host.mask_environment();
     match Box::pin(verb(cli, &host)).await {
         Ok(code) => code,
         Err(problems) => {

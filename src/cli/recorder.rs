@@ -1,6 +1,7 @@
 //! Tells people what happens while it happens, and keeps it for the report.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,12 +28,14 @@ pub struct Recorder {
     console: Arc<Console>,
     recorded: Mutex<Recorded>,
     bars: Mutex<BTreeMap<ServiceName, ProgressBar>>,
+    /// How many waves people were told of.
+    waves: AtomicUsize,
 }
 
 impl Recorder {
     /// A recorder for this console.
     pub fn new(console: Arc<Console>) -> Self {
-        Self { console, recorded: Mutex::default(), bars: Mutex::default() }
+        Self { console, recorded: Mutex::default(), bars: Mutex::default(), waves: AtomicUsize::new(0) }
     }
 
     /// What was recorded so far.
@@ -92,6 +95,17 @@ impl Recorder {
         bar.set_message(progress.doing.clone());
     }
 
+    /// Tells of a wave once, when it begins.
+    fn wave(&self, at: Timestamp, phase: &Phase) {
+        let Phase::Shifting { wave, services } = phase else { return };
+        if self.waves.fetch_max(wave + 1, Ordering::Relaxed) > *wave {
+            return;
+        }
+        let begin = services.iter().filter(|(_, state)| **state == ServiceState::Applying);
+        let names: Vec<&str> = begin.map(|(name, _)| name.as_str()).collect();
+        self.moment(at, None, &format!("wave {} begins: {}", wave + 1, names.join(", ")));
+    }
+
     fn finish_bars(&self, phase: &Phase) {
         let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         bars.retain(|service, bar| {
@@ -107,20 +121,12 @@ impl Recorder {
 impl Reporter for Recorder {
     fn tell(&self, news: &News<'_>) {
         match news {
-            News::Began { phase, .. } => {
-                if let Phase::Shifting { wave, services } = phase {
-                    let names: Vec<&str> = services
-                        .iter()
-                        .filter(|(_, state)| **state == ServiceState::Applying)
-                        .map(|(name, _)| name.as_str())
-                        .collect();
-                    self.moment(clock::now(), None, &format!("wave {} begins: {}", wave + 1, names.join(", ")));
-                }
-            }
+            News::Began { phase, .. } => self.wave(clock::now(), phase),
             News::Moved { at, event, phase } => {
                 self.finish_bars(phase);
                 let (service, what) = sentence(event, phase);
                 self.moment(*at, service, &what);
+                self.wave(*at, phase);
                 if let Phase::RollingBack { .. } = phase
                     && matches!(event, Event::Broke { .. } | Event::CheckFailed { .. } | Event::CancelRequested)
                 {

@@ -9,11 +9,16 @@
 )]
 
 mod app_runner;
+mod cancel;
 mod credentials;
 mod ecs;
 mod github;
 mod image;
+mod inputs;
 mod probe;
 mod run;
+mod secrets;
+mod several;
 mod stage;
 mod target_contract;
+mod told;

@@ -31,7 +31,11 @@ async fn an_image_by_digest_serves_and_the_outputs_say_what() {
     assert_eq!(ran.out("task-definition-arn"), live);
     assert_eq!(ran.out("revision"), live);
     assert_eq!(ran.out("previous-revision"), one);
-    assert_eq!(ran.out("rollback-command"), "shipline rollback default");
+    // Without a file the command line would not know the service: the provider's own does.
+    assert_eq!(
+        ran.out("rollback-command"),
+        format!("aws ecs update-service --cluster pmis --service api --task-definition {one}")
+    );
     assert!(stage.deployment("api")["serviceDeploymentArn"] == ran.out("deployment-id").as_str(), "{}", ran.output);
     let report = ran.report();
     assert_eq!(report["schema_version"], 1);
@@ -41,7 +45,12 @@ async fn an_image_by_digest_serves_and_the_outputs_say_what() {
         "{}",
         ran.stdout
     );
-    insta::assert_snapshot!(ran.plain(), @"");
+    insta::assert_snapshot!(ran.ending(), @r#"
+    default: serves after N s
+      ✓ api (pmis/api): api:1 -> api:2, serving, image given
+          containers.app.image: 111122223333.dkr.ecr.us-east-1.amazonaws.com/pmis/api@sha256:… -> 111122223333.dkr.ecr.us-east-1.amazonaws.com/pmis/api@sha256:…
+      back: aws ecs update-service --cluster pmis --service api --task-definition arn:aws:ecs:us-east-1:111122223333:task-definition/api:1
+    "#);
 }
 
 #[tokio::test]
@@ -102,7 +111,25 @@ async fn a_crash_loop_is_told_with_exit_code_and_log_lines_and_taken_back() {
         assert_eq!(ran.report()["services"][0]["cause"]["exit"]["code"], 1);
         assert!(commands(&ran.stdout).contains(&"error".to_owned()), "{}", ran.stdout);
         if breaker == "none" {
-            insta::assert_snapshot!(ran.plain(), @"");
+            insta::assert_snapshot!(ran.ending(), @r#"
+            default: failed and was rolled back after N s
+              ✗ api (pmis/api): api:1 -> api:2, restored, image given
+                  containers.app.image: 111122223333.dkr.ecr.us-east-1.amazonaws.com/pmis/api@sha256:… -> 111122223333.dkr.ecr.us-east-1.amazonaws.com/pmis/api@sha256:…
+
+            api: container `app` exited with code 1, twice in a row (task `…`, N s after start)
+              provider: Essential container in task exited
+              exit code 1: the program reported an error
+              task: …
+              log /pmis/api api/app/…:
+                | starting
+                | KeyError: 'DATABASE_URL'
+              next: Read the log lines, mend the program or its configuration, then deploy again.
+              Stopped task: https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/tasks/…?region=us-east-1
+              Log: https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Fpmis$252Fapi/log-events/api$252Fapp$252F…
+              Service: https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api?region=us-east-1
+
+            ::error title=Shipline::default rolled-back: api: container `app` exited with code 1, twice in a row (task `…`, N s after start) Read the log lines, mend the program or its configuration, then deploy again.
+            "#);
         }
     }
 }

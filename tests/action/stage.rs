@@ -386,9 +386,10 @@ impl Ran {
         self
     }
 
-    /// What is told, without the parts that differ from run to run.
-    pub(crate) fn plain(&self) -> String {
-        plain(&self.stdout)
+    /// What is told after the rollout, without the parts that differ from run to run.
+    #[track_caller]
+    pub(crate) fn ending(&self) -> String {
+        plain(self.stdout.split_once("::endgroup::\n").expect("a rollout").1)
     }
 }
 
