@@ -69,7 +69,7 @@ pub async fn source(request: &Request, services: &[ServiceName], host: &Host) ->
     if services.iter().all(|name| request.images.contains_key(name)) {
         return Ok(None);
     }
-    Source::read(&host.root, request.commit, &host.variables, &host.cancel).await.map(Some)
+    Box::pin(Source::read(&host.root, request.commit, &host.variables, &host.cancel)).await.map(Some)
 }
 
 /// A pipeline with this session's credentials.
