@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+
 use super::environment::{self, Login};
 use super::host::{Host, cancelled};
 use super::ledger::{self, Ledger};
@@ -21,6 +23,15 @@ use crate::types::{CommitSha, EnvironmentName, ImageRef, ServiceName, Timestamp}
 /// How long GitHub may take to be told once the run is cancelled: with the rollout's own six seconds
 /// it stays under the 7.5 s a cancelled action step has.
 const LEDGER_AFTER_CANCEL: Duration = Duration::from_secs(1);
+
+/// How long the first change waits for GitHub's Deployment, which is for people alone.
+const LEDGER_OPENS: Duration = Duration::from_secs(10);
+
+/// How long the end waits for GitHub to hear of it.
+const LEDGER_CLOSES: Duration = Duration::from_secs(5);
+
+/// How long the end waits for the commits of the report, asked for when the rollout began.
+const COMMITS_AFTER_END: Duration = Duration::from_secs(1);
 
 /// What to deploy.
 #[derive(Clone)]
@@ -125,7 +136,15 @@ pub async fn roll_out(
     }
     let ledger = if ledger::worth_telling(&first) {
         let opening = Ledger::open(github.as_ref(), &plan, host, recorder, spec.url.as_ref());
-        host.within(LEDGER_AFTER_CANCEL, opening).await.flatten()
+        let opening = tokio::time::timeout(LEDGER_OPENS, opening);
+        match host.within(LEDGER_AFTER_CANCEL, opening).await {
+            Some(Err(_)) => {
+                recorder.warning("no GitHub Deployment: GitHub does not answer. The deployment goes on without it.");
+                None
+            }
+            Some(Ok(ledger)) => ledger,
+            None => None,
+        }
     } else {
         None
     };
@@ -139,14 +158,20 @@ pub async fn roll_out(
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let driving = drive(&plan, &targets, &journal, recorder, &host.cancel, Limits::default());
-    // The commits are for the report: the first change does not wait for them.
-    let commits = host.within(Duration::ZERO, commits_between(github.as_ref(), &plan));
-    let (driven, commits) = futures_util::join!(recorder.stage("rollout", Box::pin(driving)), Box::pin(commits));
-    let commits = commits.unwrap_or_default();
+    // The commits are for the report: neither the first change nor the end waits for them.
+    let commits = Box::pin(host.within(Duration::ZERO, commits_between(github.as_ref(), &plan)));
+    let (driven, commits) = match select(Box::pin(recorder.stage("rollout", driving)), commits).await {
+        Either::Left((driven, commits)) => (driven, tokio::time::timeout(COMMITS_AFTER_END, commits).await.ok()),
+        Either::Right((commits, rollout)) => (rollout.await, Some(commits)),
+    };
+    let commits = commits.flatten().unwrap_or_default();
     host.console.end_group();
     let driven = driven.map_err(|error| Problem::defect("journal", error.to_string()))?;
     if let Some(ledger) = &ledger {
-        host.within(LEDGER_AFTER_CANCEL, ledger.close(driven.phase())).await;
+        let closing = tokio::time::timeout(LEDGER_CLOSES, ledger.close(driven.phase()));
+        if !matches!(host.within(LEDGER_AFTER_CANCEL, closing).await, Some(Ok(()))) {
+            recorder.warning("GitHub was not told how it ended: it does not answer.");
+        }
     }
 
     let mut seen = view(&plan, driven.phase(), known_of_run(command, &images, recorder, commits), began, clock::now());
