@@ -163,7 +163,7 @@ fn described(stage: &Stage, arn: &str) -> Value {
     stage.world.app_runner("DescribeService", &asked).unwrap()["Service"].clone()
 }
 
-fn app_runner_action<'a>(stage: &'a Stage, letter: char) -> Run<'a> {
+fn app_runner_action(stage: &Stage, letter: char) -> Run<'_> {
     let image = app_runner::image(letter).by_digest();
     stage.bare_action().input("app-runner-service", "astro-ai-service").input("image", &image)
 }
