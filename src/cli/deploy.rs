@@ -44,6 +44,8 @@ pub struct Request {
     pub services: Vec<ServiceName>,
     /// Which commit; the checked-out one when absent.
     pub commit: Option<CommitSha>,
+    /// Environment whose images are brought along instead of building.
+    pub from: Option<EnvironmentName>,
     /// Images that exist already, by service.
     pub images: BTreeMap<ServiceName, ImageRef>,
     /// How to log in.

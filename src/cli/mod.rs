@@ -14,6 +14,7 @@ mod host;
 mod ledger;
 mod plan;
 mod planning;
+mod promotion;
 mod recorder;
 pub mod release;
 mod rollback;
@@ -129,6 +130,7 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
                 environment: back.environment,
                 services: back.services,
                 sha: None,
+                from: None,
                 images: Vec::new(),
                 yes: back.yes,
             };
@@ -145,6 +147,7 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
                 environment: environments[0].to_string(),
                 services: status.services,
                 sha: None,
+                from: None,
                 images: Vec::new(),
                 yes: true,
             };
@@ -240,6 +243,14 @@ fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Re
             None
         }
     };
+    let from = match deploy.from.as_deref().map(str::parse::<EnvironmentName>) {
+        None => None,
+        Some(Ok(from)) => Some(from),
+        Some(Err(error)) => {
+            wrong(format!("--from: {error}"), "Name an environment of the configuration.");
+            None
+        }
+    };
     let mut images = BTreeMap::new();
     for text in &deploy.images {
         let parts =
@@ -263,6 +274,7 @@ fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Re
         environment,
         services,
         commit,
+        from,
         images,
         login: environment::Login::default(),
         github_token: host.variable("SHIPLINE_GITHUB_TOKEN"),

@@ -1,6 +1,6 @@
 //! The image pipeline against a real Docker Engine and a real registry.
 
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeMap;
 
@@ -447,22 +447,30 @@ async fn an_image_is_promoted_with_its_digest_and_nothing_is_built() {
 }
 
 #[tokio::test]
-async fn an_existing_reference_with_a_digest_needs_no_call_and_one_that_is_not_there_is_a_mistake() {
+async fn an_existing_reference_is_bound_to_its_digest_and_one_that_is_not_there_is_a_mistake() {
     let world = World::here().await;
     let digest = format!("sha256:{}", "a".repeat(64));
+    // Only ECR's word about a digest counts: it is asked with the credentials of the deployment.
     let nowhere: ImageRef = format!("registry.invalid/x/y@{digest}").parse().unwrap();
     let (image, commit) = world.pipeline().resolve_existing(&nowhere, Ask::Digest).await.unwrap();
-    assert_eq!((image.digest().to_string(), commit), (digest, None));
+    assert_eq!((image.digest().to_string(), commit), (digest.clone(), None));
 
     let repository = world.repository(Repository::Mutable).await;
-    for missing in
-        [repository.with_tag("absent".parse().unwrap()), world.by_port(&repository).with_tag("absent".parse().unwrap())]
-    {
+    for missing in [
+        repository.with_tag("absent".parse().unwrap()),
+        world.by_port(&repository).with_tag("absent".parse().unwrap()),
+        format!("{repository}@{digest}").parse().unwrap(),
+    ] {
         let problem = world.pipeline().resolve_existing(&missing, Ask::Digest).await.unwrap_err();
         assert_eq!((problem.code.as_str(), problem.exit_code()), ("image-missing", 2), "{problem}");
     }
-    let absent = world.by_port(&world.reference(&world.free_name())).with_tag("x".parse().unwrap());
-    assert_eq!(world.pipeline().resolve_existing(&absent, Ask::Digest).await.unwrap_err().code, "repository-missing");
+    let absent = world.reference(&world.free_name());
+    for absent in
+        [world.by_port(&absent).with_tag("x".parse().unwrap()), format!("{absent}@{digest}").parse().unwrap()]
+    {
+        let problem = world.pipeline().resolve_existing(&absent, Ask::Digest).await.unwrap_err();
+        assert_eq!(problem.code, "repository-missing", "{problem}");
+    }
 }
 
 #[tokio::test]

@@ -22,3 +22,4 @@ mod several;
 mod stage;
 mod target_contract;
 mod told;
+mod world;

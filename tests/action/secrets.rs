@@ -14,7 +14,7 @@ const REQUEST: &str = "canary-request-token-5b21";
 const NPM: &str = "canary-npm-token-88d0";
 
 /// Ends a run; answers every command line that it or a program it started had.
-fn watched(mut running: Running) -> (Ran, String) {
+pub(crate) fn watched(mut running: Running) -> (Ran, String) {
     let mut seen = BTreeSet::new();
     while running.is_running() {
         let mut tree = BTreeSet::from([running.id()]);
@@ -61,7 +61,7 @@ fn files(folder: &Path) -> String {
 
 /// Nothing a run left behind holds a secret; masks are the one place, and come first.
 #[track_caller]
-fn assert_kept(stage: &Stage, ran: &Ran, commands: &str, planted: &[&str]) {
+pub(crate) fn assert_kept(folder: &Path, ran: &Ran, commands: &str, planted: &[&str]) {
     let (masks, log): (Vec<&str>, Vec<&str>) = ran.stdout.lines().partition(|line| line.starts_with("::add-mask::"));
     let masked: Vec<&str> = masks.iter().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
     let places = [
@@ -70,8 +70,8 @@ fn assert_kept(stage: &Stage, ran: &Ran, commands: &str, planted: &[&str]) {
         ("outputs", ran.output.clone()),
         ("summary", ran.summary.clone()),
         ("command lines", commands.to_owned()),
-        ("home", files(&stage.path("home"))),
-        ("temporary files", files(&stage.path("tmp"))),
+        ("home", files(&folder.join("home"))),
+        ("temporary files", files(&folder.join("tmp"))),
     ];
     for secret in planted.iter().chain(&masked) {
         let encoded = base64::engine::general_purpose::STANDARD.encode(secret);
@@ -113,7 +113,7 @@ async fn no_secret_of_a_run_is_left_anywhere() {
     let exchanged = stage.world.calls_of("sts", "AssumeRoleWithWebIdentity");
     let token = exchanged[0].body["WebIdentityToken"].as_str().unwrap();
     // The runner's own key is not even used: the role's session is.
-    assert_kept(&stage, &ran, &commands, &[GITHUB, REQUEST, KEY, token]);
+    assert_kept(&stage.path(""), &ran, &commands, &[GITHUB, REQUEST, KEY, token]);
     let masked = |secret: &str| ran.stdout.contains(&format!("::add-mask::{secret}\n"));
     assert!(masked(GITHUB) && masked(REQUEST) && masked(token), "{}", ran.stdout);
     // The session's key and token too: nobody but the provider and the program knew them.
@@ -131,7 +131,7 @@ async fn the_runners_own_key_is_hidden_where_it_is_used() {
     let running = stage.action(&two).set("AWS_SECRET_ACCESS_KEY", KEY).set("AWS_SESSION_TOKEN", NPM).start();
     let (ran, commands) = watched(running);
     let ran = ran.must(1);
-    assert_kept(&stage, &ran, &commands, &[KEY, NPM]);
+    assert_kept(&stage.path(""), &ran, &commands, &[KEY, NPM]);
     ran.says("connecting with ***");
 }
 
@@ -150,7 +150,7 @@ async fn on_a_terminal_a_secret_is_not_even_masked_aloud() {
         arguments.extend(json);
         let (ran, commands) = watched(stage.command(&arguments).set("AWS_SECRET_ACCESS_KEY", KEY).start());
         let ran = ran.must(1);
-        assert_kept(&stage, &ran, &commands, &[KEY]);
+        assert_kept(&stage.path(""), &ran, &commands, &[KEY]);
         ran.says_not("add-mask");
     }
 }
@@ -199,9 +199,9 @@ async fn a_build_hides_the_registrys_password_and_declared_secrets_whatever_dock
     let docker = std::fs::read_to_string(&log).unwrap_or_default();
     assert!(docker.contains("build"), "docker never built: {docker}\n{}", ran.said());
     assert!(matches!(ran.code, 2 | 4), "{}", ran.said());
-    assert_kept(&stage, &ran, &format!("{commands}\n{docker}"), &[NPM, KEY]);
+    assert_kept(&stage.path(""), &ran, &format!("{commands}\n{docker}"), &[NPM, KEY]);
     assert_eq!(stage.world.count("ecr", "GetAuthorizationToken"), 1);
     // The private Docker configuration is gone.
-    assert_eq!(files(&stage.path("tmp")), "");
-    assert_eq!(files(&stage.path("home")), "");
+    assert_eq!(files(&folder.join("tmp")), "");
+    assert_eq!(files(&folder.join("home")), "");
 }

@@ -117,12 +117,7 @@ impl Stage {
 
     /// The action with the region and no other input.
     pub(crate) fn bare_action(&self) -> Run<'_> {
-        let mut run = self.command(&["action"]).input("aws-region", "us-east-1");
-        for (name, file) in [("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary")] {
-            std::fs::write(self.path(file), "").unwrap();
-            run = run.set(name, self.path(file).to_str().unwrap());
-        }
-        run.set("GITHUB_WORKSPACE", self.path("work").to_str().unwrap()).set("GITHUB_ACTIONS", "true")
+        self.command(&["action"]).in_a_job().input("aws-region", "us-east-1")
     }
 
     /// The program with these arguments, in the repository.
@@ -137,11 +132,8 @@ impl Stage {
             ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7STAGE00".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "stage-secret-key-4f1d".to_owned()),
         ];
-        Run {
-            stage: self,
-            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
-            variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
-        }
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Run::of(self.folder.path(), arguments, variables)
     }
 
     /// The service as somebody else sees it.
@@ -215,12 +207,29 @@ pub(crate) fn definition(name: &str, image: &str) -> Value {
 /// A run to be started.
 #[derive(Clone)]
 pub(crate) struct Run<'a> {
-    stage: &'a Stage,
+    folder: &'a Path,
     arguments: Vec<String>,
     variables: BTreeMap<String, String>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// The program with these arguments and variables alone, in `work` of that folder.
+    pub(crate) fn of(folder: &'a Path, arguments: &[&str], variables: BTreeMap<String, String>) -> Self {
+        Self { folder, arguments: arguments.iter().map(|word| (*word).to_owned()).collect(), variables }
+    }
+
+    /// With the files and variables a job's step has.
+    pub(crate) fn in_a_job(mut self) -> Self {
+        let text = |name: &str| self.folder.join(name).to_str().unwrap().to_owned();
+        let variables = [("OUTPUT", "output"), ("STEP_SUMMARY", "summary"), ("WORKSPACE", "work")]
+            .map(|(name, file)| (format!("GITHUB_{name}"), text(file)));
+        for file in ["output", "summary"] {
+            std::fs::write(self.folder.join(file), "").unwrap();
+        }
+        self.variables.extend(variables);
+        self.set("GITHUB_ACTIONS", "true")
+    }
+
     /// Sets an input as the runner does: upper case, hyphens kept.
     pub(crate) fn input(self, name: &str, value: &str) -> Self {
         let name = format!("INPUT_{}", name.to_ascii_uppercase());
@@ -254,7 +263,7 @@ impl Run<'_> {
             .args(&self.arguments)
             .env_clear()
             .envs(&self.variables)
-            .current_dir(self.stage.path("work"))
+            .current_dir(self.folder.join("work"))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(Stdio::piped())
@@ -267,8 +276,8 @@ impl Run<'_> {
             stdout,
             stderr,
             began: now(),
-            output: self.stage.path("output"),
-            summary: self.stage.path("summary"),
+            output: self.folder.join("output"),
+            summary: self.folder.join("summary"),
         }
     }
 
@@ -308,6 +317,12 @@ impl Running {
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, signal).unwrap();
+    }
+
+    /// Ends it as the kernel does that has no memory left.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits for its end; a run that hangs is a failure of the test, not of its patience.

@@ -69,6 +69,11 @@ impl World {
 
     /// A pipeline that cannot start docker: whatever it does succeeds without building.
     pub(crate) fn pipeline_without_docker(&self) -> Pipeline {
+        self.pipeline_in(self.environment_without_docker())
+    }
+
+    /// An environment whose PATH has git and nothing else.
+    pub(crate) fn environment_without_docker(&self) -> Environment {
         let bin = self.home.path().join("only-git");
         if !bin.exists() {
             std::fs::create_dir(&bin).unwrap();
@@ -76,7 +81,7 @@ impl World {
         }
         let mut environment = self.environment.clone();
         environment.insert("PATH".into(), bin.to_str().unwrap().into());
-        self.pipeline_in(environment)
+        environment
     }
 
     /// The user's home of this test, where nothing may be left.
@@ -204,44 +209,54 @@ pub(crate) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// A git repository with one service in `app/`.
+/// A git repository.
 pub(crate) struct Checkout {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     environment: Environment,
+    /// Deleted at the end, if it is its own.
+    temporary: Option<tempfile::TempDir>,
 }
 
 impl Checkout {
-    #[expect(clippy::disallowed_methods, reason = "git is found by PATH")]
+    /// With one service in `app/`.
     pub(crate) async fn new(dockerfile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let mut checkout = Self::at(folder.path()).await;
+        checkout.temporary = Some(folder);
+        checkout.write("app/Dockerfile", dockerfile);
+        // Unique content: an image of another test is never mistaken for ours.
+        checkout.write("app/unique", &checkout.folder.display().to_string());
+        checkout.commit().await;
+        checkout
+    }
+
+    /// An empty one in a folder that is there.
+    #[expect(clippy::disallowed_methods, reason = "git is found by PATH")]
+    pub(crate) async fn at(folder: &Path) -> Self {
         let mut environment: Environment = [("PATH".to_owned(), std::env::var("PATH").unwrap())].into();
         for (name, value) in [("NAME", "A"), ("EMAIL", "a@example.com")] {
             environment.insert(format!("GIT_AUTHOR_{name}"), value.into());
             environment.insert(format!("GIT_COMMITTER_{name}"), value.into());
         }
-        environment.insert("HOME".into(), folder.path().to_str().unwrap().into());
-        let checkout = Self { folder, environment };
+        environment.insert("HOME".into(), folder.to_str().unwrap().into());
+        let checkout = Self { folder: folder.to_owned(), environment, temporary: None };
         checkout.git(&["init", "-q", "-b", "main"]).await;
-        checkout.write("app/Dockerfile", dockerfile);
-        // Unique content: an image of another test is never mistaken for ours.
-        checkout.write("app/unique", &checkout.folder.path().display().to_string());
-        checkout.commit().await;
         checkout
     }
 
     pub(crate) async fn git(&self, arguments: &[&str]) {
-        let git = Program::new("git", &self.environment, "git").args(arguments).in_directory(self.folder.path());
+        let git = Program::new("git", &self.environment, "git").args(arguments).in_directory(&self.folder);
         git.run(&Cancel::new(), &|_: Stream, _: &str| {}).await.unwrap();
     }
 
     pub(crate) fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
+        let path = self.folder.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
     pub(crate) fn remove(&self, path: &str) {
-        std::fs::remove_file(self.folder.path().join(path)).unwrap();
+        std::fs::remove_file(self.folder.join(path)).unwrap();
     }
 
     pub(crate) async fn commit(&self) {
@@ -250,6 +265,6 @@ impl Checkout {
     }
 
     pub(crate) async fn source(&self) -> Source {
-        Source::read(self.folder.path(), None, &self.environment, &Cancel::new()).await.unwrap()
+        Source::read(&self.folder, None, &self.environment, &Cancel::new()).await.unwrap()
     }
 }
