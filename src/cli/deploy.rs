@@ -179,7 +179,8 @@ pub async fn roll_out(
         Driven::Finished(phase) => phase.outcome().map_or(5, crate::rollout::Outcome::exit_code),
         Driven::Interrupted(_) => {
             "interrupted".clone_into(&mut seen.result);
-            let notice = "The way back was asked for and is not proven yet: `status` tells, and the same run again goes on.";
+            let notice =
+                "The way back was asked for and is not proven yet: `status` tells, and the same run again goes on.";
             seen.notices.push(notice.to_owned());
             130
         }

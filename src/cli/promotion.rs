@@ -60,7 +60,11 @@ impl<'a> Giver<'a> {
         let live = target.past().await.map_err(|error| about(service, error.into()))?.live;
         let reference: ImageRef = live.image_text.parse().map_err(|error| {
             let next = "Deploy an image with its registry there first.";
-            Problem::refused("from-image", format!("what {service} runs in {} cannot be brought: {error}", self.name), next)
+            Problem::refused(
+                "from-image",
+                format!("what {service} runs in {} cannot be brought: {error}", self.name),
+                next,
+            )
         })?;
         let (image, commit) = self.pipeline.resolve_existing(&reference, Ask::Commit).await?;
         if let Some(wanted) = request.commit

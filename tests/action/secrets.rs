@@ -202,6 +202,6 @@ async fn a_build_hides_the_registrys_password_and_declared_secrets_whatever_dock
     assert_kept(&stage.path(""), &ran, &format!("{commands}\n{docker}"), &[NPM, KEY]);
     assert_eq!(stage.world.count("ecr", "GetAuthorizationToken"), 1);
     // The private Docker configuration is gone.
-    assert_eq!(files(&folder.join("tmp")), "");
-    assert_eq!(files(&folder.join("home")), "");
+    assert_eq!(files(&stage.path("tmp")), "");
+    assert_eq!(files(&stage.path("home")), "");
 }
