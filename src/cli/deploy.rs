@@ -179,10 +179,9 @@ pub async fn roll_out(
         Driven::Finished(phase) => phase.outcome().map_or(5, crate::rollout::Outcome::exit_code),
         Driven::Interrupted(_) => {
             "interrupted".clone_into(&mut seen.result);
-            seen.notices.push(format!(
-                "The way back was asked for and is not proven yet: `shipline status {}` tells; `shipline deploy {}` goes on.",
-                plan.environment, plan.environment
-            ));
+            let notice =
+                "The way back was asked for and is not proven yet: `status` tells, and the same run again goes on.";
+            seen.notices.push(notice.to_owned());
             130
         }
     };

@@ -321,3 +321,12 @@ async fn only_the_image_of_a_task_definition_with_oddities_changes() {
     }
     assert_eq!(new, expected, "{new:#}");
 }
+
+#[tokio::test]
+async fn a_runners_file_that_cannot_be_written_does_not_change_how_the_deployment_ended() {
+    let stage = Stage::new().await;
+    let two = stage.image_of("api", "two");
+    let ran = stage.action(&two).set("GITHUB_OUTPUT", "/dev/full").end().must(0);
+    stage.assert_serves("api", &two);
+    ran.says("/dev/full cannot be written").says("default: serves");
+}
