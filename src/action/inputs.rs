@@ -41,6 +41,7 @@ pub const INPUTS: &[Input] = &[
         "to",
         "For rollback: the release to go back to (full commit, or a number of steps); the last good one when empty.",
     ),
+    input("from", "Environment whose running images are deployed, by digest, instead of building."),
     input("image", "Existing image to deploy instead of building; with several services one `service=image` a line."),
     input("aws-region", "AWS region."),
     input(

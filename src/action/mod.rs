@@ -118,6 +118,15 @@ fn asked(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<(Requ
             }
         }
     }
+    let from = match given.get("from").map(str::parse::<EnvironmentName>) {
+        None => None,
+        Some(Ok(from)) => Some(from),
+        Some(Err(error)) => {
+            let next = "Name an environment of the configuration.";
+            keep(Problem::mistake("invalid-input", format!("{error}"), next).at(inputs::place("from")).into());
+            None
+        }
+    };
     let registries = registries(given).map_err(&mut keep).unwrap_or_default();
     let images = match &configuration {
         Some((config, environment)) => {
@@ -146,6 +155,7 @@ fn asked(given: &Given, mut problems: Vec<Problem>, host: &Host) -> Result<(Requ
         environment,
         services,
         commit,
+        from,
         images,
         login: Login { identity, audience: given.get("audience").map(str::to_owned), through: Vec::new() },
         github_token: given.get("github-token").map(str::to_owned),

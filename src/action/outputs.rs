@@ -3,6 +3,7 @@
 //! Values pass the redactor: GitHub drops an output that holds a masked value, so a secret here
 //! would also break the next job. With several services each output is a JSON object by service.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
@@ -56,7 +57,7 @@ impl Outputs {
     pub fn report(&self, report: &Report, host: &Host) -> Result<(), Problem> {
         let view = &report.view;
         host.console.line(&report::text(view));
-        let each = |pick: &dyn Fn(&report::ServiceView) -> Option<String>| self.each(view, pick);
+        let each = |pick: &dyn Fn(&report::ServiceView) -> Option<String>| Self::each(view, pick);
         let document = serde_json::to_string(view)
             .map_err(|error| Problem::defect("report", format!("the report cannot be written: {error}")))?;
         let ecs = |service: &report::ServiceView| {
@@ -117,19 +118,20 @@ impl Outputs {
         let mut text = format!("### {title}\n\n");
         for problem in problems.all() {
             let place = problem.place.as_ref().map(|place| format!("{} ", report::escape::code(&place.to_string())));
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "- {}{}\n\n  **Next**: {}\n",
                 place.unwrap_or_default(),
                 report::escape::inline(&problem.what),
                 report::escape::inline(&problem.next)
-            ));
+            );
         }
         // The problems themselves are already on the log; a page that cannot be written adds nothing.
         let _ = self.write(&[("result", result.to_owned())]);
         let _ = self.summary(&text);
     }
 
-    fn each(&self, view: &report::View, pick: &dyn Fn(&report::ServiceView) -> Option<String>) -> String {
+    fn each(view: &report::View, pick: &dyn Fn(&report::ServiceView) -> Option<String>) -> String {
         joined(
             view.services.len() > 1,
             view.services.iter().map(|service| (service.name.to_string(), pick(service).unwrap_or_default())),
@@ -148,7 +150,7 @@ impl Outputs {
             };
             // A value that held its own end mark could write further outputs.
             let mark = format!("end-{}", hex::encode(&Sha256::digest(value.as_bytes())[..8]));
-            text.push_str(&format!("{name}<<{mark}\n{value}\n{mark}\n"));
+            let _ = write!(text, "{name}<<{mark}\n{value}\n{mark}\n");
         }
         append(Path::new(file), &text)
     }

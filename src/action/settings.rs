@@ -348,7 +348,7 @@ pub(super) fn images(given: &Given, services: &[ServiceName]) -> Result<BTreeMap
             ),
             (Err(error), _) => read.wrong("image", error, "Write one service=image a line."),
             (_, Err(error)) => {
-                read.wrong("image", format!("{error}"), "Write the image with its registry: host/path:tag.")
+                read.wrong("image", format!("{error}"), "Write the image with its registry: host/path:tag.");
             }
         }
     }

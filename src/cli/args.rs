@@ -55,6 +55,9 @@ pub struct Deploy {
     /// Commit to deploy, in full; the checked-out one when not given
     #[arg(long)]
     pub sha: Option<String>,
+    /// Deploy the images that another environment runs, by digest, and build nothing
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub from: Option<String>,
     /// Deploy an existing image and build nothing for that service
     #[arg(long = "image", value_name = "SERVICE=REFERENCE")]
     pub images: Vec<String>,

@@ -1,5 +1,7 @@
 //! `shipline build`: the images of a commit, built or found, without deploying them.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::deploy::Request;
@@ -18,12 +20,12 @@ pub(super) async fn build(request: &Request, host: &Host, recorder: &Recorder) -
     let sourcing = release::source(request, &services, host);
     let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
     let (session, source) = (session?, source?);
-    let images = release::images(request, &services, &session, source.as_ref(), host, recorder).await?;
+    let images = Box::pin(release::images(request, &services, &session, source.as_ref(), host, recorder)).await?;
     let mut text = String::new();
     let mut document = Vec::new();
     for (name, (image, commit)) in &images.pinned {
         let (origin, tags) = &images.origins[name];
-        text.push_str(&format!("{name} {image}\n"));
+        let _ = writeln!(text, "{name} {image}");
         document.push(json!({
             "service": name, "image": image, "digest": image.digest(), "commit": commit, "tags": tags, "origin": origin,
         }));

@@ -1,5 +1,6 @@
 //! `shipline check`: is the configuration right? Asks nobody but the file.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,12 +40,13 @@ pub(super) fn check(host: &Host, config: &Config) {
             .iter()
             .map(|wave| wave.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + "))
             .collect();
-        text.push_str(&format!("  {name}: {}\n", waves.join(", then ")));
+        let _ = writeln!(text, "  {name}: {}", waves.join(", then "));
         for rule in &environment.deferred {
-            text.push_str(&format!(
-                "    note: `{}` at {} is not carried out by this version's deploy\n",
+            let _ = writeln!(
+                text,
+                "    note: `{}` at {} is not carried out by this version's deploy",
                 rule.key, rule.place
-            ));
+            );
         }
         document.push(json!({
             "environment": name,

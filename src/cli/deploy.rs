@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+
 use super::environment::{self, Login};
 use super::host::{Host, cancelled};
 use super::ledger::{self, Ledger};
@@ -22,6 +24,15 @@ use crate::types::{CommitSha, EnvironmentName, ImageRef, ServiceName, Timestamp}
 /// it stays under the 7.5 s a cancelled action step has.
 const LEDGER_AFTER_CANCEL: Duration = Duration::from_secs(1);
 
+/// How long the first change waits for GitHub's Deployment, which is for people alone.
+const LEDGER_OPENS: Duration = Duration::from_secs(10);
+
+/// How long the end waits for GitHub to hear of it.
+const LEDGER_CLOSES: Duration = Duration::from_secs(5);
+
+/// How long the end waits for the commits of the report, asked for when the rollout began.
+const COMMITS_AFTER_END: Duration = Duration::from_secs(1);
+
 /// What to deploy.
 #[derive(Clone)]
 pub struct Request {
@@ -33,6 +44,8 @@ pub struct Request {
     pub services: Vec<ServiceName>,
     /// Which commit; the checked-out one when absent.
     pub commit: Option<CommitSha>,
+    /// Environment whose images are brought along instead of building.
+    pub from: Option<EnvironmentName>,
     /// Images that exist already, by service.
     pub images: BTreeMap<ServiceName, ImageRef>,
     /// How to log in.
@@ -89,7 +102,7 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
     let sourcing = release::source(request, &services, host);
     let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
     let (session, source) = (session?, source?);
-    let images = release::images(request, &services, &session, source.as_ref(), host, recorder).await?;
+    let images = Box::pin(release::images(request, &services, &session, source.as_ref(), host, recorder)).await?;
 
     let targets = environment::targets(host, &session, spec, &services);
     let wishes: BTreeMap<ServiceName, Wish> = images
@@ -117,13 +130,21 @@ pub async fn roll_out(
     let Prepared { spec, plan, targets, images, github } = prepared;
     let first = Phase::first(&plan);
     if first.outcome().is_none() {
-        let input = input(command, &images, recorder, Vec::new());
+        let input = known_of_run(command, &images, recorder, Vec::new());
         let shown = planned(view(&plan, &first, input, began, clock::now()));
         confirm::ask(request.confirm, &shown, host).await?;
     }
     let ledger = if ledger::worth_telling(&first) {
         let opening = Ledger::open(github.as_ref(), &plan, host, recorder, spec.url.as_ref());
-        host.within(LEDGER_AFTER_CANCEL, opening).await.flatten()
+        let opening = tokio::time::timeout(LEDGER_OPENS, opening);
+        match host.within(LEDGER_AFTER_CANCEL, opening).await {
+            Some(Err(_)) => {
+                recorder.warning("no GitHub Deployment: GitHub does not answer. The deployment goes on without it.");
+                None
+            }
+            Some(Ok(ledger)) => ledger,
+            None => None,
+        }
     } else {
         None
     };
@@ -137,25 +158,30 @@ pub async fn roll_out(
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let driving = drive(&plan, &targets, &journal, recorder, &host.cancel, Limits::default());
-    // The commits are for the report: the first change does not wait for them.
-    let commits = host.within(Duration::ZERO, commits_between(github.as_ref(), &plan));
-    let (driven, commits) = futures_util::join!(recorder.stage("rollout", Box::pin(driving)), Box::pin(commits));
-    let commits = commits.unwrap_or_default();
+    // The commits are for the report: neither the first change nor the end waits for them.
+    let commits = Box::pin(host.within(Duration::ZERO, commits_between(github.as_ref(), &plan)));
+    let (driven, commits) = match select(Box::pin(recorder.stage("rollout", driving)), commits).await {
+        Either::Left((driven, commits)) => (driven, tokio::time::timeout(COMMITS_AFTER_END, commits).await.ok()),
+        Either::Right((commits, rollout)) => (rollout.await, Some(commits)),
+    };
+    let commits = commits.flatten().unwrap_or_default();
     host.console.end_group();
     let driven = driven.map_err(|error| Problem::defect("journal", error.to_string()))?;
     if let Some(ledger) = &ledger {
-        host.within(LEDGER_AFTER_CANCEL, ledger.close(driven.phase())).await;
+        let closing = tokio::time::timeout(LEDGER_CLOSES, ledger.close(driven.phase()));
+        if !matches!(host.within(LEDGER_AFTER_CANCEL, closing).await, Some(Ok(()))) {
+            recorder.warning("GitHub was not told how it ended: it does not answer.");
+        }
     }
 
-    let mut seen = view(&plan, driven.phase(), input(command, &images, recorder, commits), began, clock::now());
+    let mut seen = view(&plan, driven.phase(), known_of_run(command, &images, recorder, commits), began, clock::now());
     let exit_code = match &driven {
         Driven::Finished(phase) => phase.outcome().map_or(5, crate::rollout::Outcome::exit_code),
         Driven::Interrupted(_) => {
             "interrupted".clone_into(&mut seen.result);
-            seen.notices.push(format!(
-                "The way back was asked for and is not proven yet: `shipline status {}` tells; `shipline deploy {}` goes on.",
-                plan.environment, plan.environment
-            ));
+            let notice =
+                "The way back was asked for and is not proven yet: `status` tells, and the same run again goes on.";
+            seen.notices.push(notice.to_owned());
             130
         }
     };
@@ -175,16 +201,16 @@ pub fn planned(mut view: View) -> View {
 }
 
 /// What only the run knows, for the view.
-pub fn input(command: &str, images: &Images, recorder: &Recorder, commits: Vec<Commit>) -> ViewInput {
-    let recorded = recorder.recorded();
+pub fn known_of_run(command: &str, images: &Images, recorder: &Recorder, commits: Vec<Commit>) -> ViewInput {
+    let kept = recorder.recorded();
     ViewInput {
         command: command.to_owned(),
         origins: images.origins.clone(),
         put_back: images.put_back.clone(),
         commits,
-        timeline: recorded.timeline,
-        stages: recorded.stages,
-        notices: recorded.notices,
+        timeline: kept.timeline,
+        stages: kept.stages,
+        notices: kept.notices,
     }
 }
 

@@ -118,7 +118,8 @@ pub async fn session(
     };
     let sources =
         Sources { environment: name, start, through: login.through.clone(), mask: host.mask(), variable: &variable };
-    aws::connect(aws_spec, &sources).await
+    // Boxed: it holds the whole credential chain, and everything that waits for it would as well.
+    Box::pin(aws::connect(aws_spec, &sources)).await
 }
 
 /// The targets of these services.

@@ -14,6 +14,7 @@ mod host;
 mod ledger;
 mod plan;
 mod planning;
+mod promotion;
 mod recorder;
 pub mod release;
 mod rollback;
@@ -21,6 +22,7 @@ mod status;
 mod telemetry;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +75,7 @@ pub fn help() -> String {
     let mut text = command.render_long_help().to_string();
     for verb in command.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
         let name = verb.get_name().to_owned();
-        text.push_str(&format!("\n## shipline {name}\n\n{}", verb.render_long_help()));
+        let _ = write!(text, "\n## shipline {name}\n\n{}", verb.render_long_help());
     }
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
@@ -112,11 +114,11 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
     match cli.verb {
         Verb::Deploy(deploy) => {
             let request = request(&deploy, check::read(host, file)?, host)?;
-            show(host, deploy::deploy(&request, host, &recorder).await?)
+            show(host, &deploy::deploy(&request, host, &recorder).await?)
         }
         Verb::Plan(deploy) => {
             let request = request(&deploy, check::read(host, file)?, host)?;
-            show(host, host.before_changes(plan::plan(&request, host, &recorder)).await?)
+            show(host, &host.before_changes(plan::plan(&request, host, &recorder)).await?)
         }
         Verb::Build(deploy) => {
             let request = request(&deploy, check::read(host, file)?, host)?;
@@ -128,11 +130,12 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
                 environment: back.environment,
                 services: back.services,
                 sha: None,
+                from: None,
                 images: Vec::new(),
                 yes: back.yes,
             };
             let request = request(&deploy, check::read(host, file)?, host)?;
-            show(host, rollback::rollback(&request, &to, host, &recorder).await?)
+            show(host, &rollback::rollback(&request, &to, host, &recorder).await?)
         }
         Verb::Status(status) => {
             let config = check::read(host, file)?;
@@ -144,6 +147,7 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
                 environment: environments[0].to_string(),
                 services: status.services,
                 sha: None,
+                from: None,
                 images: Vec::new(),
                 yes: true,
             };
@@ -203,7 +207,7 @@ pub async fn run_verb(
     }
 }
 
-fn show(host: &Host, report: Report) -> Result<u8, Problems> {
+fn show(host: &Host, report: &Report) -> Result<u8, Problems> {
     host.console.answer(&crate::report::text(&report.view));
     let document = serde_json::to_value(&report.view)
         .map_err(|error| Problem::defect("report", format!("the report cannot be written: {error}")))?;
@@ -239,6 +243,14 @@ fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Re
             None
         }
     };
+    let from = match deploy.from.as_deref().map(str::parse::<EnvironmentName>) {
+        None => None,
+        Some(Ok(from)) => Some(from),
+        Some(Err(error)) => {
+            wrong(format!("--from: {error}"), "Name an environment of the configuration.");
+            None
+        }
+    };
     let mut images = BTreeMap::new();
     for text in &deploy.images {
         let parts =
@@ -262,6 +274,7 @@ fn request(deploy: &args::Deploy, config: Arc<Config>, host: &Host) -> Result<Re
         environment,
         services,
         commit,
+        from,
         images,
         login: environment::Login::default(),
         github_token: host.variable("SHIPLINE_GITHUB_TOKEN"),

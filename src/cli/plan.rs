@@ -13,7 +13,7 @@ pub(super) async fn plan(request: &Request, host: &Host, recorder: &Recorder) ->
     let began = clock::now();
     let prepared = deploy::prepare(request, host, recorder).await?;
     let commits = deploy::commits_between(prepared.github.as_ref(), &prepared.plan).await;
-    let input = deploy::input("plan", &prepared.images, recorder, commits);
+    let input = deploy::known_of_run("plan", &prepared.images, recorder, commits);
     let first = Phase::first(&prepared.plan);
     let view = deploy::planned(view(&prepared.plan, &first, input, began, clock::now()));
     Ok(Report { view, exit_code: 0 })

@@ -68,10 +68,10 @@ impl Recorder {
         self.recorded.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn moment(&self, at: Timestamp, service: Option<&ServiceName>, what: String) {
+    fn moment(&self, at: Timestamp, service: Option<&ServiceName>, what: &str) {
         let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
         self.console.line(&format!("  {about}{what}"));
-        let what = self.console.redactor().clean(&what);
+        let what = self.console.redactor().clean(what);
         self.keep().timeline.push(Moment { at, service: service.cloned(), what });
     }
 
@@ -103,7 +103,7 @@ impl Recorder {
         }
         let begin = services.iter().filter(|(_, state)| **state == ServiceState::Applying);
         let names: Vec<&str> = begin.map(|(name, _)| name.as_str()).collect();
-        self.moment(at, None, format!("wave {} begins: {}", wave + 1, names.join(", ")));
+        self.moment(at, None, &format!("wave {} begins: {}", wave + 1, names.join(", ")));
     }
 
     fn finish_bars(&self, phase: &Phase) {
@@ -125,12 +125,12 @@ impl Reporter for Recorder {
             News::Moved { at, event, phase } => {
                 self.finish_bars(phase);
                 let (service, what) = sentence(event, phase);
-                self.moment(*at, service, what);
+                self.moment(*at, service, &what);
                 self.wave(*at, phase);
                 if let Phase::RollingBack { .. } = phase
                     && matches!(event, Event::Broke { .. } | Event::CheckFailed { .. } | Event::CancelRequested)
                 {
-                    self.moment(*at, None, "going back to what served before".to_owned());
+                    self.moment(*at, None, "going back to what served before");
                 }
             }
             News::Progress { service, progress } => self.progress(service, progress),

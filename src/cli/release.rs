@@ -10,9 +10,10 @@ use secrecy::SecretString;
 use super::deploy::Request;
 use super::host::Host;
 use super::planning::about;
+use super::promotion::Giver;
 use super::recorder::Recorder;
 use crate::aws::Session;
-use crate::config::spec::{ImageRepository, image_repository};
+use crate::config::spec::{ImageRepository, ImageSpec, image_repository};
 use crate::image::{Ask, How, Options, Pipeline, Source};
 use crate::problem::{Problem, Problems};
 use crate::report::ImageOrigin;
@@ -46,7 +47,7 @@ pub fn possible(request: &Request, services: &[ServiceName]) -> Result<(), Probl
     let mut problems = Vec::new();
     for name in services {
         let configured = request.config.services.get(name).is_some_and(|service| service.image.is_some());
-        if !configured && !request.images.contains_key(name) {
+        if !configured && request.from.is_none() && !request.images.contains_key(name) {
             problems.push(Problem::mistake(
                 "no-image",
                 format!("{name} has no image to deploy"),
@@ -66,10 +67,10 @@ pub fn possible(request: &Request, services: &[ServiceName]) -> Result<(), Probl
 
 /// Reads the commit, unless every image is given.
 pub async fn source(request: &Request, services: &[ServiceName], host: &Host) -> Result<Option<Source>, Problem> {
-    if services.iter().all(|name| request.images.contains_key(name)) {
+    if request.from.is_some() || services.iter().all(|name| request.images.contains_key(name)) {
         return Ok(None);
     }
-    Source::read(&host.root, request.commit, &host.variables, &host.cancel).await.map(Some)
+    Box::pin(Source::read(&host.root, request.commit, &host.variables, &host.cancel)).await.map(Some)
 }
 
 /// A pipeline with this session's credentials.
@@ -94,6 +95,7 @@ pub async fn images(
     recorder: &Recorder,
 ) -> Result<Images, Problems> {
     let pipeline = pipeline(session, host);
+    let giver = Giver::open(request, services, host).await?;
     let building = services.iter().any(|name| !request.images.contains_key(name));
     if building {
         host.console.group("Images");
@@ -103,13 +105,17 @@ pub async fn images(
         }
     }
     let answers = join_all(services.iter().map(async |name| {
-        let found = match (request.images.get(name), source) {
-            (Some(reference), _) => given(request, reference, &pipeline).await,
-            (None, Some(source)) => {
+        let found = match (request.images.get(name), &giver, source) {
+            (Some(reference), _, _) => given(request, reference, &pipeline).await,
+            (None, Some(giver), _) => {
+                let work = brought(request, name, session, giver, &pipeline, recorder);
+                recorder.stage(format!("image {name}"), work).await
+            }
+            (None, None, Some(source)) => {
                 let work = built(request, name, session, source, &pipeline, recorder);
                 recorder.stage(format!("image {name}"), work).await
             }
-            (None, None) => Err(Problem::defect("source", format!("the commit of {name} was not read"))),
+            (None, None, None) => Err(Problem::defect("source", format!("the commit of {name} was not read"))),
         };
         (name, found)
     }))
@@ -137,7 +143,8 @@ pub async fn images(
     Problems::or(problems, images)
 }
 
-type Found = (PinnedImage, Option<CommitSha>, ImageOrigin, Vec<String>);
+/// An image with its commit, how it came to be there, and its tags.
+pub(super) type Found = (PinnedImage, Option<CommitSha>, ImageOrigin, Vec<String>);
 
 async fn given(request: &Request, reference: &ImageRef, pipeline: &Pipeline) -> Result<Found, Problem> {
     let ask = if request.commit.is_some() || request.github_token.is_some() { Ask::Commit } else { Ask::Digest };
@@ -166,10 +173,7 @@ async fn built(
 ) -> Result<Found, Problem> {
     let spec = request.config.services.get(name).and_then(|service| service.image.as_ref());
     let spec = spec.ok_or_else(|| Problem::defect("no-image", format!("{name} has no image")))?;
-    let repository = match &spec.repository {
-        own @ ImageRepository::OwnEcr(_) => image_repository(own, &session.account().await?, session.region()),
-        ImageRepository::At(host, path) => ImageRef::repository_of(host.clone(), path.clone()),
-    };
+    let repository = repository(spec, session).await?;
     let built = pipeline.ensure(name, spec, &repository, source).await?;
     for warning in &built.warnings {
         recorder.warning(&format!("{name}: {warning}"));
@@ -181,6 +185,29 @@ async fn built(
     };
     let tags = built.tags.iter().map(ToString::to_string).collect();
     Ok((built.image, Some(source.commit), origin, tags))
+}
+
+async fn brought(
+    request: &Request,
+    name: &ServiceName,
+    session: &Session,
+    giver: &Giver<'_>,
+    pipeline: &Pipeline,
+    recorder: &Recorder,
+) -> Result<Found, Problem> {
+    let repository = match request.config.services.get(name).and_then(|service| service.image.as_ref()) {
+        Some(spec) => Some(repository(spec, session).await?),
+        None => None,
+    };
+    giver.bring(name, repository, pipeline, request, recorder).await
+}
+
+/// Where a service's images live for this account and region.
+async fn repository(spec: &ImageSpec, session: &Session) -> Result<ImageRef, Problem> {
+    Ok(match &spec.repository {
+        own @ ImageRepository::OwnEcr(_) => image_repository(own, &session.account().await?, session.region()),
+        ImageRepository::At(host, path) => ImageRef::repository_of(host.clone(), path.clone()),
+    })
 }
 
 fn login_hosts(registries: &Registries, session: &Session) -> Vec<RegistryHost> {

@@ -50,6 +50,9 @@ pub(super) async fn rollback(request: &Request, to: &To, host: &Host, recorder: 
     roll_out(prepared, "rollback", request, host, recorder, began).await
 }
 
+/// A service's revision to go back to, with what the reader should know.
+type Found = (ServiceName, Revision, Vec<String>);
+
 /// Finds the release and makes the plan; changes nothing on the environment.
 async fn prepare<'a>(
     request: &'a Request,
@@ -72,8 +75,7 @@ async fn prepare<'a>(
         };
         Ok((name.clone(), choose(name, to, digest, &past)?, past.notices))
     }));
-    let found: Vec<Result<(ServiceName, Revision, Vec<String>), Problem>> =
-        recorder.stage("find the release", looking).await;
+    let found: Vec<Result<Found, Problem>> = recorder.stage("find the release", looking).await;
     let mut problems = Vec::new();
     let mut wishes = BTreeMap::new();
     let mut origins = BTreeMap::new();

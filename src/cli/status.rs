@@ -1,5 +1,7 @@
 //! `shipline status`: what runs where, and what a rollback would put there.
 
+use std::fmt::Write as _;
+
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -84,7 +86,7 @@ fn shown(row: &Row, past: &Past) -> String {
         visible(&past.live.image_text)
     );
     for notice in &past.notices {
-        text.push_str(&format!("    note: {}\n", visible(notice)));
+        let _ = writeln!(text, "    note: {}", visible(notice));
     }
     text
 }

@@ -63,16 +63,13 @@ pub async fn drive(
     limits: Limits,
 ) -> Result<Driven, JournalFailed> {
     let mut log = Log { journal, next: 0 };
-    let mut phase = match journal.last().await? {
-        Some(entry) => {
-            log.next = entry.sequence + 1;
-            entry.phase
-        }
-        None => {
-            let first = Phase::first(plan);
-            log.write(None, &first).await?;
-            first
-        }
+    let mut phase = if let Some(entry) = journal.last().await? {
+        log.next = entry.sequence + 1;
+        entry.phase
+    } else {
+        let first = Phase::first(plan);
+        log.write(None, &first).await?;
+        first
     };
     reporter.tell(&News::Began { plan, phase: &phase });
 

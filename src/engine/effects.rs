@@ -22,7 +22,7 @@ pub(super) struct Shell<'a> {
 const REFUSALS: u32 = 3;
 
 /// How long the way back is asked for again while the provider cannot be reached.
-const REVERT_PATIENCE: Duration = Duration::from_secs(180);
+const REVERT_PATIENCE: Duration = Duration::from_mins(3);
 
 pub(super) fn service_of(effect: &Effect) -> Option<&ServiceName> {
     match effect {
@@ -169,14 +169,13 @@ impl Shell<'_> {
     /// The cause with all that can be found in the time there is; the way back does not wait longer.
     async fn explained(&self, target: &dyn Target, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
         // What was seen stays if explaining takes too long.
-        match tokio::time::timeout(self.limits.explain, target.explain(plan, shift, seen.clone())).await {
-            Ok(cause) => cause,
-            Err(_) => {
-                let mut seen = seen;
-                seen.facts.push(format!("looking for more took longer than {} s", self.limits.explain.as_secs()));
-                seen
-            }
+        let explaining = target.explain(plan, shift, seen.clone());
+        if let Ok(cause) = tokio::time::timeout(self.limits.explain, explaining).await {
+            return cause;
         }
+        let mut seen = seen;
+        seen.facts.push(format!("looking for more took longer than {} s", self.limits.explain.as_secs()));
+        seen
     }
 
     async fn check(&self, index: usize, stop: Cancel) -> Option<Event> {

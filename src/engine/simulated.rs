@@ -181,7 +181,7 @@ impl Target for Simulated {
         Ok(self.with(|remote| {
             let forward = shift.direction == Direction::Forward;
             if shift.id.as_deref() == Some("behind") {
-                remote.in_the_way = if forward { 1 } else { 0 };
+                remote.in_the_way = u8::from(forward);
                 return Sight::AskAgain;
             }
             if let Some((to, left)) = remote.moving.as_mut()

@@ -65,7 +65,10 @@ async fn drive_through_crashes(world: &Arc<World>, plan: &Plan) -> (Phase, Vec<E
     panic!("still not done after two restarts");
 }
 
-const STORIES: &[(&[(&str, Fate)], &[&[&str]], &str)] = &[
+/// Services with their fates, the waves, and how it ends.
+type Story = (&'static [(&'static str, Fate)], &'static [&'static [&'static str]], &'static str);
+
+const STORIES: &[Story] = &[
     (&[("a", Fate::Serves), ("b", Fate::Serves)], &[&["a", "b"]], "succeeded"),
     (&[("a", Fate::Serves), ("b", Fate::Serves)], &[&["a"], &["b"]], "succeeded"),
     (&[("a", Fate::Serves), ("b", Fate::Breaks)], &[&["a"], &["b"]], "rolled-back"),

@@ -19,8 +19,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// For deployments: a second after the last news is soon enough for people, and three a minute
-    /// under the quotas (ECS: 20 calls a second refill for Describe and List, AWS "ECS API throttling").
+    /// For deployments: at most a second and a half behind the truth, and for one service less than a
+    /// tenth of what ECS refills a second (20 calls for Describe and List, AWS "Request throttling for
+    /// the Amazon ECS API").
     pub const DEPLOYMENT: Self = Self {
         first: Duration::from_millis(250),
         most: Duration::from_millis(1500),

@@ -135,6 +135,7 @@ pub(super) fn origin_words(origin: ImageOrigin) -> &'static str {
         ImageOrigin::FoundByCommit => "was already built",
         ImageOrigin::FoundByTree => "same source, tag added",
         ImageOrigin::Given => "given",
+        ImageOrigin::Promoted => "promoted",
         ImageOrigin::PutBack => "put back",
     }
 }

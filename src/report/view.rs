@@ -22,6 +22,8 @@ pub enum ImageOrigin {
     FoundByTree,
     /// Given by hand.
     Given,
+    /// What another environment runs, brought along by digest.
+    Promoted,
     /// What ran before, put back.
     PutBack,
 }

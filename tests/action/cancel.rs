@@ -60,7 +60,7 @@ async fn a_way_back_that_takes_longer_than_there_is_time_is_told_with_how_to_go_
     let ran = signalled(running, Signal::INT).must(130);
     assert_eq!(stage.world.count("ecs", "StopServiceDeployment"), 1);
     assert_eq!(ran.out("result"), "interrupted");
-    ran.says("shipline status").says("goes on").summarises("on its way back");
+    ran.says("`status` tells").says("the same run again goes on").summarises("on its way back");
 }
 
 #[tokio::test]

@@ -465,8 +465,7 @@ async fn an_existing_reference_is_bound_to_its_digest_and_one_that_is_not_there_
         assert_eq!((problem.code.as_str(), problem.exit_code()), ("image-missing", 2), "{problem}");
     }
     let absent = world.reference(&world.free_name());
-    for absent in
-        [world.by_port(&absent).with_tag("x".parse().unwrap()), format!("{absent}@{digest}").parse().unwrap()]
+    for absent in [world.by_port(&absent).with_tag("x".parse().unwrap()), format!("{absent}@{digest}").parse().unwrap()]
     {
         let problem = world.pipeline().resolve_existing(&absent, Ask::Digest).await.unwrap_err();
         assert_eq!(problem.code, "repository-missing", "{problem}");

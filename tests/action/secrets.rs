@@ -48,7 +48,8 @@ fn files(folder: &Path) -> String {
     let mut found = String::new();
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
-        found.push_str(&format!("{}\n", path.display()));
+        found += path.to_str().unwrap();
+        found.push('\n');
         if path.is_dir() {
             found.push_str(&files(&path));
         } else {

@@ -291,6 +291,7 @@ async fn without_credentials_or_network_a_run_ends_soon_and_says_what_to_do() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ran = stage.action(&two).set("AWS_ENDPOINT_URL", &format!("http://{free}")).end().must(4);
     ran.says("next: ");
-    assert!(ran.took.as_secs() < 20, "{:?}", ran.took);
+    // Refused connections are tried again for a while: a proxy may be starting.
+    assert!(ran.took.as_secs() < 40, "{:?}", ran.took);
     stage.action(&two).without_input("aws-region").end().must(2).says("region");
 }

@@ -161,6 +161,16 @@ impl Stage {
         self.world.ecs("DescribeServiceDeployments", &asked).unwrap()["serviceDeployments"][0].clone()
     }
 
+    /// From the newest service deployment being done, by the simulator's own clock, to the end of a run.
+    #[track_caller]
+    pub(crate) fn late_ms(&self, name: &str, ran: &Ran) -> u64 {
+        let deployment = self.deployment(name);
+        let finished = deployment["finishedAt"].as_f64().unwrap_or_else(|| panic!("not finished: {deployment:#}"));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds of this century")]
+        let finished = (finished * 1000.0) as u64;
+        ran.ended_ms.saturating_sub(finished)
+    }
+
     /// Names of the calls so far that can change something.
     pub(crate) fn changes(&self) -> Vec<String> {
         let reads = ["Describe", "List", "Get", "BatchGet", "Filter", "Assume"];

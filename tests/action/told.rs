@@ -2,6 +2,7 @@
 //! between two releases, and log lines that try to be commands, outputs or markup.
 
 use serde_json::Value;
+use shipline::types::PinnedImage;
 use shipline_test_support::{AppRunnerBehaviour, Behaviour, CommitSeed, Fault, FaultKind, Seed};
 
 use super::app_runner;
@@ -87,6 +88,8 @@ async fn github_never_fails_a_deployment() {
         let ran = with_github(&stage, &two).end().must(0);
         stage.assert_serves("api", &two);
         ran.says("::warning title=Shipline::no GitHub Deployment");
+        // The end waits for nobody.
+        assert!(stage.late_ms("api", &ran) <= 3000, "{} ms late", stage.late_ms("api", &ran));
     }
 }
 
@@ -149,11 +152,12 @@ async fn what_the_provider_says_is_neutralised_in_the_summary() {
     ran.summarises("&#64;acme/everyone &lt;img");
 }
 
-/// An App Runner service with every setting away from its default.
-async fn app_runner() -> (Stage, String) {
+/// An App Runner service with every setting away from its default, and an image to deploy.
+async fn app_runner() -> (Stage, String, PinnedImage) {
     let stage = Stage::empty().await;
     let arn = stage.world.app_runner_service(app_runner::full_service(&app_runner::image('a').by_digest()));
-    (stage, arn)
+    let two = stage.image_of("astro-ai", "two").parse().unwrap();
+    (stage, arn, two)
 }
 
 fn described(stage: &Stage, arn: &str) -> Value {
@@ -161,19 +165,18 @@ fn described(stage: &Stage, arn: &str) -> Value {
     stage.world.app_runner("DescribeService", &asked).unwrap()["Service"].clone()
 }
 
-fn app_runner_action<'a>(stage: &'a Stage, letter: char) -> Run<'a> {
-    let image = app_runner::image(letter).by_digest();
-    stage.bare_action().input("app-runner-service", "astro-ai-service").input("image", &image)
+fn app_runner_action<'a>(stage: &'a Stage, image: &PinnedImage) -> Run<'a> {
+    stage.bare_action().input("app-runner-service", "astro-ai-service").input("image", &image.by_digest())
 }
 
 #[tokio::test]
 async fn an_app_runner_service_keeps_every_setting_but_the_image() {
-    let (stage, arn) = app_runner().await;
+    let (stage, arn, two) = app_runner().await;
     let before = described(&stage, &arn);
-    let ran = app_runner_action(&stage, 'b').end().must(0);
+    let ran = app_runner_action(&stage, &two).end().must(0);
     let after = described(&stage, &arn);
     let image = &after["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"];
-    assert_eq!(*image, app_runner::image('b').by_digest());
+    assert_eq!(*image, two.by_digest());
     let mut expected = before;
     expected["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"] = image.clone();
     expected["UpdatedAt"] = after["UpdatedAt"].clone();
@@ -182,7 +185,7 @@ async fn an_app_runner_service_keeps_every_setting_but_the_image() {
     assert!(ran.out("service-url").starts_with("https://"), "{}", ran.output);
 
     stage.world.forget_calls();
-    let again = app_runner_action(&stage, 'b').end().must(0);
+    let again = app_runner_action(&stage, &two).end().must(0);
     assert_eq!(again.out("result"), "unchanged");
     assert_eq!(stage.changes(), Vec::<String>::new());
 }
@@ -195,9 +198,9 @@ async fn an_app_runner_operation_that_ended_badly_is_a_failure_although_the_serv
         AppRunnerBehaviour::Fails { lines: lines(), reason: Some("Health check failed on port 8000".to_owned()) },
     ];
     for behaviour in stories {
-        let (stage, arn) = app_runner().await;
-        stage.world.app_runner_rule(app_runner::rule(&app_runner::image('b'), behaviour));
-        let ran = app_runner_action(&stage, 'b').end().must(1);
+        let (stage, arn, two) = app_runner().await;
+        stage.world.app_runner_rule(app_runner::rule(&two, behaviour));
+        let ran = app_runner_action(&stage, &two).end().must(1);
         assert_eq!(described(&stage, &arn)["Status"], "RUNNING");
         assert_eq!(ran.out("result"), "rolled-back");
         ran.says("ImportError: no module named app").summarises("ImportError");

@@ -1,7 +1,7 @@
 //! The operations of a service: what decides, whatever the service's status reads.
 //!
 //! A service reads RUNNING after a rolled-back operation just as after a good one; only the
-//! operation tells them apart (App Runner API reference, "OperationSummary").
+//! operation tells them apart (App Runner API reference, `OperationSummary`).
 
 use aws_sdk_apprunner::Client;
 

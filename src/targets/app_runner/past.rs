@@ -7,7 +7,7 @@ use crate::engine::{Past, PastRevision, TargetError};
 impl AppRunnerTarget {
     pub(super) async fn remember(&self) -> Result<Past, TargetError> {
         let (live, operations) = self.look(None).await?;
-        self.refuse_source(&live)?;
+        super::prepare::refuse_source(&live)?;
         let mut notices = Vec::new();
         let record = match Record::read(&self.client, self.arn().await?).await {
             Ok(record) => record,

@@ -19,7 +19,7 @@ impl AppRunnerTarget {
         self.refuse_strategy()?;
         let (service, operations) = self.look(None).await?;
         self.refuse_state(&service, &operations)?;
-        self.refuse_source(&service)?;
+        refuse_source(&service)?;
         let mut notices = Vec::new();
         let record = Record::read(&self.client, self.arn().await?).await.unwrap_or_else(|failure| {
             notices.push(format!("the service's tags cannot be read: {failure}"));
@@ -74,21 +74,6 @@ impl AppRunnerTarget {
             )
             .because(format!("{} runs on App Runner ({})", self.name, self.spec.service)),
         ))
-    }
-
-    pub(super) fn refuse_source(&self, service: &Service) -> Result<(), TargetError> {
-        if service.runs_image() {
-            return Ok(());
-        }
-        Err(refuse(Problem::refused(
-            "source-code-service",
-            format!(
-                "{} is built by App Runner from source code; this version deploys image-based App Runner services",
-                service.name()
-            ),
-            "Create an App Runner service with an image from ECR as its source and name that one here; App Runner \
-             does not let a service change from code to image.",
-        )))
     }
 
     fn refuse_state(&self, service: &Service, operations: &Operations) -> Result<(), TargetError> {
@@ -226,4 +211,20 @@ fn ended_badly(operations: &Operations, record: &Record, wished: &Revision) -> b
         Status::RolledBack => asked(newest),
         Status::Running | Status::RollingBack | Status::Succeeded => false,
     })
+}
+
+/// Only a service that runs an image can be moved by its image.
+pub(super) fn refuse_source(service: &Service) -> Result<(), TargetError> {
+    if service.runs_image() {
+        return Ok(());
+    }
+    Err(refuse(Problem::refused(
+        "source-code-service",
+        format!(
+            "{} is built by App Runner from source code; this version deploys image-based App Runner services",
+            service.name()
+        ),
+        "Create an App Runner service with an image from ECR as its source and name that one here; App Runner \
+         does not let a service change from code to image.",
+    )))
 }

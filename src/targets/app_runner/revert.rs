@@ -13,13 +13,13 @@ impl AppRunnerTarget {
         let wanted = Wanted::of(plan).map_err(defect)?;
         // The time given for going back counts on when `revert` is asked again behind an operation.
         let since = taken.filter(|shift| shift.direction == Direction::Back).map(|shift| shift.started);
-        let waited = taken.is_some_and(|shift| {
+        let was_behind = taken.is_some_and(|shift| {
             shift.direction == Direction::Forward && facts(shift).is_ok_and(|(_, facts)| facts.follow == Follow::Behind)
         });
         if let Some(found) = self.find_back(plan, &wanted, since).await? {
             // Nothing was asked for yet, and the deployment we waited behind keeps the configuration.
-            let untouched =
-                waited && matches!(&found, Back::Began(back) if back.id == taken.and_then(|shift| shift.id.clone()));
+            let untouched = was_behind
+                && matches!(&found, Back::Began(back) if back.id == taken.and_then(|shift| shift.id.clone()));
             return Ok(if untouched { Back::Already } else { found });
         }
         match self.send_back(&Configuration::of(&plan.previous)).await {

@@ -3,7 +3,7 @@
 //! Pure. A [`Configuration`] is a complete `UpdateService` request made of what `DescribeService`
 //! said, member for member, unknown ones included. Members of the service that are not part of it
 //! (name, encryption key, anything an update does not carry) stay as they are because an update
-//! changes only the members it has (App Runner API reference, "UpdateService").
+//! changes only the members it has (App Runner API reference, `UpdateService`).
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -245,7 +245,7 @@ fn join(path: &str, name: &str) -> String {
 }
 
 /// How an image is written into the configuration: by digest, which the API's pattern for
-/// `ImageIdentifier` takes beside a tag (App Runner API reference, "ImageRepository").
+/// `ImageIdentifier` takes beside a tag (App Runner API reference, `ImageRepository`).
 pub(super) fn identifier(image: &PinnedImage) -> String {
     image.by_digest()
 }

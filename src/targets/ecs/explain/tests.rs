@@ -3,8 +3,10 @@ use serde_json::json;
 use super::*;
 use crate::targets::ecs::tasks::Stopped;
 
-fn definition(revision: u32, container: Value) -> Definition {
-    let Value::Object(raw) = json!({"family": "api", "containerDefinitions": [container]}) else { unreachable!() };
+fn definition(revision: u32, container: impl Into<Value>) -> Definition {
+    let Value::Object(raw) = json!({"family": "api", "containerDefinitions": [container.into()]}) else {
+        unreachable!()
+    };
     let arn = format!("arn:aws:ecs:us-east-1:111122223333:task-definition/api:{revision}");
     Definition { arn, raw, tags: Vec::new() }
 }
