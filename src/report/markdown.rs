@@ -186,7 +186,9 @@ fn changes(out: &mut String, view: &View) {
     out.push_str("| service | field | before | after |\n| --- | --- | --- | --- |\n");
     for service in &view.services {
         for change in &service.changes {
-            let cell = |value: &Option<String>| value.as_deref().map_or_else(|| "—".to_owned(), |value| code(&shortened(value)));
+            let cell = |value: &Option<String>| {
+                value.as_deref().map_or_else(|| "—".to_owned(), |value| code(&shortened(value)))
+            };
             let _ = writeln!(
                 out,
                 "| {} | {} | {} | {} |",

@@ -138,7 +138,10 @@ fn without_a_commit_the_headline_names_what_the_services_show_and_digests_are_sh
     view.services[0].changes[0].after = image("b");
     let markdown = summary(&view);
     assert!(markdown.starts_with("### staging ← `api:40` failed after 41 s · `api:41` serves again\n"), "{markdown}");
-    assert!(markdown.contains("| `registry.test/api@sha256:aaaaaaaaaaaa…` | `registry.test/api@sha256:bbbbbbbbbbbb…` |"), "{markdown}");
+    assert!(
+        markdown.contains("| `registry.test/api@sha256:aaaaaaaaaaaa…` | `registry.test/api@sha256:bbbbbbbbbbbb…` |"),
+        "{markdown}"
+    );
     for told in [markdown, text(&view)] {
         assert_eq!(told.matches("ECS lists nothing").count(), 1, "{told}");
     }
