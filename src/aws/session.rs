@@ -138,9 +138,12 @@ async fn base(spec: &AwsSpec, sources: &Sources<'_>, way: Way) -> SdkConfig {
         .http_client(connector::shared())
         .app_name(AppName::new("shipline").expect("letters are allowed in an application's name"))
         .retry_config(
-            // The slowest quota is RegisterTaskDefinition's one a second; these waits add up to
-            // half a minute, which outlasts its burst being used up by others.
-            RetryConfig::standard().with_max_attempts(8).with_initial_backoff(Duration::from_millis(250)),
+            // About eight seconds in all: long enough for throttling and hiccups to pass, short enough
+            // that an address nobody answers at is soon told. Slower quotas have patience of their own.
+            RetryConfig::standard()
+                .with_max_attempts(8)
+                .with_initial_backoff(Duration::from_millis(250))
+                .with_max_backoff(Duration::from_secs(3)),
         )
         .timeout_config(
             TimeoutConfig::builder()

@@ -16,6 +16,7 @@ mod github;
 mod image;
 mod inputs;
 mod probe;
+mod promotion;
 mod run;
 mod secrets;
 mod several;

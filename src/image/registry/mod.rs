@@ -23,7 +23,7 @@ pub(super) use oci::{Oci, Scheme, Upload};
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// There is no such repository.
-    #[error("the repository {0} does not exist")]
+    #[error("the repository {}/{} does not exist", .0.registry(), .0.repository())]
     NoRepository(ImageRef),
     /// The AWS API failed.
     #[error(transparent)]

@@ -57,7 +57,8 @@ impl Team {
         let lines = |line: &dyn Fn(&Service) -> String| self.services.iter().map(line).collect::<String>();
         let images = lines(&|service| {
             let repository = self.world.reference(&service.there);
-            format!("  {}:\n    image: {{ repository: {repository}, context: {} }}\n", service.name, service.name)
+            let (host, path, name) = (repository.registry(), repository.repository(), service.name);
+            format!("  {name}:\n    image: {{ registry: \"{host}\", repository: {path}, context: {name} }}\n")
         });
         let targets = lines(&|service| {
             let there = &service.there;
@@ -95,10 +96,6 @@ impl Team {
         self.checkout.write(path, text);
     }
 
-    pub(crate) async fn git(&self, arguments: &[&str]) {
-        self.checkout.git(arguments).await;
-    }
-
     /// Gives services a version and commits.
     pub(crate) async fn commit(&self, versions: &[(&str, &str)]) {
         for (service, version) in versions {
@@ -120,8 +117,7 @@ impl Team {
         Run::of(self.folder.path(), arguments, environment).set("HOME", &folder("home")).set("TMPDIR", &folder("tmp"))
     }
 
-    /// Commits versions and deploys them.
-    #[track_caller]
+    /// Deploys what is checked out.
     pub(crate) fn deploy(&self) -> Ran {
         self.shipline(&["deploy", "staging"]).end()
     }
