@@ -25,23 +25,22 @@ struct Row {
 
 /// Shows every service of these environments. Exit code 4 when one could not be asked.
 pub(super) async fn status(request: &Request, environments: &[EnvironmentName], host: &Host) -> Result<u8, Problems> {
+    // One environment that cannot be opened must not hide the others.
+    let asked = join_all(environments.iter().map(async |name| (name, look(request, name, host).await))).await;
     let mut rows = Vec::new();
-    for name in environments {
-        let spec: &EnvironmentSpec = environment::find(&request.config, name)?;
-        let services = environment::chosen(name, spec, &request.services)?;
-        let session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
-        let targets = environment::targets(host, &session, spec, &services);
-        let asked = targets.iter().map(async |(service, target)| Row {
-            environment: name.clone(),
-            service: service.clone(),
-            place: target.place(),
-            past: target.past().await.map_err(|error| planning::about(service, error.into())),
-        });
-        rows.extend(join_all(asked).await);
+    let mut exit_code = 0;
+    let mut document = Vec::new();
+    for (name, answer) in asked {
+        match answer {
+            Ok(found) => rows.extend(found),
+            Err(problems) => {
+                exit_code = problems.exit_code();
+                host.console.problems(&problems);
+                document.push(json!({ "environment": name, "problems": problems }));
+            }
+        }
     }
     let mut text = String::new();
-    let mut document = Vec::new();
-    let mut exit_code = 0;
     for row in &rows {
         match &row.past {
             Ok(past) => {
@@ -65,6 +64,20 @@ pub(super) async fn status(request: &Request, environments: &[EnvironmentName], 
     host.console.answer(&text);
     host.console.document(&json!({ "schema_version": 1, "command": "status", "services": document }));
     Ok(exit_code)
+}
+
+async fn look(request: &Request, name: &EnvironmentName, host: &Host) -> Result<Vec<Row>, Problems> {
+    let spec: &EnvironmentSpec = environment::find(&request.config, name)?;
+    let services = environment::chosen(name, spec, &request.services)?;
+    let session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
+    let targets = environment::targets(host, &session, spec, &services);
+    let asked = targets.iter().map(async |(service, target)| Row {
+        environment: name.clone(),
+        service: service.clone(),
+        place: target.place(),
+        past: target.past().await.map_err(|error| planning::about(service, error.into())),
+    });
+    Ok(join_all(asked).await)
 }
 
 fn told(revision: &Revision) -> serde_json::Value {

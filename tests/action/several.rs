@@ -295,3 +295,29 @@ async fn without_credentials_or_network_a_run_ends_soon_and_says_what_to_do() {
     assert!(ran.took.as_secs() < 40, "{:?}", ran.took);
     stage.action(&two).without_input("aws-region").end().must(2).says("region");
 }
+
+#[tokio::test]
+async fn status_shows_the_environments_it_can_ask_and_names_the_one_it_cannot() {
+    let stage = Stage::new().await;
+    stage.write(
+        ".github/shipline.yml",
+        "version: 1
+services: { api: {} }
+environments:
+  closed:
+    aws: { region: us-east-1, role: arn:aws:iam::444455556666:role/closed }
+    services: { api: { ecs: { cluster: pmis, service: api } } }
+  open:
+    aws: { region: us-east-1 }
+    services: { api: { ecs: { cluster: pmis, service: api } } }
+",
+    );
+    stage.world.fault(Fault::on("sts", "AssumeRole", FaultKind::Deny));
+    let ran = stage.command(&["status", "--json"]).end().must(4);
+    let services = ran.document()["services"].as_array().unwrap().clone();
+    assert_eq!(services.len(), 2, "{services:#?}");
+    assert_eq!(services[0]["environment"], "closed");
+    assert!(services[0]["problems"][0]["next"].is_string(), "{services:#?}");
+    assert_eq!(services[1]["environment"], "open");
+    assert!(services[1]["live"]["image"].is_string(), "{services:#?}");
+}

@@ -517,9 +517,9 @@ fn hexless(word: &str) -> String {
         let digits = run.chars().filter(char::is_ascii_hexdigit).count();
         let mixed = run.chars().any(|c| c.is_ascii_digit());
         if digits >= 7 && mixed && run != "111122223333" {
-            out.push('…')
+            out.push('…');
         } else {
-            out.push_str(run)
+            out.push_str(run);
         }
         run.clear();
     };

@@ -25,9 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A client that repeats what may pass.
 pub(super) fn patient(config: &SdkConfig) -> Client {
     let retry = RetryConfig::standard()
-        .with_max_attempts(8)
+        .with_max_attempts(12)
         .with_initial_backoff(Duration::from_millis(250))
-        .with_max_backoff(Duration::from_secs(5));
+        .with_max_backoff(Duration::from_secs(3));
     Client::from_conf(Builder::from(config).retry_config(retry).timeout_config(timeouts()).build())
 }
 
