@@ -238,7 +238,7 @@ fn timeline(out: &mut String, view: &View) {
     for moment in &view.timeline {
         let after = u64::try_from(moment.at.duration_since(view.began).as_millis()).unwrap_or(0);
         let about = moment.service.as_ref().map(|service| format!("**{service}** ")).unwrap_or_default();
-        let _ = writeln!(out, "- {} · {about}{}", span(after), inline(&moment.what));
+        let _ = writeln!(out, "- {} · {about}{}", span(after), sentence(&moment.what));
     }
     out.push_str("\n</details>\n\n");
 }

@@ -156,7 +156,6 @@ async fn a_wave_that_fails_takes_the_wave_before_it_back() {
     assert_eq!(report["result"], "rolled-back", "{report:#}");
     assert_eq!(service(&report, "web")["cause"]["exit"]["code"], 1, "{report:#}");
     assert_eq!(service(&report, "api")["state"], "restored", "{report:#}");
-    assert!(service(&report, "api")["revision"].is_string() || service(&report, "api")["cause"].is_null());
 }
 
 #[tokio::test]
@@ -187,7 +186,9 @@ async fn no_password_key_or_build_secret_is_left_anywhere() {
     team.write(".github/shipline.yml", &configuration.replace("context: app", build));
     let dockerfile = std::fs::read_to_string(team.path("work/app/Dockerfile")).unwrap();
     let uses = "RUN --mount=type=secret,id=npm test -s /run/secrets/npm && echo using $(cat /run/secrets/npm)";
-    team.write("app/Dockerfile", &format!("{dockerfile}{uses}\n"));
+    // The step of an earlier run is not to be found in the engine's cache.
+    let unique = team.path("");
+    team.write("app/Dockerfile", &format!("{dockerfile}{uses} # {}\n", unique.display()));
     team.commit(&[("app", "v1")]).await;
 
     let (key, npm) = ("world/secret+key/canary/7f3a9c51", "world-npm-canary-88d0");

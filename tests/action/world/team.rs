@@ -46,8 +46,6 @@ impl Team {
                 let text = std::fs::read_to_string(root().join("scripts/demo-app").join(file)).unwrap();
                 team.write(&format!("{}/{file}", service.name), &text);
             }
-            // Unique content: an image of another story is never mistaken for this one's.
-            team.write(&format!("{}/VERSION", service.name), "none\n");
         }
         team.write(".github/shipline.yml", &team.configuration());
         team
