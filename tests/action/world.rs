@@ -75,6 +75,21 @@ async fn an_image_that_is_not_there_is_refused_before_any_change() {
 }
 
 #[tokio::test]
+async fn an_image_that_cannot_be_pulled_is_told_and_taken_back() {
+    let team = Team::new(&["app"]).await;
+    team.commit(&[("app", "v1")]).await;
+    team.deploy().must(0);
+    let before = team.asked_for("app").await;
+    // Nobody can say before that it is missing: the registry does not answer.
+    let nowhere = format!("127.0.0.1:9/x/y@sha256:{}", "0".repeat(64));
+    let ran = team.shipline(&["deploy", "staging", "--image", &format!("app={nowhere}")]).end().must(1);
+    println!("{} s\n{}", ran.took.as_secs_f32(), ran.said());
+    ran.says("CannotPullContainerError").says("serves again");
+    team.assert_serves("app", "v1");
+    assert_eq!(team.asked_for("app").await, before);
+}
+
+#[tokio::test]
 async fn the_same_commit_again_is_a_no_op_within_a_second() {
     let team = Team::new(&["app"]).await;
     team.commit(&[("app", "v1")]).await;
