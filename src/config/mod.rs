@@ -1,6 +1,6 @@
 //! `.github/shipline.yml`: read, checked as a whole, and turned into a [`spec::Config`].
 //!
-//! Three steps: [`tree`] reads YAML and keeps the lines; `raw` mirrors the file and says for every
+//! Three steps: `tree` reads YAML and keeps the lines; `raw` mirrors the file and says for every
 //! key what it is; `check` sees how it fits together. Each goes on after a problem, so that *all*
 //! are reported at once, with line, path and fix. Nothing else in the program reads configuration
 //! text.
