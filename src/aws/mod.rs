@@ -14,6 +14,7 @@ mod connector;
 mod failure;
 mod lost;
 pub mod permissions;
+pub mod raw;
 mod refusal;
 mod session;
 mod token;
