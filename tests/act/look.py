@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.parse
 import urllib.request
 
@@ -16,9 +17,15 @@ def serves(version):
     suffix = f":{endpoint.port}" if endpoint.port else ""
     # Asked by address: the C library does not resolve names below localhost by itself.
     request = urllib.request.Request(f"http://127.0.0.1{suffix}/", headers={"Host": f"{NAME}.alb.localhost{suffix}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        body = answer.read().decode().strip()
-    assert body == version, f"{body!r} serves, not {version}"
+    # ECS calls a deployment done while the load balancer still drains the old tasks: both may
+    # answer for a moment. What counts is that the old ones stop doing so.
+    answers = []
+    began = time.monotonic()
+    while answers[-5:] != [version] * 5:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            answers.append(answer.read().decode().strip())
+        assert time.monotonic() - began < 10, f"{answers[-5:]} serve, not {version}"
+        time.sleep(0.1)
     print(f"{version} serves")
 
 
