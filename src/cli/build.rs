@@ -16,11 +16,7 @@ pub(super) async fn build(request: &Request, host: &Host, recorder: &Recorder) -
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;
-    let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
-    let sourcing = release::source(request, &services, host);
-    let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
-    let (session, source) = (session?, source?);
-    let images = Box::pin(release::images(request, &services, &session, source.as_ref(), host, recorder)).await?;
+    let (_, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
     let mut text = String::new();
     let mut document = Vec::new();
     for (name, (image, commit)) in &images.pinned {

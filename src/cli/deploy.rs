@@ -97,12 +97,7 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;
     let github = host.github(request.github_token.as_deref())?;
-
-    let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
-    let sourcing = release::source(request, &services, host);
-    let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
-    let (session, source) = (session?, source?);
-    let images = Box::pin(release::images(request, &services, &session, source.as_ref(), host, recorder)).await?;
+    let (session, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
 
     let targets = environment::targets(host, &session, spec, &services);
     let wishes: BTreeMap<ServiceName, Wish> = images

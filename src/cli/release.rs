@@ -8,12 +8,13 @@ use futures_util::future::join_all;
 use secrecy::SecretString;
 
 use super::deploy::Request;
+use super::environment;
 use super::host::Host;
 use super::planning::about;
 use super::promotion::Giver;
 use super::recorder::Recorder;
 use crate::aws::Session;
-use crate::config::spec::{ImageRepository, ImageSpec, image_repository};
+use crate::config::spec::{AwsSpec, ImageRepository, ImageSpec, image_repository};
 use crate::image::{Ask, How, Options, Pipeline, Source};
 use crate::problem::{Problem, Problems};
 use crate::report::ImageOrigin;
@@ -66,7 +67,7 @@ pub fn possible(request: &Request, services: &[ServiceName]) -> Result<(), Probl
 }
 
 /// Reads the commit, unless every image is given.
-pub async fn source(request: &Request, services: &[ServiceName], host: &Host) -> Result<Option<Source>, Problem> {
+async fn source(request: &Request, services: &[ServiceName], host: &Host) -> Result<Option<Source>, Problem> {
     if request.from.is_some() || services.iter().all(|name| request.images.contains_key(name)) {
         return Ok(None);
     }
@@ -85,8 +86,25 @@ pub fn pipeline(session: &Session, host: &Host) -> Pipeline {
     Pipeline::new(session.sdk(), options)
 }
 
+/// Opens the environment's session and reads the commit, both at once, then finds or builds the
+/// images: what a deployment and a build begin with alike.
+pub(super) async fn gather(
+    request: &Request,
+    aws: &AwsSpec,
+    services: &[ServiceName],
+    host: &Host,
+    recorder: &Recorder,
+) -> Result<(Session, Images), Problems> {
+    let opening = environment::session(host, Some(&request.environment), aws, &request.login);
+    let sourcing = source(request, services, host);
+    let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
+    let (session, source) = (session?, source?);
+    let images = Box::pin(images(request, services, &session, source.as_ref(), host, recorder)).await?;
+    Ok((session, images))
+}
+
 /// The image of every service, found or built, several at once.
-pub async fn images(
+async fn images(
     request: &Request,
     services: &[ServiceName],
     session: &Session,
