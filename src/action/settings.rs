@@ -11,7 +11,7 @@ use super::inputs::{Given, place};
 use super::reading::{Flag, Reader};
 use crate::config::spec::{
     AppRunnerSpec, AwsSpec, BuildCache, BuildSecret, BuildSpec, Config, ContainerChanges, EcsSpec, EnvironmentSpec,
-    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Provenance, SecretSource, ServiceSpec, Strategy,
+    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Policy, Provenance, SecretSource, ServiceSpec, Strategy,
     TagRule, TargetSpec,
 };
 use crate::problem::{Problem, Problems};
@@ -149,11 +149,13 @@ pub(super) fn configuration(given: &Given) -> Result<(Config, EnvironmentName), 
         within: Span::minutes(minutes.unwrap_or(30)),
         url: given.get("url").map(str::to_owned),
         strategy: Strategy::Rolling,
+        policy: Policy::default(),
         deferred: Vec::new(),
     };
     let config = Config {
         services: BTreeMap::from([(name, ServiceSpec { image })]),
         environments: BTreeMap::from([(environment.clone(), spec)]),
+        build: None,
     };
     Problems::or(read.problems, (config, environment))
 }

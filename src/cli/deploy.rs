@@ -99,7 +99,7 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
     let github = host.github(request.github_token.as_deref())?;
     let (session, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
 
-    let targets = environment::targets(host, &session, spec, &services);
+    let targets = environment::targets(&host.root, &session, spec, &services);
     let wishes: BTreeMap<ServiceName, Wish> = images
         .pinned
         .iter()

@@ -1,6 +1,7 @@
 //! An environment, opened: its session and the targets of the services that take part.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::host::Host;
@@ -122,13 +123,13 @@ pub async fn session(
     Box::pin(aws::connect(aws_spec, &sources)).await
 }
 
-/// The targets of these services.
-pub fn targets(host: &Host, session: &Session, spec: &EnvironmentSpec, services: &[ServiceName]) -> Targets {
+/// The targets of these services. Task-definition files are read below `root`.
+pub fn targets(root: &Path, session: &Session, spec: &EnvironmentSpec, services: &[ServiceName]) -> Targets {
     let mut targets: Targets = BTreeMap::new();
     for name in services {
         let Some(target) = spec.services.get(name) else { continue };
         let target: Arc<dyn Target> = match target {
-            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session.sdk(), name, ecs, spec.strategy, &host.root)),
+            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session.sdk(), name, ecs, spec.strategy, root)),
             TargetSpec::AppRunner(app) => {
                 let region = session.region().clone();
                 Arc::new(AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region))

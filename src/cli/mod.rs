@@ -13,7 +13,7 @@ pub mod environment;
 mod host;
 mod ledger;
 mod plan;
-mod planning;
+pub mod planning;
 mod promotion;
 mod recorder;
 pub mod release;

@@ -12,7 +12,7 @@ use crate::rollout::{Plan, Release};
 use crate::types::{CommitSha, EnvironmentName, ServiceName};
 
 /// A plan for these wishes. Changes nothing.
-pub(super) async fn plan(
+pub async fn plan(
     environment: &EnvironmentName,
     spec: &EnvironmentSpec,
     targets: &Targets,
@@ -57,7 +57,7 @@ pub(super) async fn plan(
 }
 
 /// Says which service a target's problem is about.
-pub(super) fn about(service: &ServiceName, mut problem: Problem) -> Problem {
+pub fn about(service: &ServiceName, mut problem: Problem) -> Problem {
     problem.what = format!("{service}: {}", problem.what);
     problem
 }

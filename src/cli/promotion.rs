@@ -40,7 +40,7 @@ impl<'a> Giver<'a> {
             services.iter().filter(|service| !request.images.contains_key(*service)).cloned().collect();
         let needed = environment::chosen(name, spec, &needed)?;
         let session: Session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
-        let targets = environment::targets(host, &session, spec, &needed);
+        let targets = environment::targets(&host.root, &session, spec, &needed);
         Ok(Some(Self { name, targets, pipeline: release::pipeline(&session, host) }))
     }
 

@@ -65,7 +65,7 @@ async fn prepare<'a>(
     let github = host.github(request.github_token.as_deref())?;
     let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
     let session = recorder.stage("credentials", opening).await?;
-    let targets = environment::targets(host, &session, spec, &services);
+    let targets = environment::targets(&host.root, &session, spec, &services);
 
     let looking = join_all(targets.iter().map(async |(name, target)| {
         let past = target.past().await.map_err(|error| planning::about(name, error.into()))?;

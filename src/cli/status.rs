@@ -70,7 +70,7 @@ async fn look(request: &Request, name: &EnvironmentName, host: &Host) -> Result<
     let spec: &EnvironmentSpec = environment::find(&request.config, name)?;
     let services = environment::chosen(name, spec, &request.services)?;
     let session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
-    let targets = environment::targets(host, &session, spec, &services);
+    let targets = environment::targets(&host.root, &session, spec, &services);
     let asked = targets.iter().map(async |(service, target)| Row {
         environment: name.clone(),
         service: service.clone(),

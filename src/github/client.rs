@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::pause::sleep_before;
 use crate::engine::clock;
 use crate::problem::Problem;
+use crate::types::text_form;
 
 /// How long one request may take with all its repetitions.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,8 +29,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct InvalidRepository(String);
 
 /// `owner/name`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Repository(String);
+
+impl Repository {
+    /// The account it belongs to.
+    pub fn owner(&self) -> &str {
+        self.0.split_once('/').map_or("", |(owner, _)| owner)
+    }
+
+    /// Its name without the owner.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, name)| name)
+    }
+
+    /// `owner/name`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+text_form!(Repository);
 
 impl FromStr for Repository {
     type Err = InvalidRepository;

@@ -14,7 +14,7 @@ use super::raw::environment::{Aws, Environment, HttpVerify, OnFailureWord};
 use super::raw::values::Text as _;
 use super::raw::{Configuration, List, Named};
 use super::read::{At, Reader, Slot, choose};
-use super::spec::{AwsSpec, Config, EnvironmentSpec, HttpCheck, OnFailure};
+use super::spec::{AwsSpec, Config, EnvironmentSpec, HttpCheck, OnFailure, Policy};
 use crate::problem::{Place, Problem};
 use crate::types::{EnvironmentName, ServiceName, Span};
 
@@ -81,7 +81,7 @@ pub(super) fn configuration(raw: &Configuration, reader: &mut Reader) -> Config 
         environments.insert(name.clone(), environment(name, &at.value, raw, reader));
     }
     circles(raw, reader);
-    Config { services, environments }
+    Config { services, environments, build: None }
 }
 
 fn environment(
@@ -116,6 +116,7 @@ fn environment(
         within: within(reader, &raw.within, Span::seconds(1), most).unwrap_or(Span::minutes(30)),
         url: value(&raw.url).map(|url| url.as_str().to_owned()),
         strategy,
+        policy: Policy::default(),
         deferred,
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
+mod policy;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -14,6 +16,10 @@ use crate::types::{
     Tag,
 };
 
+pub use policy::{
+    Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
+};
+
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -21,6 +27,8 @@ pub struct Config {
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// Where it runs.
     pub environments: BTreeMap<EnvironmentName, EnvironmentSpec>,
+    /// The workflow that the bot starts for images that are missing.
+    pub build: Option<BuildWorkflow>,
 }
 
 /// One deployable thing.
@@ -147,6 +155,8 @@ pub struct EnvironmentSpec {
     pub url: Option<String>,
     /// How traffic moves.
     pub strategy: Strategy,
+    /// Who may ask, from what, when and after what.
+    pub policy: Policy,
     /// Rules that were checked for form but are not carried out by the foreground engine: held by
     /// the bot, or refused when a plan is made. Never silently ignored.
     pub deferred: Vec<DeferredRule>,
