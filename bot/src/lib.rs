@@ -2,12 +2,16 @@
 //!
 //! The map, in the order a comment takes: [`webhook`] verifies and understands a delivery, [`store`]
 //! keeps it, `inbox` hands it to its handler, [`commands`] parses, [`decision`] decides, `rollouts`
-//! carries out with the same engine as the action, [`github`] is told.
+//! carries out with the same engine as the action, [`messages`] finds the words, [`github`] is told.
 #![warn(missing_docs)]
 
+pub mod allow;
 pub mod commands;
+pub mod context;
 pub mod decision;
 pub mod github;
+pub mod messages;
+pub mod metrics;
 pub mod store;
 pub mod types;
 pub mod webhook;
