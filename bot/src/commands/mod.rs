@@ -6,6 +6,7 @@ mod lines;
 pub mod parse;
 mod text;
 pub mod usage;
+mod written;
 
 pub use command::{AfterRollback, Command, NotACommand, NotACommandCode, Parsed};
 pub use parse::commands;
