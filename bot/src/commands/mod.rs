@@ -2,5 +2,12 @@
 //! file per verb that carries it out.
 
 pub mod command;
+mod lines;
+pub mod parse;
+mod text;
+pub mod usage;
+mod written;
 
 pub use command::{AfterRollback, Command, NotACommand, NotACommandCode, Parsed};
+pub use parse::commands;
+pub use usage::{Argument, Place, Right, USAGES, Usage, Verb};
