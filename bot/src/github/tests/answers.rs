@@ -127,7 +127,11 @@ async fn what_graphql_refuses_is_told_apart() {
     let mut partly = situation();
     partly["errors"] = json!([{"type": "FORBIDDEN", "message": "Resource not accessible by integration", "path": ["repository", "deployments"]}]);
     let problem = answering(partly).await.hub().situation(Some(5), None).await.unwrap_err();
-    insta::assert_snapshot!(problem, @r"");
+    insta::assert_snapshot!(problem, @r"
+    GitHub did not read the policy and the pull request: Resource not accessible by integration
+      at: repository.deployments
+      next: An owner accepts the App's permissions under Settings → GitHub Apps of the account; `shipline-bot doctor` says which are missing.
+    ");
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ async fn every_answer_is_counted_and_the_budget_is_the_scarcest_that_is_not_over
     let over = in_seconds(-10).as_second();
     let server = Server::start(move |asked, _| {
         let with = |remaining: u64, reset: i64, resource: &'static str| {
-            ok(json!({"name": "a", "slug": "b"}))
+            ok(json!({"name": "a", "slug": "b", "data": {"repository": null}}))
                 .header("x-ratelimit-remaining", remaining)
                 .header("x-ratelimit-reset", reset)
                 .header("x-ratelimit-resource", resource)
@@ -155,5 +155,12 @@ async fn every_answer_is_counted_and_the_budget_is_the_scarcest_that_is_not_over
     hub.situation(None, None).await.unwrap_err();
     assert_eq!(app.budget(), Some(Budget { remaining: 900, reset }));
     let counted: Vec<_> = counted.lock().unwrap().iter().map(|(doing, status)| format!("{status} {doing}")).collect();
-    insta::assert_debug_snapshot!(counted, @r"");
+    insta::assert_debug_snapshot!(counted, @r#"
+    [
+        "200 tell who the App is",
+        "201 give the App a token for this repository's account",
+        "200 find the commit",
+        "200 read the policy and the pull request",
+    ]
+    "#);
 }
