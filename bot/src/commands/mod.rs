@@ -2,5 +2,11 @@
 //! file per verb that carries it out.
 
 pub mod command;
+mod lines;
+pub mod parse;
+mod text;
+pub mod usage;
 
 pub use command::{AfterRollback, Command, NotACommand, NotACommandCode, Parsed};
+pub use parse::commands;
+pub use usage::{Argument, Place, Right, USAGES, Usage, Verb};
