@@ -4,6 +4,7 @@
 pub mod command;
 mod lines;
 pub mod parse;
+pub mod run;
 mod text;
 pub mod usage;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use octocrab::Octocrab;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use shipline::problem::Problem;
 
 use super::manifest::Place;
@@ -15,8 +15,14 @@ pub(super) struct Credentials {
     pub(super) id: u64,
     pub(super) name: String,
     pub(super) html_url: String,
+    #[serde(deserialize_with = "secret")]
     pub(super) pem: SecretString,
+    #[serde(deserialize_with = "secret")]
     pub(super) webhook_secret: SecretString,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+    String::deserialize(deserializer).map(SecretString::from)
 }
 
 /// Asks for the App's secrets. Not repeated: who asks a second time gets nothing.
