@@ -6,20 +6,27 @@
 #![warn(missing_docs)]
 
 pub mod allow;
+pub mod audit;
 pub mod commands;
 pub mod context;
 pub mod decision;
+pub mod doctor;
+#[cfg(test)]
+mod documents;
 pub mod github;
 pub mod handlers;
 pub mod inbox;
 pub mod messages;
 pub mod metrics;
 pub mod recovery;
+pub mod requirements;
 pub mod routes;
 pub mod serve;
 pub mod settings;
+pub mod setup;
 pub mod store;
 pub mod telemetry;
 pub mod types;
+pub mod verbs;
 pub mod webhook;
 pub mod wiring;
