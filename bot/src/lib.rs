@@ -12,6 +12,8 @@ pub mod decision;
 pub mod github;
 pub mod messages;
 pub mod metrics;
+pub mod policy;
+pub mod rollouts;
 pub mod store;
 pub mod types;
 pub mod webhook;

@@ -108,7 +108,7 @@ impl Piece {
     }
 
     /// Whether both are the same to a person who goes back: the revision, else the image.
-    fn same(&self, other: &Self) -> bool {
+    pub(super) fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Revision(one), Self::Revision(other)) => one.id == other.id,
             _ => self.digest().is_some() && self.digest() == other.digest(),

@@ -13,6 +13,8 @@ use crate::store::StoreFailed;
 pub(super) enum Halt {
     /// It may not go on: the deployment is over, nothing was changed.
     Denied(Denied),
+    /// A rollout was under way and cannot be followed: a person must look.
+    Unknown(Denied),
     /// Somebody cancelled it before anything was changed.
     Cancelled,
     /// It goes on later; until then nobody holds it.
@@ -49,6 +51,16 @@ impl Signals {
             () = fired(&self.lost) => Err(Halt::Lost),
             () = fired(&self.cancel) => Err(Halt::Cancelled),
             () = fired(&self.stop) => Err(Halt::Stop),
+            done = work => Ok(done),
+        }
+    }
+
+    /// Runs what belongs to a rollout under way: only a lost lease or a stop ends it.
+    pub(super) async fn unless_lost<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::select! {
+            biased;
+            () = self.lost.cancelled() => Err(Halt::Lost),
+            () = self.stop.cancelled() => Err(Halt::Stop),
             done = work => Ok(done),
         }
     }

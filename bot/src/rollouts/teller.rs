@@ -29,7 +29,7 @@ use crate::store::{Deployment, Lock};
 use crate::types::CommentId;
 
 /// Where the deployment stands, for its comment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Standing {
     /// Nothing is said yet.
     Silent,
@@ -91,7 +91,7 @@ pub(super) struct Teller {
     version: watch::Sender<u64>,
     told: watch::Receiver<Told>,
     last: Cancel,
-    task: JoinHandle<()>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// How far the task is.
@@ -125,11 +125,11 @@ impl Teller {
             wanted: Arc::clone(&wanted),
             comment_before: before,
             release_before: before,
-            shown: Said::default(),
+            said: Said::default(),
         };
         let running = task.run(versions, tell, last.clone());
         let task = tokio::spawn(running.instrument(tracing::Span::current()));
-        Self { wanted, version, told, last, task }
+        Self { wanted, version, told, last, task: Mutex::new(Some(task)) }
     }
 
     /// Changes what GitHub should show. Returns at once.
@@ -155,9 +155,9 @@ impl Teller {
     }
 
     /// Goes on telling in the background until all is shown, at most that long.
-    pub(super) fn leave(self, patience: Duration) {
+    pub(super) fn leave(&self, patience: Duration) {
         self.last.cancel();
-        let Self { task, .. } = self;
+        let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let stop = task.abort_handle();
         tokio::spawn(async move {
             if tokio::time::timeout(patience, task).await.is_err() {
@@ -167,16 +167,18 @@ impl Teller {
         });
     }
 
-    /// Stops at once: somebody else speaks for the deployment now.
-    pub(super) fn hush(self) {
-        self.task.abort();
+    /// Stops at once: nothing more is to be said, or somebody else speaks for the deployment now.
+    pub(super) fn hush(&self) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
     }
 }
 
 /// What GitHub was told, as far as this process knows.
 #[derive(Default)]
 struct Said {
-    body: Option<String>,
+    comment: Option<(Standing, BTreeMap<ServiceName, Progress>)>,
     status: Option<(DeploymentState, String)>,
     check: Option<Check>,
     old: usize,
@@ -190,7 +192,7 @@ struct Task {
     wanted: Arc<Mutex<Wanted>>,
     comment_before: Before,
     release_before: Before,
-    shown: Said,
+    said: Said,
 }
 
 impl Task {
@@ -234,16 +236,21 @@ impl Task {
                 all = false;
             }
         }
-        for old in wanted.old.iter().skip(self.shown.old) {
+        for old in wanted.old.iter().skip(self.said.old) {
             if let Err(problem) = self.hub.minimize(*old).await {
                 debug!(problem = %problem.what, "an older comment was not folded away");
             }
         }
-        self.shown.old = wanted.old.len();
+        self.said.old = wanted.old.len();
         all
     }
 
     async fn comment(&mut self, wanted: &Wanted) -> Result<(), Problem> {
+        // Not the text: it tells how long ago something was, and would differ every time.
+        let news = (wanted.standing.clone(), wanted.progress.clone());
+        if self.said.comment.as_ref() == Some(&news) {
+            return Ok(());
+        }
         let mut deployment = self.deployment.clone();
         deployment.state = self.kept.state().await;
         let Some(stand) = stand(&wanted.standing) else { return Ok(()) };
@@ -254,9 +261,6 @@ impl Task {
             server_url: &self.bot.server_url,
             now: clock::now(),
         });
-        if self.shown.body.as_ref() == Some(&body) {
-            return Ok(());
-        }
         let known = match deployment.state.report {
             None if self.comment_before == Before::Perhaps => {
                 let marker = messages::deployment_marker(deployment.id);
@@ -278,7 +282,7 @@ impl Task {
             let made = self.hub.comment(deployment.asked.issue, &body).await?;
             self.keep("comment", |state| state.report = Some(made)).await;
         }
-        self.shown.body = Some(body);
+        self.said.comment = Some(news);
         Ok(())
     }
 
@@ -292,7 +296,7 @@ impl Task {
             }
             (None, None) => return Ok(()),
         };
-        if wanted.status.is_none() || wanted.status == self.shown.status {
+        if wanted.status.is_none() || wanted.status == self.said.status {
             return Ok(());
         }
         let Some((state, description)) = wanted.status.clone() else { return Ok(()) };
@@ -304,7 +308,7 @@ impl Task {
             auto_inactive: AutoInactive::Yes,
         };
         self.hub.deployments().set_status(GithubId::new(id), &status).await?;
-        self.shown.status.clone_from(&wanted.status);
+        self.said.status.clone_from(&wanted.status);
         Ok(())
     }
 
@@ -328,7 +332,7 @@ impl Task {
 
     async fn check(&mut self, wanted: &Wanted) -> Result<(), Problem> {
         let Some(check) = &wanted.check else { return Ok(()) };
-        if self.shown.check.as_ref() == Some(check) {
+        if self.said.check.as_ref() == Some(check) {
             return Ok(());
         }
         let page = self.page().await;
@@ -348,7 +352,7 @@ impl Task {
                 self.keep("check run", |state| state.check_run = Some(id)).await;
             }
         }
-        self.shown.check = Some(check.clone());
+        self.said.check = Some(check.clone());
         Ok(())
     }
 
