@@ -2,5 +2,6 @@
 //! file per verb that carries it out.
 
 pub mod command;
+pub mod desk;
 
 pub use command::{AfterRollback, Command, NotACommand, NotACommandCode, Parsed};
