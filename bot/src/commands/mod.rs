@@ -3,5 +3,11 @@
 
 pub mod command;
 pub mod desk;
+mod lines;
+pub mod parse;
+mod text;
+pub mod usage;
 
 pub use command::{AfterRollback, Command, NotACommand, NotACommandCode, Parsed};
+pub use parse::commands;
+pub use usage::{Argument, Place, Right, USAGES, Usage, Verb};
