@@ -5,6 +5,7 @@ pub mod command;
 pub mod desk;
 mod lines;
 pub mod parse;
+pub mod run;
 mod text;
 pub mod usage;
 
