@@ -78,6 +78,38 @@ pub fn code(text: &str) -> String {
     if fence.len() == 1 { format!("`{text}`") } else { format!("{fence} {text} {fence}") }
 }
 
+/// A link to a page of ours or of a provider. An address that is not one of the web, or that could
+/// end the link early, is shown as text or made to fit.
+pub fn link(title: &str, url: &str) -> String {
+    let url = visible(url);
+    if !(url.starts_with("https://") || url.starts_with("http://")) {
+        return inline(title);
+    }
+    let mut address = String::with_capacity(url.len());
+    for c in url.chars() {
+        match c {
+            '(' => address.push_str("%28"),
+            ')' => address.push_str("%29"),
+            '<' => address.push_str("%3C"),
+            '>' => address.push_str("%3E"),
+            '|' => address.push_str("%7C"),
+            '\\' => address.push_str("%5C"),
+            '`' => address.push_str("%60"),
+            c if c.is_whitespace() => address.push_str("%20"),
+            c => address.push(c),
+        }
+    }
+    format!("[{}]({address})", inline(title))
+}
+
+/// At most that many characters, with a sign that there was more.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
 /// A fenced block that nothing inside can close.
 pub fn block(lines: &[String]) -> String {
     let body: Vec<String> = lines.iter().map(|line| visible(line)).collect();

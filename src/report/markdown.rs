@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::escape::{block, code, fit, inline, sentence};
-use super::view::{ImageOrigin, ServiceView, View};
+use super::escape::{block, code, fit, inline, link, sentence};
+use super::view::{ImageOrigin, ServiceView, Stage, View};
 use crate::rollout::Cause;
 
 /// GitHub's limit for a comment; a job summary may be larger, but nobody reads it.
@@ -38,9 +38,9 @@ pub fn summary(view: &View) -> String {
     fit(out, MOST)
 }
 
-/// The commit; where none is known (an image given by digest, a revision put back) what the services
+/// The release in a headline: its commit; where none is known (an image given by digest, a revision put back) what the services
 /// show; the plan only for more than fits a headline.
-fn release(view: &View) -> String {
+pub fn release(view: &View) -> String {
     if let Some(commit) = view.commit {
         return code(&commit.short());
     }
@@ -53,8 +53,8 @@ fn release(view: &View) -> String {
     }
 }
 
-/// What a cause does not tell already, beside it.
-pub(super) fn notices(view: &View) -> impl Iterator<Item = &String> {
+/// The notices that no cause of the view tells already.
+pub fn notices(view: &View) -> impl Iterator<Item = &String> {
     let facts = || view.services.iter().filter_map(|service| service.cause.as_ref()).flat_map(|cause| &cause.facts);
     view.notices.iter().filter(move |notice| !facts().any(|fact| notice.ends_with(fact.as_str())))
 }
@@ -70,8 +70,8 @@ fn shortened(value: &str) -> String {
     format!("{before}sha256:{}…{}", &hex[..SHOWN], &hex[digits..])
 }
 
-/// Seconds below two minutes, then minutes.
-pub(super) fn span(milliseconds: u64) -> String {
+/// A time for people: seconds below two minutes, then minutes.
+pub fn span(milliseconds: u64) -> String {
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         1_000..10_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
@@ -80,7 +80,8 @@ pub(super) fn span(milliseconds: u64) -> String {
     }
 }
 
-fn headline(view: &View) -> String {
+/// The line that says it all: environment, release, how it stands or ended, what serves.
+pub fn headline(view: &View) -> String {
     let (place, release, took) = (&view.environment, release(view), span(view.took_ms));
     let before = || -> String {
         let mut before: Vec<&str> = view.services.iter().map(|s| s.before.as_str()).collect();
@@ -109,10 +110,10 @@ fn services(out: &mut String, view: &View) {
         let origin = service.origin.map_or("", origin_words);
         let mut links = Vec::new();
         if let Some(url) = &service.url {
-            links.push(format!("[open]({url})"));
+            links.push(link("open", url));
         }
         if let Some(console) = &service.console {
-            links.push(format!("[console]({console})"));
+            links.push(link("console", console));
         }
         let _ = writeln!(
             out,
@@ -129,7 +130,8 @@ fn services(out: &mut String, view: &View) {
     out.push('\n');
 }
 
-pub(super) fn origin_words(origin: ImageOrigin) -> &'static str {
+/// How an image came to be there, in words.
+pub fn origin_words(origin: ImageOrigin) -> &'static str {
     match origin {
         ImageOrigin::Built => "built",
         ImageOrigin::FoundByCommit => "was already built",
@@ -140,7 +142,8 @@ pub(super) fn origin_words(origin: ImageOrigin) -> &'static str {
     }
 }
 
-pub(super) fn mark(service: &ServiceView) -> &'static str {
+/// One sign for how a service stands.
+pub fn mark(service: &ServiceView) -> &'static str {
     match service.state.as_str() {
         "serving" | "unchanged" => "✓",
         "restored" if service.cause.is_none() => "↩",
@@ -150,7 +153,8 @@ pub(super) fn mark(service: &ServiceView) -> &'static str {
     }
 }
 
-fn failure(out: &mut String, name: &str, cause: &Cause) {
+/// A failure: what, the provider's words, exit code, log lines, facts, what next, pages to open.
+pub fn failure(out: &mut String, name: &str, cause: &Cause) {
     let _ = writeln!(out, "**{name}**: {}\n", sentence(&cause.summary));
     if let Some(says) = &cause.provider_says {
         let _ = writeln!(out, "The provider says: {}\n", inline(says));
@@ -170,14 +174,14 @@ fn failure(out: &mut String, name: &str, cause: &Cause) {
         out.push('\n');
     }
     let _ = writeln!(out, "**Next**: {}\n", sentence(&cause.next));
-    let links: Vec<String> =
-        cause.links.iter().map(|link| format!("[{}]({})", inline(&link.title), link.url)).collect();
+    let links: Vec<String> = cause.links.iter().map(|page| link(&page.title, &page.url)).collect();
     if !links.is_empty() {
         let _ = writeln!(out, "{}\n", links.join(" · "));
     }
 }
 
-fn changes(out: &mut String, view: &View) {
+/// What differs, field by field, folded; nothing when nothing does.
+pub fn changes(out: &mut String, view: &View) {
     let count: usize = view.services.iter().map(|service| service.changes.len()).sum();
     if count == 0 {
         return;
@@ -202,7 +206,8 @@ fn changes(out: &mut String, view: &View) {
     out.push_str("\n</details>\n\n");
 }
 
-fn commits(out: &mut String, view: &View) {
+/// The commits between, folded; nothing when none are known.
+pub fn commits(out: &mut String, view: &View) {
     if view.commits.is_empty() {
         return;
     }
@@ -214,7 +219,8 @@ fn commits(out: &mut String, view: &View) {
     out.push_str("\n</details>\n\n");
 }
 
-pub(super) fn plural(count: usize, word: &str) -> String {
+/// The word for that many.
+pub fn plural(count: usize, word: &str) -> String {
     if count == 1 { word.to_owned() } else { format!("{word}s") }
 }
 
@@ -223,22 +229,28 @@ fn timeline(out: &mut String, view: &View) {
         return;
     }
     out.push_str("<details><summary>Timeline</summary>\n\n");
-    if !view.stages.is_empty() {
-        // Gantt sections want plain words: anything else breaks the diagram for everybody.
-        out.push_str("```mermaid\ngantt\n    dateFormat x\n    axisFormat %M:%S\n");
-        for stage in &view.stages {
-            let name: String =
-                stage.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { ' ' }).collect();
-            let began = stage.began.as_millisecond();
-            let end = began.saturating_add_unsigned(stage.took_ms.max(1));
-            let _ = writeln!(out, "    {} ({}) :{began}, {end}", name.trim(), span(stage.took_ms));
-        }
-        out.push_str("```\n\n");
-    }
+    gantt(out, &view.stages);
     for moment in &view.timeline {
         let after = u64::try_from(moment.at.duration_since(view.began).as_millis()).unwrap_or(0);
         let about = moment.service.as_ref().map(|service| format!("**{service}** ")).unwrap_or_default();
         let _ = writeln!(out, "- {} · {about}{}", span(after), sentence(&moment.what));
     }
     out.push_str("\n</details>\n\n");
+}
+
+/// What took how long, as a diagram; nothing when nothing is known.
+pub fn gantt(out: &mut String, stages: &[Stage]) {
+    if stages.is_empty() {
+        return;
+    }
+    // Gantt sections want plain words: anything else breaks the diagram for everybody.
+    out.push_str("```mermaid\ngantt\n    dateFormat x\n    axisFormat %M:%S\n");
+    for stage in stages {
+        let name: String =
+            stage.name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { ' ' }).collect();
+        let began = stage.began.as_millisecond();
+        let end = began.saturating_add_unsigned(stage.took_ms.max(1));
+        let _ = writeln!(out, "    {} ({}) :{began}, {end}", name.trim(), span(stage.took_ms));
+    }
+    out.push_str("```\n\n");
 }

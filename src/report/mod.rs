@@ -9,7 +9,9 @@ mod markdown;
 mod plain;
 mod view;
 
-pub use markdown::summary;
+pub use markdown::{
+    changes, commits, failure, gantt, headline, mark, notices, origin_words, plural, release, span, summary,
+};
 pub use plain::text;
 pub use view::{Commit, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view};
 

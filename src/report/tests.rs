@@ -267,3 +267,12 @@ proptest::proptest! {
         proptest::prop_assert!(body.iter().all(|line| !line.contains(fence.as_str())));
     }
 }
+
+#[test]
+fn a_link_leads_only_to_the_web_and_cannot_end_early() {
+    use super::escape::{cut, link};
+    assert_eq!(link("log [x]", "https://a.test/b(c) d|e"), "[log \\[x\\]](https://a.test/b%28c%29%20d%7Ce)");
+    assert_eq!(link("@team", "javascript:alert(1)"), "&#64;team");
+    assert_eq!(cut("äöü", 2), "äö…");
+    assert_eq!(cut("äöü", 3), "äöü");
+}

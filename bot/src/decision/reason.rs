@@ -56,6 +56,7 @@ reasons! {
     HeadUnknown = "head-unknown": "The bot has not been told which commit the comment meant.",
     HeadMoved = "head-moved": "The pull request has another head than the comment meant.",
     CommitUnknown = "commit-unknown": "The commit is not known to this repository.",
+    CommitNotReleasable = "commit-not-releasable": "The commit is neither the head of the pull request nor on the default branch.",
     ChecksFailed = "checks-failed": "A check failed.",
     ChecksPending = "checks-pending": "A check has not ended yet.",
     ChecksMissing = "checks-missing": "A required check was never reported.",

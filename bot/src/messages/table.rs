@@ -1,0 +1,90 @@
+//! The services of a rollout: before, after, how far.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use shipline::engine::Progress;
+use shipline::report::escape::{code, cut, inline, link};
+use shipline::report::{ServiceView, View, mark, origin_words};
+use shipline::types::{Percent, ServiceName};
+
+/// How far each service is, as far as it is known.
+type Progresses = BTreeMap<ServiceName, Progress>;
+
+/// The table. `all` is how many services there are, shown or not.
+pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
+    let traffic = view.services.iter().any(|service| {
+        progress.get(&service.name).is_some_and(|progress| progress.traffic.is_some_and(|share| share != Percent::ALL))
+    });
+    let (title, rule) = if traffic { (" traffic |", " --- |") } else { ("", "") };
+    let mut out = format!(
+        "| service | before | after | state |{title} healthy | image | |\n| --- | --- | --- | --- |{rule} --- | --- | --- |\n"
+    );
+    for service in &view.services {
+        let progress = progress.get(&service.name);
+        let share = match progress.and_then(|progress| progress.traffic) {
+            _ if !traffic => String::new(),
+            Some(share) => format!(" {} |", bar(share)),
+            None => " |".to_owned(),
+        };
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} {} |{share} {} | {} | {} |",
+            service.name,
+            code(&service.before),
+            code(&service.after),
+            mark(service),
+            service.state,
+            progress.map(healthy).unwrap_or_default(),
+            service.origin.map_or("", origin_words),
+            remarks(service, progress)
+        );
+    }
+    if all > view.services.len() {
+        let _ = writeln!(out, "\n… and {} more services.", all - view.services.len());
+    }
+    out
+}
+
+/// How much of the whole is done, in percent: instances where they are known, services elsewhere.
+pub(super) fn percent(view: &View, progress: &Progresses) -> u64 {
+    let done: u64 = view.services.iter().map(|service| share_of(service, progress.get(&service.name))).sum();
+    done / u64::try_from(view.services.len().max(1)).unwrap_or(1)
+}
+
+fn share_of(service: &ServiceView, progress: Option<&Progress>) -> u64 {
+    match (service.state.as_str(), progress) {
+        ("serving" | "unchanged", _) => 100,
+        ("moving", Some(Progress { traffic: Some(share), .. })) => {
+            let tenths = (share.value() * 10.0).clamp(0.0, 1000.0);
+            (0_u32..=100).rev().find(|percent| f64::from(*percent) * 10.0 <= tenths).map_or(0, u64::from)
+        }
+        ("moving", Some(progress)) if progress.wanted > 0 => {
+            u64::from(progress.healthy.min(progress.wanted)) * 100 / u64::from(progress.wanted)
+        }
+        _ => 0,
+    }
+}
+
+fn healthy(progress: &Progress) -> String {
+    format!("{}/{}", progress.healthy, progress.wanted)
+}
+
+/// Ten boxes, so that a glance is enough.
+fn bar(share: Percent) -> String {
+    let full = (share.value() / 10.0).round().clamp(0.0, 10.0);
+    let boxes: String = (1..=10).map(|place| if f64::from(place) <= full { '▓' } else { '░' }).collect();
+    format!("{share} % {boxes}")
+}
+
+/// What it is doing, and pages to open.
+fn remarks(service: &ServiceView, progress: Option<&Progress>) -> String {
+    let busy = matches!(service.state.as_str(), "starting" | "moving" | "going back");
+    let mut parts = Vec::new();
+    if let Some(doing) = progress.map(|progress| progress.doing.as_str()).filter(|doing| busy && !doing.is_empty()) {
+        parts.push(inline(&cut(doing, 120)));
+    }
+    parts.extend(service.url.as_deref().map(|url| link("open", &cut(url, 500))));
+    parts.extend(service.console.as_deref().map(|url| link("console", &cut(url, 500))));
+    parts.join(" · ")
+}

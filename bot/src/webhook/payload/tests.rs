@@ -1,0 +1,179 @@
+//! Payloads as GitHub documents them, and everything else.
+
+use proptest::prelude::*;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::webhook::signature::Secrets;
+
+fn understood(event: &str, body: &[u8]) -> Result<Understood, BadPayload> {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let mac = Hmac::<sha2::Sha256>::new_from_slice(b"s").unwrap().chain_update(body);
+    let header = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let secrets = Secrets::new(&[SecretString::from("s")]).unwrap();
+    read(event, secrets.verify(body, Some(header.as_bytes())).unwrap())
+}
+
+fn of(event: &str, payload: &Value) -> Understood {
+    understood(event, payload.to_string().as_bytes()).unwrap()
+}
+
+fn person() -> Value {
+    json!({"login": "mona", "id": 7, "type": "User", "site_admin": false})
+}
+
+fn repository() -> Value {
+    json!({"id": 1_296_269, "full_name": "octo-org/hello", "private": false, "owner": person(), "fork": false})
+}
+
+fn comment_payload() -> Value {
+    json!({
+        "action": "created",
+        "issue": {"number": 42, "title": "A /deploy in a title", "pull_request": {"url": "…"}, "user": person()},
+        "comment": {"id": 992, "body": "Looks good.\r\n\r\n  /deploy staging", "user": person(),
+                    "created_at": "2026-11-21T09:00:00Z", "performed_via_github_app": null},
+        "repository": repository(), "sender": person(), "installation": {"id": 5, "node_id": "x"},
+    })
+}
+
+fn pull_payload() -> Value {
+    json!({
+        "action": "synchronize", "number": 42, "before": "…", "after": "…",
+        "pull_request": {"number": 42, "updated_at": "2026-11-21T09:00:00Z",
+                         "head": {"sha": "6dcb09b5b57875f334f61aebed695e2e4193db5e", "repo": {"id": 99}}},
+        "repository": repository(), "sender": {"login": "dependabot[bot]", "id": 8, "type": "Bot"},
+        "installation": {"id": 5},
+    })
+}
+
+fn run_payload() -> Value {
+    json!({
+        "action": "completed", "workflow": {"id": 1}, "workflow_run": {"id": 30_433_642, "conclusion": "success"},
+        "repository": repository(), "sender": person(), "installation": {"id": 5},
+    })
+}
+
+/// The payload with one value replaced.
+fn with(mut payload: Value, pointer: &str, value: Value) -> Value {
+    *payload.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+    payload
+}
+
+#[test]
+fn a_comment_with_a_command_is_an_event() {
+    let Understood::Event(event) = of("issue_comment", &comment_payload()) else { panic!("ignored") };
+    insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @"");
+}
+
+#[test]
+fn a_push_to_a_pull_request_is_an_event_even_when_a_bot_pushed() {
+    let Understood::Event(event) = of("pull_request", &pull_payload()) else { panic!("ignored") };
+    insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @"");
+}
+
+#[test]
+fn a_pull_request_whose_fork_was_deleted_still_teaches_its_head() {
+    let payload = with(pull_payload(), "/pull_request/head/repo", Value::Null);
+    let Understood::Event(event) = of("pull_request", &payload) else { panic!("ignored") };
+    assert!(matches!(*event, Event::Pull(PullChanged { head_repository: None, .. })));
+}
+
+#[test]
+fn a_run_that_ended_is_an_event_even_without_a_conclusion() {
+    for (conclusion, word) in [(json!("failure"), "failure"), (Value::Null, "unknown")] {
+        let payload = with(run_payload(), "/workflow_run/conclusion", conclusion);
+        let Understood::Event(event) = of("workflow_run", &payload) else { panic!("ignored") };
+        assert!(matches!(*event, Event::Run(RunEnded { conclusion, .. }) if conclusion == word));
+    }
+}
+
+#[test]
+fn private_and_internal_repositories_are_not_public() {
+    let payload = with(comment_payload(), "/repository/private", json!(true));
+    let Understood::Event(event) = of("issue_comment", &payload) else { panic!("ignored") };
+    assert!(!event.repository().public);
+}
+
+#[test]
+fn what_nobody_acts_on_is_ignored_with_the_reason() {
+    let comment = comment_payload;
+    let bot = json!({"login": "shipline[bot]", "id": 9, "type": "Bot"});
+    let table = [
+        ("ping", json!({"zen": "Keep it logically awesome."}), Ignored::Event),
+        ("push", json!("whatever"), Ignored::Event),
+        ("issue_comment", with(comment(), "/action", json!("edited")), Ignored::Action),
+        ("issue_comment", with(comment(), "/action", json!("deleted")), Ignored::Action),
+        ("pull_request", with(pull_payload(), "/action", json!("labeled")), Ignored::Action),
+        ("workflow_run", with(run_payload(), "/action", json!("requested")), Ignored::Action),
+        ("issue_comment", with(comment(), "/sender", bot.clone()), Ignored::NotAPerson),
+        ("issue_comment", with(comment(), "/comment/user", bot), Ignored::NotAPerson),
+        ("issue_comment", with(comment(), "/comment/user", Value::Null), Ignored::NotAPerson),
+        ("issue_comment", with(comment(), "/comment/user/id", json!(8)), Ignored::NotAPerson),
+        ("issue_comment", with(comment(), "/comment/user/type", json!("Mannequin")), Ignored::NotAPerson),
+        (
+            "issue_comment",
+            with(comment(), "/comment/performed_via_github_app", json!({"id": 1, "slug": "some-app"})),
+            Ignored::NotAPerson,
+        ),
+        ("issue_comment", with(comment(), "/comment/body", json!("run `/deploy staging`")), Ignored::NoCommand),
+        ("issue_comment", with(comment(), "/comment/body", json!("")), Ignored::NoCommand),
+        ("issue_comment", with(comment(), "/installation", Value::Null), Ignored::NoInstallation),
+        ("pull_request", with(pull_payload(), "/installation", Value::Null), Ignored::NoInstallation),
+        ("workflow_run", with(run_payload(), "/installation", Value::Null), Ignored::NoInstallation),
+    ];
+    for (event, payload, why) in table {
+        assert_eq!(of(event, &payload), Understood::Ignored(why), "{event} {payload}");
+    }
+}
+
+#[test]
+fn what_github_does_not_document_is_refused_with_a_sentence() {
+    let comment = comment_payload;
+    let table = [
+        with(comment(), "/comment/id", json!("992")),
+        with(comment(), "/comment/id", json!(-1)),
+        with(comment(), "/comment/id", json!(u64::MAX)),
+        with(comment(), "/comment/created_at", json!("yesterday")),
+        with(comment(), "/comment/body", Value::Null),
+        with(comment(), "/repository/full_name", json!("../../etc/passwd")),
+        with(comment(), "/repository", json!([])),
+        with(comment(), "/sender", Value::Null),
+        json!({}),
+        json!(null),
+        json!([comment()]),
+    ];
+    for payload in table {
+        let said = understood("issue_comment", payload.to_string().as_bytes()).unwrap_err().to_string();
+        assert!(said.starts_with("this is not issue_comment as GitHub documents it: "), "{said}");
+    }
+    let sha = with(pull_payload(), "/pull_request/head/sha", json!("main; rm -rf"));
+    assert!(understood("pull_request", sha.to_string().as_bytes()).is_err());
+}
+
+#[test]
+fn a_nul_in_a_comment_cannot_reach_the_database() {
+    let payload = with(comment_payload(), "/comment/body", json!("/deploy\u{0}staging"));
+    let Understood::Event(event) = of("issue_comment", &payload) else { panic!("ignored") };
+    assert!(matches!(*event, Event::Comment(NewComment { body, .. }) if body == "/deploy\u{fffd}staging"));
+}
+
+#[test]
+fn deep_nesting_ends_in_an_error_and_not_in_a_full_stack() {
+    let deep = format!("{{\"action\":\"created\",\"x\":{}", "[".repeat(1_000_000));
+    assert!(understood("issue_comment", deep.as_bytes()).is_err());
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_an_error_and_never_a_panic(event in "issue_comment|pull_request|workflow_run", body: Vec<u8>) {
+        prop_assert!(understood(&event, &body).is_err());
+    }
+
+    #[test]
+    fn a_payload_that_broke_off_is_an_error(cut in 0_usize..400) {
+        let whole = comment_payload().to_string();
+        let cut = cut.min(whole.len() - 1);
+        prop_assert!(understood("issue_comment", &whole.as_bytes()[..cut]).is_err());
+    }
+}
