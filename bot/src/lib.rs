@@ -6,13 +6,17 @@
 #![warn(missing_docs)]
 
 pub mod allow;
+pub mod audit;
 pub mod commands;
 pub mod context;
 pub mod decision;
+#[cfg(test)]
+mod documents;
 pub mod github;
 pub mod messages;
 pub mod metrics;
 pub mod policy;
+pub mod requirements;
 pub mod rollouts;
 pub mod store;
 pub mod types;
