@@ -13,6 +13,7 @@ pub mod decision;
 #[cfg(test)]
 mod documents;
 pub mod github;
+pub mod handlers;
 pub mod messages;
 pub mod metrics;
 pub mod policy;

@@ -73,6 +73,7 @@ reasons! {
     Busy = "busy": "Another deployment runs there.",
     ForeignDeployment = "foreign-deployment": "Somebody else's GitHub Deployment is in progress there.",
     Replaced = "replaced": "A newer command took its place while it waited.",
+    NoGate = "no-gate": "No gate waits for a person, and no canary runs.",
     NothingToCancel = "nothing-to-cancel": "There is nothing to cancel.",
     NothingToGoBackTo = "nothing-to-go-back-to": "No release that was good there is known.",
     Usage = "usage": "The command is not written as its usage says.",
