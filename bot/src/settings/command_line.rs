@@ -26,7 +26,7 @@ pub enum Verb {
 /// How to serve.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Address to listen on, instead of SHIPLINE_LISTEN
+    /// Address to listen on, instead of the setting
     #[arg(long)]
     pub listen: Option<String>,
     /// Where settings come from.
