@@ -8,6 +8,7 @@ use shipline::redact::Redactor;
 use tokio::sync::Notify;
 
 use crate::allow::AllowList;
+use crate::commands::desk::Desk;
 use crate::github::App;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -33,6 +34,8 @@ pub struct Bot {
     pub worker: WorkerId,
     /// How long things may take.
     pub times: Times,
+    /// What is kept between two comments.
+    pub desk: Desk,
     /// Fires when a deployment may be due.
     pub deployments_due: Arc<Notify>,
     /// Fires when a delivery may be due.

@@ -18,12 +18,22 @@ pub mod handlers;
 pub mod inbox;
 pub mod messages;
 pub mod metrics;
+<<<<<<< HEAD
 pub mod recovery;
 pub mod requirements;
 pub mod routes;
 pub mod serve;
 pub mod settings;
 pub mod setup;
+=======
+pub mod policy;
+pub mod recovery;
+pub mod requirements;
+pub mod rollouts;
+pub mod routes;
+pub mod serve;
+pub mod settings;
+>>>>>>> verdict
 pub mod store;
 pub mod telemetry;
 pub mod types;

@@ -53,16 +53,7 @@ impl<'a> Ledger<'a> {
 
     /// Tells how it ended.
     pub(super) async fn close(&self, phase: &Phase) {
-        let (state, text) = match phase.outcome() {
-            Some(Outcome::Succeeded) => (DeploymentState::Success, "serves"),
-            Some(Outcome::RolledBack { .. }) => (DeploymentState::Failure, "failed and was rolled back"),
-            Some(Outcome::NothingChanged { .. }) => (DeploymentState::Error, "refused, nothing was changed"),
-            Some(Outcome::Held { .. }) => (DeploymentState::Failure, "failed and was left as it is"),
-            Some(Outcome::Superseded { .. }) => (DeploymentState::Inactive, "replaced by another deployment"),
-            Some(Outcome::Cancelled) => (DeploymentState::Inactive, "cancelled, what served before serves again"),
-            Some(Outcome::NeedsAttention { .. }) => (DeploymentState::Error, "failed and needs attention"),
-            None => (DeploymentState::Error, "interrupted on its way back"),
-        };
+        let (state, text) = told(phase);
         self.tell(state, text).await;
     }
 
@@ -85,12 +76,27 @@ impl<'a> Ledger<'a> {
     }
 }
 
-fn stage(environment: &EnvironmentName) -> Stage {
+/// How GitHub is told that a rollout ended, with a few words for people.
+pub fn told(phase: &Phase) -> (DeploymentState, &'static str) {
+    match phase.outcome() {
+        Some(Outcome::Succeeded) => (DeploymentState::Success, "serves"),
+        Some(Outcome::RolledBack { .. }) => (DeploymentState::Failure, "failed and was rolled back"),
+        Some(Outcome::NothingChanged { .. }) => (DeploymentState::Error, "refused, nothing was changed"),
+        Some(Outcome::Held { .. }) => (DeploymentState::Failure, "failed and was left as it is"),
+        Some(Outcome::Superseded { .. }) => (DeploymentState::Inactive, "replaced by another deployment"),
+        Some(Outcome::Cancelled) => (DeploymentState::Inactive, "cancelled, what served before serves again"),
+        Some(Outcome::NeedsAttention { .. }) => (DeploymentState::Error, "failed and needs attention"),
+        None => (DeploymentState::Error, "interrupted on its way back"),
+    }
+}
+
+/// Whether GitHub shows an environment as production.
+pub fn stage(environment: &EnvironmentName) -> Stage {
     if environment.as_str().starts_with("prod") { Stage::Production } else { Stage::Other }
 }
 
 /// What history and rollback need to find again.
-fn payload(plan: &Plan) -> Value {
+pub fn payload(plan: &Plan) -> Value {
     let services: serde_json::Map<String, Value> = plan
         .services
         .iter()

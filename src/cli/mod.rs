@@ -11,7 +11,7 @@ pub mod console;
 pub mod deploy;
 pub mod environment;
 mod host;
-mod ledger;
+pub mod ledger;
 mod plan;
 pub mod planning;
 mod promotion;
@@ -42,7 +42,7 @@ use crate::types::{EnvironmentName, ImageRef, ServiceName};
 pub use check::{DEFAULT_FILE, read as read_configuration};
 pub use confirm::Confirm;
 pub use host::Host;
-pub use recorder::Recorder as RunRecorder;
+pub use recorder::{Recorder as RunRecorder, sentence};
 pub use rollback::To;
 pub use telemetry::start as start_telemetry;
 

@@ -142,7 +142,8 @@ impl Reporter for Recorder {
     }
 }
 
-fn sentence<'a>(event: &'a Event, phase: &Phase) -> (Option<&'a ServiceName>, String) {
+/// An event in a few words, and the service it is about.
+pub fn sentence<'a>(event: &'a Event, phase: &Phase) -> (Option<&'a ServiceName>, String) {
     match event {
         Event::Applied { service, shift } => (Some(service), format!("{} accepted", shift.revision.name)),
         Event::ApplyFailed { service, cause, .. } => (Some(service), format!("not accepted: {}", cause.summary)),

@@ -221,7 +221,7 @@ async fn brought(
 }
 
 /// Where a service's images live for this account and region.
-async fn repository(spec: &ImageSpec, session: &Session) -> Result<ImageRef, Problem> {
+pub async fn repository(spec: &ImageSpec, session: &Session) -> Result<ImageRef, Problem> {
     Ok(match &spec.repository {
         own @ ImageRepository::OwnEcr(_) => image_repository(own, &session.account().await?, session.region()),
         ImageRepository::At(host, path) => ImageRef::repository_of(host.clone(), path.clone()),

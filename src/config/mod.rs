@@ -8,12 +8,14 @@
 //! The same tables make the JSON Schema ([`json_schema`]) and the reference page ([`reference()`]).
 
 mod check;
+mod document;
 mod publish;
 mod raw;
 mod read;
 pub mod spec;
 mod tree;
 
+pub use document::{Content, Line, document};
 pub use publish::{json_schema, reference};
 
 use self::raw::Configuration;

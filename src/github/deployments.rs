@@ -15,6 +15,18 @@ use crate::types::{CommitSha, EnvironmentName, Timestamp};
 #[serde(transparent)]
 pub struct DeploymentId(u64);
 
+impl DeploymentId {
+    /// An id as GitHub gave it.
+    pub fn new(id: u64) -> Self {
+        Self(id)
+    }
+
+    /// As GitHub writes it.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
 impl std::fmt::Display for DeploymentId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)

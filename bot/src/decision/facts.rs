@@ -3,7 +3,7 @@
 use shipline::config::spec::Role;
 use shipline::types::{CommitSha, EnvironmentName, Timestamp};
 
-use crate::store::Head;
+use crate::store::{Deployment, Head, Lock};
 use crate::types::{IssueNumber, RepositoryId, UserId};
 
 /// The repository as GitHub shows it in one question: policy, pull request, recent deployments.
@@ -152,11 +152,26 @@ pub struct RequiredCheck {
     pub app: Option<u64>,
 }
 
+/// Whether a commit that somebody named is on the default branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ancestry {
+    /// Nobody had to know.
+    NotAsked,
+    /// It is.
+    OnDefaultBranch,
+    /// It is a commit, of a pull request or a fork perhaps, and not there.
+    Elsewhere,
+    /// The repository has no such commit.
+    NotKnown,
+    /// GitHub did not tell; why.
+    NotTold(String),
+}
+
 /// Everything about the commit that the policy asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommitFacts {
-    /// Whether the repository knows the commit.
-    pub known: bool,
+    /// Whether it is on the default branch, where that matters.
+    pub ancestry: Ancestry,
     /// The checks, when the policy asks for them; an error when GitHub did not tell.
     pub checks: Option<Result<Vec<Check>, String>>,
     /// The required checks, when the policy asks for them.
@@ -172,4 +187,19 @@ pub enum Learned {
     Head(Head),
     /// None was.
     Nothing,
+}
+
+/// Everything a decision is made from beside what GitHub's one answer and the policy say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facts {
+    /// The head learnt before the comment.
+    pub learned: Learned,
+    /// What is known of the commit.
+    pub commit: CommitFacts,
+    /// The lock of the environment.
+    pub lock: Option<Lock>,
+    /// Our open deployments of the environment, oldest first.
+    pub open: Vec<Deployment>,
+    /// GitHub Deployments that the bot made.
+    pub own: Vec<u64>,
 }

@@ -1,0 +1,52 @@
+//! What a held deployment knows, kept in the store under its lease.
+
+use shipline::engine::clock;
+use tokio::sync::Mutex;
+
+use crate::store::{Closed, EnvironmentLease, State, Store, StoreFailed};
+use crate::types::DeploymentId;
+
+/// The state of a deployment that this process holds, and the lease it is written under. Everybody
+/// who works on the deployment shares it, so no write undoes another.
+pub(super) struct Kept {
+    pub(super) store: Store,
+    pub(super) lease: EnvironmentLease,
+    state: Mutex<State>,
+}
+
+impl Kept {
+    pub(super) fn new(store: Store, lease: EnvironmentLease, state: State) -> Self {
+        Self { store, lease, state: Mutex::new(state) }
+    }
+
+    /// Which deployment.
+    pub(super) fn id(&self) -> DeploymentId {
+        self.lease.deployment()
+    }
+
+    /// The state as it is now.
+    pub(super) async fn state(&self) -> State {
+        self.state.lock().await.clone()
+    }
+
+    /// Changes the state and writes it. A change that could not be written stays known here and goes
+    /// into the next write.
+    pub(super) async fn change(&self, change: impl FnOnce(&mut State)) -> Result<(), StoreFailed> {
+        let mut state = self.state.lock().await;
+        change(&mut state);
+        self.store.save(&self.lease, &state, clock::now()).await
+    }
+
+    /// Gives the lease back; the deployment is due again at `wake`.
+    pub(super) async fn release(&self, wake: shipline::types::Timestamp) -> Result<(), StoreFailed> {
+        let state = self.state.lock().await;
+        self.store.release(&self.lease, &state, wake, clock::now()).await
+    }
+
+    /// Ends the deployment.
+    pub(super) async fn close(&self, closed: &Closed) -> Result<(), StoreFailed> {
+        let mut state = self.state.lock().await;
+        state.stage = crate::store::Stage::Over;
+        self.store.close(&self.lease, &state, closed, clock::now()).await
+    }
+}

@@ -1,0 +1,118 @@
+//! A target that only a lease holder can change.
+//!
+//! Before every changing call the lease is renewed: the store checks its fence. When it is lost the
+//! call is not made and never answers; whoever drives drops it. When the process stops, changing
+//! calls under way are finished and no further one begins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use shipline::engine::wait::{self, Backoff, Seen, Waited};
+use shipline::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Targets, Wish, clock};
+use shipline::rollout::{Cause, ServicePlan, Shift, TargetPlace};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tracing::warn;
+
+use super::keeper::{Signals, until};
+use super::kept::Kept;
+use crate::store::StoreFailed;
+
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(1),
+    throttled: Duration::from_secs(1),
+};
+
+/// Lets changing calls through while the lease holds.
+pub(super) struct Gate {
+    kept: Arc<Kept>,
+    lease: Duration,
+    signals: Signals,
+    /// Read while a changing call is under way; written by who waits until there is none.
+    moving: RwLock<()>,
+}
+
+impl Gate {
+    pub(super) fn new(kept: Arc<Kept>, lease: Duration, signals: Signals) -> Arc<Self> {
+        Arc::new(Self { kept, lease, signals, moving: RwLock::new(()) })
+    }
+
+    /// Is done when no changing call is under way; none begins while the answer is held.
+    pub(super) async fn quiet(&self) -> RwLockWriteGuard<'_, ()> {
+        self.moving.write().await
+    }
+
+    /// Is done when a changing call may be made; never, when none may be made any more.
+    async fn pass(&self) -> RwLockReadGuard<'_, ()> {
+        let moving = self.moving.read().await;
+        if self.signals.stop.is_cancelled() {
+            drop(moving);
+            return std::future::pending().await;
+        }
+        let deadline = Some(clock::instant() + self.lease);
+        let renewed = wait::until(deadline, BACKOFF, &self.signals.lost, async || {
+            let now = clock::now();
+            match self.kept.store.renew(&self.kept.lease, now, until(now, self.lease)).await {
+                Err(StoreFailed::Database(why)) => {
+                    warn!(why, "the lease could not be checked before a change, trying again");
+                    Seen::NotYet
+                }
+                answer => Seen::Ready(answer),
+            }
+        })
+        .await;
+        if !matches!(renewed, Waited::Ready(Ok(()))) {
+            warn!("the lease is lost: a change was not made");
+            self.signals.lost.cancel();
+            drop(moving);
+            return std::future::pending().await;
+        }
+        moving
+    }
+}
+
+/// A target behind the gate.
+struct Leased {
+    target: Arc<dyn Target>,
+    gate: Arc<Gate>,
+}
+
+/// The targets behind the gate.
+pub(super) fn leased(targets: Targets, gate: &Arc<Gate>) -> Targets {
+    let behind = |target| -> Arc<dyn Target> { Arc::new(Leased { target, gate: Arc::clone(gate) }) };
+    targets.into_iter().map(|(name, target)| (name, behind(target))).collect()
+}
+
+#[async_trait]
+impl Target for Leased {
+    fn place(&self) -> TargetPlace {
+        self.target.place()
+    }
+
+    async fn prepare(&self, wish: &Wish) -> Result<Preparation, TargetError> {
+        self.target.prepare(wish).await
+    }
+
+    async fn apply(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
+        let _moving = self.gate.pass().await;
+        self.target.apply(plan).await
+    }
+
+    async fn observe(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
+        self.target.observe(plan, shift).await
+    }
+
+    async fn explain(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
+        self.target.explain(plan, shift, seen).await
+    }
+
+    async fn revert(&self, plan: &ServicePlan, shift: Option<&Shift>) -> Result<Back, Box<Cause>> {
+        let _moving = self.gate.pass().await;
+        self.target.revert(plan, shift).await
+    }
+
+    async fn past(&self) -> Result<Past, TargetError> {
+        self.target.past().await
+    }
+}

@@ -1,0 +1,120 @@
+//! Deployments, carried out: claimed with a lease, driven by the same engine as the action, journaled
+//! at every step, told on GitHub.
+//!
+//! Reading order: [`start`] (claim loop), `worker` (one deployment), `prepare` (policy → plan), `build`,
+//! `images`, `back` and `putting_back` (what runs afterwards), `rolling` (the drive), `ending`; `keeper`,
+//! `kept`, `journal` and `leased` hold the lease; `teller` and `reporter` speak to GitHub. Not here:
+//! whether a deployment may run ([`crate::decision`]) and what comments say ([`crate::messages`]).
+//!
+//! Invariants: only a lease holder changes something, and whoever has lost the lease changes nothing
+//! more; what may be under way is in the store before it begins; there is one way through, a crash
+//! only makes it begin in its middle; waiting holds nothing; GitHub never decides how a rollout goes.
+
+mod back;
+mod build;
+mod ending;
+mod halt;
+mod images;
+mod journal;
+mod keeper;
+mod kept;
+mod leased;
+mod live;
+mod opened;
+mod prepare;
+mod preview;
+mod putting_back;
+mod reporter;
+mod rolling;
+mod teller;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shipline::engine::{Cancel, clock};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{Instrument as _, info, info_span, warn};
+
+use crate::context::Bot;
+use crate::store::Deployment;
+
+pub use live::live;
+pub use preview::preview;
+
+/// Deployments that one process works on at once. Those that wait do not count.
+const AT_ONCE: usize = 64;
+
+/// How often it is looked for deployments that are due: their time came, a lease ran out, another
+/// replica made them due.
+const LOOKS: Duration = Duration::from_secs(2);
+
+/// Claims and works on deployments until `stop`; then hands back what it holds. The handle is done
+/// when everything is handed back.
+pub fn start(bot: Arc<Bot>, stop: Cancel) -> JoinHandle<()> {
+    tokio::spawn(claim(bot, stop))
+}
+
+async fn claim(bot: Arc<Bot>, stop: Cancel) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            permit = Arc::clone(&room).acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { break };
+        let now = clock::now();
+        let claimed = bot.store.claim_deployment(&bot.worker, now, keeper::until(now, bot.times.lease)).await;
+        match claimed {
+            Ok(Some((deployment, lease))) => {
+                let span = span(&deployment);
+                let work = worker::work(Arc::clone(&bot), deployment, lease, stop.clone());
+                running.spawn(
+                    async move {
+                        work.await;
+                        drop(permit);
+                    }
+                    .instrument(span),
+                );
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%error, "deployments could not be claimed, trying again"),
+        }
+        drop(permit);
+        while let Some(ended) = running.try_join_next() {
+            told(ended);
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            // Ours or somebody else's: the wait is over or its time is.
+            _due = tokio::time::timeout(LOOKS, bot.deployments_due.notified()) => {}
+        }
+    }
+    if !running.is_empty() {
+        info!(deployments = running.len(), "stopping: handing back what is held");
+    }
+    while let Some(ended) = running.join_next().await {
+        told(ended);
+    }
+}
+
+/// A defect ends one deployment's work, never the loop: its lease runs out and it is tried again.
+fn told(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        warn!(%error, "the work on a deployment ended with a defect");
+    }
+}
+
+fn span(deployment: &Deployment) -> tracing::Span {
+    let (id, asked) = (deployment.id, &deployment.asked);
+    let (environment, repository) = (&asked.key.environment, &asked.repository.name);
+    info_span!("rollout", deployment_id = %id, %environment, %repository, phase = deployment.state.stage.word())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Takes the engine's news and says what GitHub should show; returns at once.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shipline::cli::sentence;
+use shipline::engine::{News, Reporter, clock};
+use shipline::github::DeploymentState;
+use shipline::report::{Commit, Moment, View, ViewInput, view};
+use shipline::rollout::{Entry, Event, Phase, Plan};
+use shipline::types::Timestamp;
+use tracing::{Span, info};
+
+use super::teller::{Check, Standing, Teller};
+use crate::context::Bot;
+
+/// When the rollout shows in the comment for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// As soon as it begins.
+    AtOnce,
+    /// With the first change that was accepted: nothing is said on the way there (rollbacks).
+    WithTheFirstChange,
+}
+
+/// The reporter of one rollout.
+pub(super) struct RolloutReporter {
+    bot: Arc<Bot>,
+    teller: Arc<Teller>,
+    plan: Plan,
+    began: Timestamp,
+    shows: Shows,
+    /// The check run while it runs.
+    check: Option<Check>,
+    kept: Mutex<Recorded>,
+}
+
+/// What is known of the rollout so far.
+#[derive(Debug, Clone)]
+struct Recorded {
+    input: ViewInput,
+    phase: Phase,
+    word: &'static str,
+}
+
+impl RolloutReporter {
+    pub(super) fn new(
+        bot: Arc<Bot>,
+        teller: Arc<Teller>,
+        (plan, began): (Plan, Timestamp),
+        input: ViewInput,
+        shows: Shows,
+        check: Option<Check>,
+    ) -> Self {
+        let phase = Phase::first(&plan);
+        let kept = Mutex::new(Recorded { input, phase, word: "" });
+        Self { bot, teller, plan, began, shows, check, kept }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Recorded> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rollout as it stands.
+    pub(super) fn view(&self) -> View {
+        let kept = self.kept().clone();
+        view(&self.plan, &kept.phase, kept.input, self.began, clock::now())
+    }
+
+    /// The commits between, when GitHub has told them.
+    pub(super) fn commits(&self, commits: Vec<Commit>) {
+        self.kept().input.commits = commits;
+    }
+
+    fn show(&self) {
+        let view = Box::new(self.view());
+        let check = self.check.clone();
+        self.teller.show(|wanted| {
+            wanted.standing = Standing::Rolling(view);
+            wanted.status.get_or_insert((DeploymentState::InProgress, "rolling out".to_owned()));
+            wanted.check = check;
+        });
+    }
+
+    fn moved(&self, phase: &Phase) {
+        let mut kept = self.kept();
+        kept.phase = phase.clone();
+        if kept.word != phase.word() {
+            kept.word = phase.word();
+            Span::current().record("phase", phase.word());
+            info!(phase = phase.word(), "the rollout's phase");
+            self.bot.metrics.phase(phase.word());
+        }
+    }
+}
+
+impl Reporter for RolloutReporter {
+    fn tell(&self, news: &News<'_>) {
+        match news {
+            News::Began { phase, .. } => {
+                self.moved(phase);
+                if self.shows == Shows::AtOnce {
+                    self.show();
+                }
+            }
+            News::Moved { at, event, phase } => {
+                self.moved(phase);
+                self.kept().input.timeline.push(moment(*at, event, phase));
+                if let Event::Broke { service, .. } | Event::Served { service } = event {
+                    // What it was doing is over.
+                    self.teller.show(|wanted| drop(wanted.progress.remove(service)));
+                }
+                self.show();
+            }
+            News::Progress { service, progress } => {
+                self.teller.show(|wanted| drop(wanted.progress.insert((*service).clone(), (*progress).clone())));
+                self.show();
+            }
+            News::Notice { service, text } => {
+                let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
+                let notice = format!("{about}{text}");
+                info!(notice, "a notice of the rollout");
+                let mut kept = self.kept();
+                if !kept.input.notices.contains(&notice) {
+                    kept.input.notices.push(notice);
+                }
+            }
+        }
+    }
+}
+
+/// What the journal tells of a rollout so far, for the timeline of a worker that takes it over.
+pub(super) fn so_far(entries: &[Entry]) -> Vec<Moment> {
+    entries
+        .iter()
+        .filter_map(|entry| entry.event.as_ref().map(|event| moment(entry.at, event, &entry.phase)))
+        .collect()
+}
+
+fn moment(at: Timestamp, event: &Event, phase: &Phase) -> Moment {
+    let (service, what) = sentence(event, phase);
+    Moment { at, service: service.cloned(), what }
+}

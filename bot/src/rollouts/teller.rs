@@ -1,0 +1,393 @@
+//! What GitHub shows of a deployment: its comment, its Deployment, its check run.
+//!
+//! A task of its own brings what GitHub shows to what is wanted, again and again: somebody says what
+//! is wanted now ([`Teller::show`]), the task writes the newest of it, at most every
+//! [`crate::context::Times::edits`]. Invariants: GitHub never holds a rollout up and never ends one;
+//! what failed is tried again with pauses; what may exist after a lost answer or a crash is looked
+//! for before it is made; a comment that is gone is written anew.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shipline::engine::wait::{self, Backoff, Seen};
+use shipline::engine::{Cancel, Progress, clock};
+use shipline::github::{AutoInactive, DeploymentId as GithubId, DeploymentState, NewDeployment, NewStatus};
+use shipline::problem::Problem;
+use shipline::report::View;
+use shipline::types::{CommitSha, ServiceName};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{Instrument as _, debug, warn};
+
+use super::kept::Kept;
+use crate::context::Bot;
+use crate::decision::Denied;
+use crate::github::{CheckRun, Hub};
+use crate::messages::{self, Shown, Stand};
+use crate::store::{Deployment, Lock};
+use crate::types::CommentId;
+
+/// Where the deployment stands, for its comment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Standing {
+    /// Nothing is said yet.
+    Silent,
+    /// A workflow builds.
+    Building {
+        /// Its page.
+        url: Option<String>,
+    },
+    /// Images and plan are being found.
+    Preparing,
+    /// The rollout runs.
+    Rolling(Box<View>),
+    /// It is over.
+    Ended {
+        /// What happened.
+        view: Box<View>,
+        /// The lock that is made with it.
+        locked: Option<Lock>,
+    },
+    /// It ended before anything changed.
+    Refused(Denied),
+}
+
+/// A check run, as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Check {
+    pub(super) sha: CommitSha,
+    pub(super) conclusion: Option<String>,
+    pub(super) title: String,
+}
+
+/// What GitHub should show.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) standing: Standing,
+    pub(super) progress: BTreeMap<ServiceName, Progress>,
+    /// GitHub's Deployment.
+    pub(super) release: Option<NewDeployment>,
+    /// Its status.
+    pub(super) status: Option<(DeploymentState, String)>,
+    pub(super) environment_url: Option<String>,
+    pub(super) check: Option<Check>,
+    /// Older comments to fold away.
+    pub(super) old: Vec<CommentId>,
+}
+
+/// Whether what is not known to exist may exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing was made before: it need not be looked for.
+    Nothing,
+    /// Another worker may have made it.
+    Perhaps,
+}
+
+/// Says what GitHub should show.
+pub(super) struct Teller {
+    wanted: Arc<Mutex<Wanted>>,
+    version: watch::Sender<u64>,
+    told: watch::Receiver<Told>,
+    last: Cancel,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How far the task is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    /// Everything of this version is shown.
+    version: u64,
+    /// The Deployment was made, or trying it failed once.
+    release_tried: bool,
+}
+
+impl Teller {
+    pub(super) fn start(bot: Arc<Bot>, hub: Hub, kept: Arc<Kept>, deployment: Deployment, before: Before) -> Self {
+        let wanted = Arc::new(Mutex::new(Wanted {
+            standing: Standing::Silent,
+            progress: BTreeMap::new(),
+            release: None,
+            status: None,
+            environment_url: None,
+            check: None,
+            old: Vec::new(),
+        }));
+        let (version, versions) = watch::channel(0);
+        let (tell, told) = watch::channel(Told::default());
+        let last = Cancel::new();
+        let task = Task {
+            bot,
+            hub,
+            kept,
+            deployment,
+            wanted: Arc::clone(&wanted),
+            comment_before: before,
+            release_before: before,
+            said: Said::default(),
+        };
+        let running = task.run(versions, tell, last.clone());
+        let task = tokio::spawn(running.instrument(tracing::Span::current()));
+        Self { wanted, version, told, last, task: Mutex::new(Some(task)) }
+    }
+
+    /// Changes what GitHub should show. Returns at once.
+    pub(super) fn show(&self, change: impl FnOnce(&mut Wanted)) {
+        change(&mut self.wanted.lock().unwrap_or_else(PoisonError::into_inner));
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Waits until GitHub shows all of it, or that long. Says whether it does.
+    pub(super) async fn settled(&self, patience: Duration) -> bool {
+        let version = *self.version.borrow();
+        let mut told = self.told.clone();
+        let shown = told.wait_for(|told| told.version >= version);
+        matches!(tokio::time::timeout(patience, shown).await, Ok(Ok(_)))
+    }
+
+    /// Waits until the Deployment was made or could not be at once, or that long.
+    pub(super) async fn release_tried(&self, patience: Duration) {
+        let mut told = self.told.clone();
+        let tried = told.wait_for(|told| told.release_tried);
+        // Whatever the answer: GitHub does not hold a rollout up.
+        let _waited = tokio::time::timeout(patience, tried).await;
+    }
+
+    /// Goes on telling in the background until all is shown, at most that long.
+    pub(super) fn leave(&self, patience: Duration) {
+        self.last.cancel();
+        let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let stop = task.abort_handle();
+        tokio::spawn(async move {
+            if tokio::time::timeout(patience, task).await.is_err() {
+                warn!("GitHub could not be told how the deployment ended: giving up");
+                stop.abort();
+            }
+        });
+    }
+
+    /// Stops at once: nothing more is to be said, or somebody else speaks for the deployment now.
+    pub(super) fn hush(&self) {
+        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+    }
+}
+
+/// What GitHub was told, as far as this process knows.
+#[derive(Default)]
+struct Said {
+    comment: Option<(Standing, BTreeMap<ServiceName, Progress>)>,
+    status: Option<(DeploymentState, String)>,
+    check: Option<Check>,
+    old: usize,
+}
+
+struct Task {
+    bot: Arc<Bot>,
+    hub: Hub,
+    kept: Arc<Kept>,
+    deployment: Deployment,
+    wanted: Arc<Mutex<Wanted>>,
+    comment_before: Before,
+    release_before: Before,
+    said: Said,
+}
+
+impl Task {
+    async fn run(mut self, mut versions: watch::Receiver<u64>, tell: watch::Sender<Told>, last: Cancel) {
+        let mut failures = 0_u32;
+        loop {
+            let version = *versions.borrow_and_update();
+            let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let all = self.tell(&wanted).await;
+            tell.send_modify(|told| {
+                told.release_tried |= wanted.release.is_some();
+                if all {
+                    told.version = version;
+                }
+            });
+            failures = if all { 0 } else { failures.saturating_add(1) };
+            if all && last.is_cancelled() && *versions.borrow() == version {
+                return;
+            }
+            // At least the pause between edits; longer and longer while GitHub does not answer.
+            let pause = self.bot.times.edits.saturating_mul(1 << failures.min(4)).min(Duration::from_secs(30));
+            pause_for(pause, &last, failures).await;
+            if all {
+                tokio::select! {
+                    changed = versions.changed() => if changed.is_err() && !last.is_cancelled() { return },
+                    () = last.cancelled() => {}
+                }
+            }
+        }
+    }
+
+    /// Brings GitHub to what is wanted; false when something could not be told.
+    async fn tell(&mut self, wanted: &Wanted) -> bool {
+        let comment = self.comment(wanted).await;
+        let release = self.release(wanted).await;
+        let check = self.check(wanted).await;
+        let mut all = true;
+        for (what, answer) in [("comment", comment), ("deployment", release), ("check run", check)] {
+            if let Err(problem) = answer {
+                warn!(what, problem = %problem.what, "GitHub was not told, trying again");
+                all = false;
+            }
+        }
+        for old in wanted.old.iter().skip(self.said.old) {
+            if let Err(problem) = self.hub.minimize(*old).await {
+                debug!(problem = %problem.what, "an older comment was not folded away");
+            }
+        }
+        self.said.old = wanted.old.len();
+        all
+    }
+
+    async fn comment(&mut self, wanted: &Wanted) -> Result<(), Problem> {
+        // Not the text: it tells how long ago something was, and would differ every time.
+        let news = (wanted.standing.clone(), wanted.progress.clone());
+        if self.said.comment.as_ref() == Some(&news) {
+            return Ok(());
+        }
+        let mut deployment = self.deployment.clone();
+        deployment.state = self.kept.state().await;
+        let Some(stand) = stand(&wanted.standing) else { return Ok(()) };
+        let body = messages::deployment(&Shown {
+            deployment: &deployment,
+            stand,
+            progress: &wanted.progress,
+            server_url: &self.bot.server_url,
+            now: clock::now(),
+        });
+        let known = match deployment.state.report {
+            None if self.comment_before == Before::Perhaps => {
+                let marker = messages::deployment_marker(deployment.id);
+                let found = self.hub.find_comment(deployment.asked.issue, &marker, deployment.asked.decided).await?;
+                if let Some(found) = found {
+                    self.keep("comment", |state| state.report = Some(found)).await;
+                }
+                found
+            }
+            known => known,
+        };
+        let there = match known {
+            Some(comment) => self.hub.edit(comment, &body).await?,
+            None => false,
+        };
+        if !there {
+            // An answer that gets lost must not make a second comment.
+            self.comment_before = Before::Perhaps;
+            let made = self.hub.comment(deployment.asked.issue, &body).await?;
+            self.keep("comment", |state| state.report = Some(made)).await;
+        }
+        self.said.comment = Some(news);
+        Ok(())
+    }
+
+    async fn release(&mut self, wanted: &Wanted) -> Result<(), Problem> {
+        let id = match (self.kept.state().await.github_deployment, &wanted.release) {
+            (Some(id), _) => id,
+            (None, Some(new)) => {
+                let id = self.make_release(new).await?;
+                self.keep("deployment", |state| state.github_deployment = Some(id)).await;
+                id
+            }
+            (None, None) => return Ok(()),
+        };
+        if wanted.status.is_none() || wanted.status == self.said.status {
+            return Ok(());
+        }
+        let Some((state, description)) = wanted.status.clone() else { return Ok(()) };
+        let status = NewStatus {
+            state,
+            description,
+            log_url: self.page().await,
+            environment_url: wanted.environment_url.clone(),
+            auto_inactive: AutoInactive::Yes,
+        };
+        self.hub.deployments().set_status(GithubId::new(id), &status).await?;
+        self.said.status.clone_from(&wanted.status);
+        Ok(())
+    }
+
+    async fn make_release(&mut self, new: &NewDeployment) -> Result<u64, Problem> {
+        let client = self.hub.deployments();
+        if self.release_before == Before::Perhaps {
+            let ours = serde_json::json!(self.deployment.id);
+            let there = client.deployments(&new.environment, Some(&new.sha), 30).await?;
+            let found = there.iter().find(|seen| seen.shipline.as_ref().and_then(|p| p.get("deployment")) == Some(&ours));
+            if let Some(found) = found {
+                return Ok(found.id.get());
+            }
+        }
+        self.release_before = Before::Perhaps;
+        let made = client.create_deployment(new).await?;
+        if made.sha != new.sha {
+            warn!(wanted = %new.sha, made = %made.sha, "GitHub's Deployment is of another commit");
+        }
+        Ok(made.id.get())
+    }
+
+    async fn check(&mut self, wanted: &Wanted) -> Result<(), Problem> {
+        let Some(check) = &wanted.check else { return Ok(()) };
+        if self.said.check.as_ref() == Some(check) {
+            return Ok(());
+        }
+        let page = self.page().await;
+        let run = CheckRun {
+            name: format!("Shipline: {}", self.deployment.asked.key.environment),
+            sha: check.sha,
+            conclusion: check.conclusion.clone(),
+            title: check.title.clone(),
+            summary: page.as_ref().map_or_else(String::new, |page| format!("[The deployment]({page})")),
+            details_url: page,
+        };
+        match self.kept.state().await.check_run {
+            Some(id) => self.hub.update_check_run(id, &run).await?,
+            // One too many after a lost answer does no harm: GitHub counts the newest of a name.
+            None => {
+                let id = self.hub.create_check_run(&run).await?;
+                self.keep("check run", |state| state.check_run = Some(id)).await;
+            }
+        }
+        self.said.check = Some(check.clone());
+        Ok(())
+    }
+
+    /// The page of our comment.
+    async fn page(&self) -> Option<String> {
+        let comment = self.kept.state().await.report?;
+        let asked = &self.deployment.asked;
+        let kind = if asked.is_pull { "pull" } else { "issues" };
+        let (server, name, issue) = (&self.bot.server_url, &asked.repository.name, asked.issue);
+        Some(format!("{server}/{name}/{kind}/{issue}#issuecomment-{comment}"))
+    }
+
+    async fn keep(&self, what: &str, change: impl FnOnce(&mut crate::store::State)) {
+        if let Err(error) = self.kept.change(change).await {
+            // Known here all the same; after a crash it is looked for.
+            debug!(what, %error, "what GitHub made was not noted");
+        }
+    }
+}
+
+fn stand(standing: &Standing) -> Option<Stand<'_>> {
+    Some(match standing {
+        Standing::Silent => return None,
+        Standing::Building { url } => Stand::Building { url: url.clone() },
+        Standing::Preparing => Stand::Preparing,
+        Standing::Rolling(view) => Stand::Rolling(view),
+        Standing::Ended { view, locked } => Stand::Ended { view, locked: locked.as_ref() },
+        Standing::Refused(denied) => Stand::Refused(denied),
+    })
+}
+
+/// Waits; the last words wait for no more than their first pause.
+async fn pause_for(pause: Duration, last: &Cancel, failures: u32) {
+    let never = Cancel::new();
+    let cancel = if failures == 0 { last } else { &never };
+    let steady = Backoff { first: pause, most: pause, throttled: pause };
+    let _waited = wait::until::<(), _>(Some(clock::instant() + pause), steady, cancel, async || Seen::NotYet).await;
+}
