@@ -10,6 +10,7 @@ pub mod commands;
 pub mod context;
 pub mod decision;
 pub mod github;
+pub mod handlers;
 pub mod messages;
 pub mod metrics;
 pub mod policy;
