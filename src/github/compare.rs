@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::client::{Client, Request};
+use super::client::Client;
 use crate::problem::Problem;
 use crate::types::{CommitSha, Timestamp};
 
@@ -70,7 +70,7 @@ impl Client {
     /// What `head` has that `base` has not.
     pub async fn compare(&self, base: &CommitSha, head: &CommitSha) -> Result<Comparison, Problem> {
         let path = format!("/compare/{base}...{head}");
-        let answer: Answer = self.send("compare the two releases", &path, Request::Get).await?;
+        let answer: Answer = self.read("compare the two releases", &path).await?;
         let commits = answer.commits.into_iter().map(|found| ComparedCommit {
             sha: found.sha,
             summary: found.commit.message.lines().next().unwrap_or_default().to_owned(),

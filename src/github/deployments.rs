@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::client::{Client, Request, json as written, query};
+use super::client::{Client, json as written, query};
 use crate::problem::Problem;
 use crate::types::{CommitSha, EnvironmentName, Timestamp};
 
@@ -192,13 +192,13 @@ impl Client {
             "task": "deploy",
             "environment": new.environment,
             "payload": { "shipline": new.shipline },
-            "description": short(&new.description),
+            "description": short(&self.clean(&new.description)),
             "auto_merge": false,
             "required_contexts": [],
             "production_environment": new.stage == Stage::Production,
             "transient_environment": new.lifetime == Lifetime::Transient,
         });
-        let made: Answer = self.send("create the deployment", "/deployments", Request::Post(&body)).await?;
+        let made: Answer = self.add("create the deployment", "/deployments", body).await?.read()?;
         Ok(made.with(None))
     }
 
@@ -216,13 +216,13 @@ impl Client {
         }
         let body = written(Body {
             state: new.state,
-            description: short(&new.description),
+            description: short(&self.clean(&new.description)),
             log_url: new.log_url.as_deref(),
             environment_url: new.environment_url.as_deref(),
             auto_inactive: new.auto_inactive == AutoInactive::Yes,
         });
         let path = format!("/deployments/{id}/statuses");
-        let _made: AnswerStatus = self.send("set the deployment's status", &path, Request::Post(&body)).await?;
+        let _made: AnswerStatus = self.add("set the deployment's status", &path, body).await?.read()?;
         Ok(())
     }
 
@@ -238,10 +238,10 @@ impl Client {
         let mut pairs = vec![("environment", environment.as_str()), ("per_page", most.as_str())];
         pairs.extend(sha.as_deref().map(|sha| ("sha", sha)));
         let path = format!("/deployments?{}", query(&pairs));
-        let found: Vec<Answer> = self.send("list the deployments", &path, Request::Get).await?;
+        let found: Vec<Answer> = self.read("list the deployments", &path).await?;
         try_join_all(found.into_iter().map(|answer| async {
             let path = format!("/deployments/{}/statuses?per_page=1", answer.id);
-            let statuses: Vec<AnswerStatus> = self.send("read a deployment's status", &path, Request::Get).await?;
+            let statuses: Vec<AnswerStatus> = self.read("read a deployment's status", &path).await?;
             Ok(answer.with(statuses.into_iter().next()))
         }))
         .await

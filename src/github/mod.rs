@@ -8,13 +8,24 @@
 
 mod client;
 mod compare;
+mod connection;
+mod content;
 mod deployments;
 pub mod oidc;
 mod pause;
+mod principal;
+mod refused;
+mod request;
 
-pub use client::{Client, InvalidRepository, Repository};
+pub use client::{Client, InvalidRepository, Repository, encoded_path, query};
 pub use compare::{ComparedCommit, Comparison};
+pub use connection::{API_VERSION, Connection, PATIENCE, Pages};
+pub use content::file_text;
 pub use deployments::{
     AutoInactive, Deployment, DeploymentId, DeploymentState, DeploymentStatus, Lifetime, NewDeployment, NewStatus,
     Stage,
 };
+pub use pause::sleep_before;
+pub use principal::{Principal, Refusal, Renewal, Seen, Token, Turn};
+pub use refused::{limited, retry_after};
+pub use request::{Answer, Effect, Method, Repeat, Request, read};

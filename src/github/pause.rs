@@ -6,7 +6,7 @@ use crate::engine::wait::{Backoff, Seen, until};
 use crate::engine::{Cancel, clock};
 
 /// Waits, unless the wait would end after the deadline; says whether it waited.
-pub(super) async fn sleep_before(deadline: Instant, wait: Duration) -> bool {
+pub async fn sleep_before(deadline: Instant, wait: Duration) -> bool {
     let end = clock::instant() + wait;
     if end > deadline {
         return false;

@@ -39,6 +39,7 @@
 use serde_json::{Value, json};
 
 use crate::faults::Fault;
+use crate::github;
 use crate::query;
 use crate::seed::Seed;
 use crate::server::{Incoming, Reply, Shared};
@@ -80,10 +81,22 @@ pub(crate) fn answer(shared: &Shared, incoming: &Incoming) -> Reply {
             done
         }
         ("POST", "/_sim/reset") => {
-            *world = World::new(world.endpoint.clone());
+            *world = World::new(world.endpoint.clone(), world.github.hooks.waker());
             done
         }
+        ("POST", path) if path.starts_with("/_sim/github/") => acted(&mut world, path, &incoming.body),
         _ => Reply::json(404, &json!({"error": "no such control request", "code": "NotFound"})),
+    }
+}
+
+/// What people do on GitHub: see `github/acts`.
+fn acted(world: &mut World, path: &str, body: &[u8]) -> Reply {
+    let name = path.trim_start_matches("/_sim/github/");
+    let body = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
+    let done = body.map_err(|error| error.to_string());
+    match done.and_then(|body| github::act(&mut world.github, name, &body, now())) {
+        Ok(done) => Reply::json(200, &done),
+        Err(error) => Reply::json(400, &json!({"error": error, "code": "Refused"})),
     }
 }
 

@@ -77,6 +77,9 @@ pub(crate) fn answer(shared: &Shared, incoming: &Incoming) -> (Reply, Fate) {
         Some(FaultKind::Delay { ms }) => {
             (Some(perform(&mut world, incoming, &service, &operation, &body, protocol, at)), Fate::Delayed(ms))
         }
+        Some(kind @ (FaultKind::SecondaryLimit { .. } | FaultKind::PrimaryLimit { .. })) => {
+            (Some(limited(&kind, at)), Fate::Written)
+        }
         Some(FaultKind::EmptyList) => {
             let reply = perform(&mut world, incoming, &service, &operation, &body, protocol, at);
             (Some(emptied(reply)), Fate::Written)
@@ -111,13 +114,13 @@ fn perform(
     let key = incoming.access_key();
     let World { env, ecs, apprunner, ecr, sts, target_health, endpoint, .. } = world;
     match service {
-        "github" | "oidc" => return world.github.answer(incoming, body, at, &mut world.env, &world.endpoint),
+        "github" | "oidc" => return world.github.answer(incoming, body, at, &mut world.env),
         "blob" => {
             let found = incoming.path.strip_prefix("/blob/").and_then(|path| path.rsplit_once('/'));
             let blob = found.and_then(|(repository, digest)| ecr.blob(repository, digest));
             return blob.map_or_else(
                 || Reply::json(404, &Value::Null),
-                |body| Reply { status: 200, kind: "application/octet-stream", body },
+                |body| Reply::of(200, "application/octet-stream", body),
             );
         }
         _ => {}
@@ -137,11 +140,9 @@ fn perform(
     });
     match (answered, protocol) {
         (Err(error), _) => error_reply(protocol, &error),
-        (Ok(body), Protocol::Json10) => {
-            Reply { status: 200, kind: "application/x-amz-json-1.0", body: body.into_bytes() }
-        }
+        (Ok(body), Protocol::Json10) => Reply::of(200, "application/x-amz-json-1.0", body.into_bytes()),
         (Ok(body), Protocol::Json11 | Protocol::GitHub) => {
-            Reply { status: 200, kind: "application/x-amz-json-1.1", body: body.into_bytes() }
+            Reply::of(200, "application/x-amz-json-1.1", body.into_bytes())
         }
         (Ok(inside), Protocol::Sts | Protocol::Elbv2) => {
             let namespace = xml_namespace(protocol);
@@ -149,7 +150,7 @@ fn perform(
                 "<{operation}Response xmlns=\"{namespace}\"><{operation}Result>{inside}</{operation}Result>\
                  <ResponseMetadata><RequestId>5a1f7c1e-0000-4000-a000-000000000000</RequestId></ResponseMetadata></{operation}Response>"
             );
-            Reply { status: 200, kind: "text/xml", body: body.into_bytes() }
+            Reply::of(200, "text/xml", body.into_bytes())
         }
     }
 }
@@ -192,7 +193,7 @@ fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
             let kind =
                 if protocol == Protocol::Json10 { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
             let body = json!({"__type": error.code, "message": error.message});
-            Reply { status: error.status, kind, body: body.to_string().into_bytes() }
+            Reply::of(error.status, kind, body.to_string().into_bytes())
         }
         Protocol::Sts | Protocol::Elbv2 => {
             let fault = if error.status < 500 { "Sender" } else { "Receiver" };
@@ -203,8 +204,35 @@ fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
                 query::xml(&error.code),
                 query::xml(&error.message),
             );
-            Reply { status: error.status, kind: "text/xml", body: body.into_bytes() }
+            Reply::of(error.status, "text/xml", body.into_bytes())
         }
+    }
+}
+
+/// GitHub's refusal of somebody who asks too often.
+fn limited(kind: &FaultKind, at: u64) -> Reply {
+    let secondary = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+    let refused = |status: u16, message: &str| {
+        Reply::json(
+            status,
+            &json!({"message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string()}),
+        )
+    };
+    match kind {
+        FaultKind::SecondaryLimit { status, retry_after } => {
+            let reply = refused(*status, secondary);
+            match retry_after {
+                Some(seconds) => reply.with_header("retry-after", &seconds.to_string()),
+                None => reply.with_header("x-ratelimit-remaining", "4000"),
+            }
+        }
+        FaultKind::PrimaryLimit { reset_ms } => refused(403, "API rate limit exceeded for installation ID 1.")
+            .with_header("x-ratelimit-limit", "5000")
+            .with_header("x-ratelimit-remaining", "0")
+            .with_header("x-ratelimit-used", "5000")
+            .with_header("x-ratelimit-reset", &(at + reset_ms).div_ceil(1000).to_string())
+            .with_header("x-ratelimit-resource", "core"),
+        _ => Reply::empty(500),
     }
 }
 

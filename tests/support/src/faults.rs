@@ -10,7 +10,7 @@ pub struct Fault {
     /// `github`, `oidc`).
     #[serde(default)]
     pub service: Option<String>,
-    /// Only this operation.
+    /// Only this operation; `*` stands for any characters.
     #[serde(default)]
     pub operation: Option<String>,
     /// What happens.
@@ -61,6 +61,20 @@ pub enum FaultKind {
     },
     /// The effect happens; the connection is dropped instead of an answer.
     LoseResponse,
+    /// GitHub's secondary limit.
+    SecondaryLimit {
+        /// 403 or 429.
+        #[serde(default = "forbidden")]
+        status: u16,
+        /// Seconds in `retry-after`; no such header without.
+        #[serde(default)]
+        retry_after: Option<u64>,
+    },
+    /// GitHub's primary limit: none left for so long.
+    PrimaryLimit {
+        /// Milliseconds until it is full again.
+        reset_ms: u64,
+    },
     /// Any error of the provider.
     Error {
         /// `__type` or `Code`.
@@ -75,6 +89,10 @@ pub enum FaultKind {
 
 const fn internal() -> u16 {
     500
+}
+
+const fn forbidden() -> u16 {
+    403
 }
 
 const fn bad_request() -> u16 {
@@ -122,7 +140,7 @@ impl Fault {
 
     fn due(&mut self, service: &str, operation: &str) -> bool {
         let matches = self.service.as_deref().is_none_or(|wanted| wanted == service)
-            && self.operation.as_deref().is_none_or(|wanted| wanted == operation);
+            && self.operation.as_deref().is_none_or(|wanted| fits(wanted, operation));
         if !matches {
             return false;
         }
@@ -133,6 +151,17 @@ impl Fault {
         }
         let Some(rate) = self.rate else { return true };
         (f64::from(place + 1) * rate).floor() > (f64::from(place) * rate).floor()
+    }
+}
+
+/// Whether an operation is the wanted one; `*` stands for any characters.
+fn fits(wanted: &str, operation: &str) -> bool {
+    match wanted.split_once('*') {
+        None => wanted == operation,
+        Some((start, rest)) => operation.strip_prefix(start).is_some_and(|left| {
+            let mut places = (0..=left.len()).filter(|place| left.is_char_boundary(*place));
+            places.any(|place| fits(rest, &left[place..]))
+        }),
     }
 }
 

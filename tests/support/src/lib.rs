@@ -17,6 +17,9 @@
 //! The program `shipline-sim` serves the same world on its own; see
 //! [`control`] for the JSON it takes under `/_sim`.
 
+// GitHub's documents are long, and `json!` counts their members.
+#![recursion_limit = "256"]
+
 mod apprunner;
 mod behaviour;
 mod calls;
@@ -41,7 +44,9 @@ mod world;
 pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing};
 pub use calls::Call;
 pub use faults::{Fault, FaultKind};
-pub use github::token as github_token;
+pub use github::{
+    App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, token as github_token,
+};
 pub use seed::{
     AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed, RepositorySeed, RoleSeed, Seed,
     ServiceSeed, TargetHealthSeed,

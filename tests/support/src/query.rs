@@ -16,7 +16,8 @@ pub(crate) fn parse(text: &str) -> Form {
         .collect()
 }
 
-fn decode(text: &str) -> String {
+/// Decodes one name or value.
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -13,10 +13,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::control;
 use crate::dispatch::{self, Fate};
+use crate::github;
 use crate::state::World;
 
 /// A running server; stops when dropped, its open connections with it.
@@ -51,8 +52,10 @@ impl Server {
         let listener = std::net::TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let world = Shared(Arc::new(Mutex::new(World::new(format!("http://{address}")))));
+        let wake = Arc::new(Notify::new());
+        let world = Shared(Arc::new(Mutex::new(World::new(format!("http://{address}"), wake))));
         let app = Router::new().fallback(handle).with_state(world.clone());
+        let courier = github::carry(world.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("simulators".to_owned()).spawn(move || {
@@ -61,6 +64,7 @@ impl Server {
                 tokio::select! {
                     _ = axum::serve(listener, app) => {}
                     _ = stopped => {}
+                    () = courier => {}
                 }
             });
         })?;
@@ -114,11 +118,28 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) kind: &'static str,
     pub(crate) body: Vec<u8>,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Reply {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
-        Self { status, kind: "application/json; charset=utf-8", body: body.to_string().into_bytes() }
+        Self::of(status, "application/json; charset=utf-8", body.to_string().into_bytes())
+    }
+
+    /// An answer of any kind.
+    pub(crate) fn of(status: u16, kind: &'static str, body: Vec<u8>) -> Self {
+        Self { status, kind, body, headers: Vec::new() }
+    }
+
+    /// A status and nothing else.
+    pub(crate) fn empty(status: u16) -> Self {
+        Self::of(status, "application/json; charset=utf-8", Vec::new())
+    }
+
+    /// With one more header.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
     }
 
     /// 201 instead of 200.
@@ -139,6 +160,10 @@ async fn handle(State(world): State<Shared>, request: Request<Body>) -> Response
         headers: parts.headers,
         body,
     };
+    let page = if incoming.method == "GET" { github::page(&world, &incoming) } else { None };
+    if let Some(page) = page {
+        return write(&page);
+    }
     if incoming.path.starts_with("/_sim/") {
         return write(&control::answer(&world, &incoming));
     }
@@ -165,7 +190,13 @@ fn write(reply: &Reply) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert("content-type", axum::http::HeaderValue::from_static(reply.kind));
     headers.insert("x-amzn-requestid", axum::http::HeaderValue::from_static("5a1f7c1e-0000-4000-a000-000000000000"));
-    if reply.status == 403 && reply.body.windows(20).any(|part| part == b"secondary rate limit") {
+    for (name, value) in &reply.headers {
+        if let Ok(value) = axum::http::HeaderValue::from_str(value) {
+            headers.insert(*name, value);
+        }
+    }
+    let told = reply.headers.iter().any(|(name, _)| *name == "retry-after");
+    if !told && reply.status == 403 && reply.body.windows(20).any(|part| part == b"secondary rate limit") {
         headers.insert("retry-after", axum::http::HeaderValue::from_static("1"));
     }
     response

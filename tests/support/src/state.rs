@@ -1,8 +1,10 @@
 //! The whole simulated account: one value behind one lock.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::apprunner::AppRunner;
 use crate::calls::Call;
@@ -41,7 +43,7 @@ pub(crate) fn now() -> Millis {
 
 impl World {
     /// An empty account.
-    pub(crate) fn new(endpoint: String) -> Self {
+    pub(crate) fn new(endpoint: String, wake: Arc<Notify>) -> Self {
         Self {
             env: Env::new(),
             ecs: Ecs::default(),
@@ -49,7 +51,7 @@ impl World {
             target_health: elbv2::Given::new(),
             sts: Sts::default(),
             ecr: Ecr::default(),
-            github: GitHub::default(),
+            github: GitHub::new(endpoint.clone(), wake),
             faults: Vec::new(),
             calls: Vec::new(),
             endpoint,
@@ -121,7 +123,8 @@ impl World {
         self.ecr.repositories.entry(name.to_owned()).or_insert_with(fresh)
     }
 
-    fn plant(&mut self, seed: ImageSeed, now: Millis) -> Value {
+    /// Puts an image into the registry.
+    pub(crate) fn plant(&mut self, seed: ImageSeed, now: Millis) -> Value {
         let repository = self.repository(&seed.repository, now);
         let manifest = seed.manifest.unwrap_or_else(|| {
             let layer = format!("layer of {} {:?}", seed.repository, seed.tags);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::behaviour::{AppRunnerRule, Rule, Timing};
 use crate::calls::Call;
 use crate::faults::Fault;
+use crate::github::GitHubWorld;
 use crate::reply::Answer;
 use crate::seed::{AppRunnerServiceSeed, ClusterSeed, ImageSeed, RoleSeed, Seed, ServiceSeed};
 use crate::server::Server;
@@ -37,6 +38,12 @@ impl AwsWorld {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.server.address())
+    }
+
+    /// The GitHub beside the account: people, repositories, an App.
+    #[must_use]
+    pub fn github(&self) -> GitHubWorld {
+        GitHubWorld::of(self.server.world().clone())
     }
 
     /// For `ACTIONS_ID_TOKEN_REQUEST_URL`; any request token is good.

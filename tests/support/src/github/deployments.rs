@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::Links;
-use super::{Repo, refused};
+use super::{Repo, missing, refused};
 use crate::env::Env;
 use crate::query::Form;
 use crate::reply::{Millis, rfc3339, text};
@@ -12,26 +12,29 @@ use crate::server::Reply;
 /// A deployment.
 #[derive(Debug)]
 pub(crate) struct Deployment {
-    id: u64,
-    sha: String,
-    request: Value,
-    created: Millis,
+    pub(crate) id: u64,
+    pub(crate) sha: String,
+    /// The login of who made it.
+    pub(crate) creator: String,
+    pub(crate) request: Value,
+    pub(crate) created: Millis,
     updated: Millis,
     /// Newest first.
-    statuses: Vec<Status>,
+    pub(crate) statuses: Vec<Status>,
 }
 
 #[derive(Debug)]
-struct Status {
+pub(crate) struct Status {
     id: u64,
-    request: Value,
-    at: Millis,
+    creator: String,
+    pub(crate) request: Value,
+    pub(crate) at: Millis,
 }
 
 const STATES: [&str; 7] = ["error", "failure", "inactive", "in_progress", "queued", "pending", "success"];
 
 impl Deployment {
-    fn environment(&self) -> &str {
+    pub(crate) fn environment(&self) -> &str {
         text(&self.request, "environment").unwrap_or("production")
     }
 
@@ -47,7 +50,7 @@ impl Deployment {
             "payload": self.request.get("payload").filter(|payload| !payload.is_null()).cloned().unwrap_or_else(|| json!({})),
             "original_environment": self.environment(), "environment": self.environment(),
             "description": self.request.get("description").cloned().unwrap_or(Value::Null),
-            "creator": links.user("shipline[bot]"),
+            "creator": links.user(&self.creator),
             "created_at": rfc3339(self.created), "updated_at": rfc3339(self.updated),
             "statuses_url": format!("{url}/statuses"), "repository_url": links.url(""),
             "transient_environment": self.is("transient_environment", false),
@@ -63,7 +66,7 @@ impl Status {
         let own = |member: &str| text(&self.request, member).unwrap_or_default().to_owned();
         json!({
             "url": format!("{url}/statuses/{}", self.id), "id": self.id, "node_id": format!("DES_{}", self.id),
-            "state": own("state"), "creator": links.user("shipline[bot]"), "description": own("description"),
+            "state": own("state"), "creator": links.user(&self.creator), "description": own("description"),
             "environment": text(&self.request, "environment").unwrap_or_else(|| deployment.environment()),
             "target_url": own("target_url"), "created_at": rfc3339(self.at), "updated_at": rfc3339(self.at),
             "deployment_url": url, "repository_url": links.url(""),
@@ -80,18 +83,16 @@ impl Repo {
     }
 
     /// Newest first; `sha`, `ref`, `task`, `environment` filter.
-    pub(super) fn list_deployments(&self, form: &Form, links: &Links<'_>) -> Reply {
+    pub(super) fn list_deployments(&self, form: &Form, links: &Links<'_>) -> Vec<Value> {
         let fits = |name: &str, value: &str| form.get(name).is_none_or(|wanted| wanted == "none" || wanted == value);
-        let found: Vec<Value> = self
-            .deployments
+        self.deployments
             .iter()
             .rev()
             .filter(|known| fits("sha", &known.sha) && fits("environment", known.environment()))
             .filter(|known| fits("ref", text(&known.request, "ref").unwrap_or_default()))
             .filter(|known| fits("task", text(&known.request, "task").unwrap_or("deploy")))
             .map(|known| known.document(links))
-            .collect();
-        Reply::json(200, &Value::Array(paged(found, form)))
+            .collect()
     }
 
     pub(super) fn get_deployment(&self, id: &str, links: &Links<'_>) -> Reply {
@@ -103,17 +104,25 @@ impl Repo {
 
     /// The merge and required-context checks are for repositories with more
     /// than one line of history; this model has none.
-    pub(super) fn create_deployment(&mut self, body: &Value, now: Millis, env: &mut Env, links: &Links<'_>) -> Reply {
+    pub(super) fn create_deployment(
+        &mut self,
+        body: &Value,
+        creator: &str,
+        now: Millis,
+        env: &mut Env,
+        links: &Links<'_>,
+    ) -> Reply {
         let Some(asked) = text(body, "ref") else {
             return refused(422, "Invalid request.\n\n\"ref\" wasn't supplied.");
         };
-        let Some(sha) = self.resolve(asked) else {
+        let Some(sha) = self.seen(asked, now).map(|commit| commit.sha.clone()) else {
             return refused(422, &format!("No ref found for: {asked}"));
         };
         let id = env.ids.number();
         self.deployments.push(Deployment {
             id,
             sha,
+            creator: creator.to_owned(),
             request: body.clone(),
             created: now,
             updated: now,
@@ -122,11 +131,9 @@ impl Repo {
         self.get_deployment(&id.to_string(), links).created()
     }
 
-    pub(super) fn list_statuses(&self, id: &str, form: &Form, links: &Links<'_>) -> Reply {
-        let Some(index) = self.deployment(id) else { return refused(404, "Not Found") };
-        let known = &self.deployments[index];
-        let all = known.statuses.iter().map(|status| status.document(known, links)).collect();
-        Reply::json(200, &Value::Array(paged(all, form)))
+    pub(super) fn list_statuses(&self, id: &str, links: &Links<'_>) -> Result<Vec<Value>, Reply> {
+        let known = &self.deployments[self.deployment(id).ok_or_else(missing)?];
+        Ok(known.statuses.iter().map(|status| status.document(known, links)).collect())
     }
 
     /// A success makes older deployments of a lasting, non-production
@@ -135,6 +142,7 @@ impl Repo {
         &mut self,
         id: &str,
         body: &Value,
+        creator: &str,
         now: Millis,
         env: &mut Env,
         links: &Links<'_>,
@@ -154,19 +162,17 @@ impl Repo {
                 let production = older.is("production_environment", older.environment() == "production");
                 if lasting && !production && older.environment() == environment {
                     let request = json!({"state": "inactive"});
-                    older.statuses.insert(0, Status { id: env.ids.number(), request, at: now });
+                    older
+                        .statuses
+                        .insert(0, Status { id: env.ids.number(), creator: creator.to_owned(), request, at: now });
                 }
             }
         }
         let known = &mut self.deployments[index];
         known.updated = now;
-        known.statuses.insert(0, Status { id: env.ids.number(), request: body.clone(), at: now });
+        known
+            .statuses
+            .insert(0, Status { id: env.ids.number(), creator: creator.to_owned(), request: body.clone(), at: now });
         Reply::json(201, &known.statuses[0].document(known, links))
     }
-}
-
-fn paged(all: Vec<Value>, form: &Form) -> Vec<Value> {
-    let asked = |name: &str, default: usize| form.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let size = asked("per_page", 30).clamp(1, 100);
-    all.into_iter().skip(asked("page", 1).saturating_sub(1) * size).take(size).collect()
 }

@@ -1,17 +1,21 @@
-//! Documents that several GitHub answers share: users, commits, addresses.
+//! Addresses of one repository, and documents that several answers share.
 
 use serde_json::{Value, json};
 
-use super::Repo;
+use super::code::Commit;
+use super::people::People;
 use crate::ids::digest;
 use crate::reply::rfc3339;
 
 /// Makes addresses of one repository.
+#[derive(Clone, Copy)]
 pub(crate) struct Links<'a> {
     /// The server's own address.
     pub(crate) base: &'a str,
     /// `owner/name`.
     pub(crate) repository: &'a str,
+    /// Everybody.
+    pub(crate) people: &'a People,
 }
 
 impl Links<'_> {
@@ -20,34 +24,30 @@ impl Links<'_> {
         format!("{}/repos/{}/{rest}", self.base, self.repository).trim_end_matches('/').to_owned()
     }
 
-    /// A simple user.
-    pub(crate) fn user(&self, login: &str) -> Value {
-        let url = format!("{}/users/{login}", self.base);
-        json!({
-            "login": login, "id": 583_231, "node_id": "MDQ6VXNlcjU4MzIzMQ==",
-            "avatar_url": format!("{url}.png"), "gravatar_id": "", "url": url, "html_url": url,
-            "followers_url": format!("{url}/followers"),
-            "following_url": format!("{url}/following{{/other_user}}"),
-            "gists_url": format!("{url}/gists{{/gist_id}}"),
-            "starred_url": format!("{url}/starred{{/owner}}{{/repo}}"),
-            "subscriptions_url": format!("{url}/subscriptions"),
-            "organizations_url": format!("{url}/orgs"), "repos_url": format!("{url}/repos"),
-            "events_url": format!("{url}/events{{/privacy}}"),
-            "received_events_url": format!("{url}/received_events"),
-            "type": "User", "site_admin": false,
-        })
+    /// The page for people: `…/owner/name/<rest>`.
+    pub(crate) fn html(&self, rest: &str) -> String {
+        format!("{}/{}/{rest}", self.base, self.repository)
     }
 
-    /// A commit by its place in the history.
-    pub(crate) fn commit(&self, repository: &Repo, place: usize) -> Value {
-        let (commit, at) = &repository.commits[place];
+    /// A simple user.
+    pub(crate) fn user(&self, login: &str) -> Value {
+        self.people.document(self.base, login)
+    }
+
+    /// A simple user by id.
+    pub(crate) fn user_by_id(&self, id: u64) -> Value {
+        self.user(self.people.login(id))
+    }
+
+    /// A commit.
+    pub(crate) fn commit(&self, commit: &Commit) -> Value {
         let sha = &commit.sha;
         let tree = digest(sha.as_bytes())[7..47].to_owned();
-        let person =
-            json!({"name": commit.author, "email": format!("{}@example.com", commit.author), "date": rfc3339(*at)});
-        let parent = place.checked_sub(1).map(|parent| &repository.commits[parent].0.sha);
-        let parents: Vec<Value> = parent
-            .into_iter()
+        let author = &commit.author;
+        let person = json!({"name": author, "email": format!("{author}@example.com"), "date": rfc3339(commit.at)});
+        let parents: Vec<Value> = commit
+            .parents
+            .iter()
             .map(|sha| json!({"sha": sha, "url": self.url(&format!("commits/{sha}")), "html_url": self.url(&format!("commit/{sha}"))}))
             .collect();
         json!({
@@ -60,7 +60,7 @@ impl Links<'_> {
                 "tree": {"sha": tree, "url": self.url(&format!("git/trees/{tree}"))},
                 "verification": {"verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null},
             },
-            "author": self.user(&commit.author), "committer": self.user(&commit.author),
+            "author": self.user(author), "committer": self.user(author),
             "parents": parents,
         })
     }

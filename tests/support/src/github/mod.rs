@@ -1,60 +1,98 @@
-//! A part of GitHub's REST API: deployments, their statuses, comparison of
-//! commits, and the Actions OIDC token. Not users, not permissions: any token
-//! is good, none is not.
+//! A stateful model of GitHub: what a GitHub App meets over REST, GraphQL and webhooks.
+//!
+//! Two kinds of repositories live side by side. A *plain* one comes from commit seeds: any token is
+//! good for it, and it has deployments, commits and comparisons only. A *hosted* one is made with
+//! [`GitHubWorld::repository`](crate::GitHubWorld::repository): people with rights, pull requests,
+//! checks, comments, workflows; only an installation's token opens it, every endpoint asks for its
+//! permission, and what happens there is told to the App's webhook.
+//!
+//! Reading order: `world.rs` is what tests hold, `acts.rs` what people do, `route.rs` which address
+//! is which operation, `apps.rs` who may ask, `hooks.rs` what is sent out and remembered.
+//!
+//! State moves when a request or an act arrives; only webhooks and workflow runs that end by
+//! themselves wait for the server's courier (`courier.rs`).
 
+mod access;
+mod actions;
+mod acts;
+mod apps;
+mod branches;
+mod checks;
+mod code;
+mod conversation;
+mod courier;
 mod deployments;
 mod document;
+mod entry;
+mod graphql;
+mod hooks;
+mod key;
+mod limits;
+mod manifest;
 mod oidc;
+mod page;
+mod payload;
+mod people;
+mod pulls;
+mod query_language;
+mod repository;
+mod route;
+mod state_of_pull;
+mod world;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
 
-use crate::env::Env;
-use crate::query;
+use crate::ids::Ids;
 use crate::reply::{Millis, put};
 use crate::seed::CommitSeed;
-use crate::server::{Incoming, Reply};
-use deployments::Deployment;
+use crate::server::Reply;
+use apps::Apps;
 use document::Links;
+use hooks::Hooks;
+use limits::Limits;
+use people::People;
 
+pub(crate) use acts::act;
+pub(crate) use courier::carry;
+pub use hooks::Delivered;
 pub use oidc::token;
+pub(crate) use page::page;
+pub use people::Role;
+pub(crate) use repository::Repo;
+pub use world::{App, AppSeed, Comment, GitHubWorld, Pull, RepositoryWorld, Run};
 
 /// Where a job asks for its OIDC token.
 pub(crate) const OIDC_PATH: &str = "/actions/idtoken";
 
-/// A repository: one line of history and its deployments.
-#[derive(Debug, Default)]
-pub(crate) struct Repo {
-    /// Oldest first.
-    pub(crate) commits: Vec<(CommitSeed, Millis)>,
-    /// Branches and tags.
-    pub(crate) references: BTreeMap<String, String>,
-    /// Oldest first.
-    pub(crate) deployments: Vec<Deployment>,
-}
-
-impl Repo {
-    /// The SHA a branch, tag or (abbreviated) SHA means.
-    pub(crate) fn resolve(&self, asked: &str) -> Option<String> {
-        let name = asked.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/");
-        self.references.get(name).cloned().or_else(|| {
-            let fits = |sha: &str| asked.len() >= 7 && sha.starts_with(asked);
-            self.commits.iter().map(|(commit, _)| &commit.sha).find(|sha| fits(sha)).cloned()
-        })
-    }
-
-    fn place(&self, asked: &str) -> Option<usize> {
-        let sha = self.resolve(asked)?;
-        self.commits.iter().position(|(commit, _)| commit.sha == sha)
-    }
-}
-
-/// Every repository, and what OIDC tokens claim.
+/// Everything GitHub knows.
 #[derive(Debug, Default)]
 pub(crate) struct GitHub {
+    /// The server's own address.
+    pub(crate) base: String,
+    /// By `owner/name`.
     pub(crate) repositories: BTreeMap<String, Repo>,
+    /// Claims of Actions OIDC tokens, over the defaults.
     pub(crate) oidc_claims: Map<String, Value>,
+    /// Users, organisations, teams.
+    pub(crate) people: People,
+    /// Apps, installations, tokens.
+    pub(crate) apps: Apps,
+    /// What is to be sent, and what was.
+    pub(crate) hooks: Hooks,
+    /// Primary rate limits.
+    pub(crate) limits: Limits,
+    /// The model's clock is the real one plus this.
+    pub(crate) offset_ms: i64,
+    /// How long a new head stays invisible to the API.
+    pub(crate) head_lag_ms: u64,
+    /// What happens by itself, and when (real time).
+    pub(crate) due: Vec<(Millis, actions::Due)>,
+    /// Numbers of everything made here.
+    pub(crate) ids: Ids,
 }
 
 /// `{"message": …}` with a status, which the document repeats except in
@@ -65,84 +103,44 @@ pub(crate) fn refused(status: u16, message: &str) -> Reply {
     Reply::json(status, &document)
 }
 
-impl GitHub {
-    /// Adds a commit on top of its repository's history; the first makes the
-    /// repository, every one moves `main`.
-    pub(crate) fn commit(&mut self, commit: CommitSeed, now: Millis) {
-        let repository = self.repositories.entry(commit.repository.clone()).or_default();
-        let names = ["main".to_owned()].into_iter().chain(commit.reference.clone());
-        for name in names {
-            repository.references.insert(name, commit.sha.clone());
-        }
-        repository.commits.push((commit, now));
-    }
-
-    /// Answers one request.
-    pub(crate) fn answer(
-        &mut self,
-        incoming: &Incoming,
-        body: &Value,
-        now: Millis,
-        env: &mut Env,
-        endpoint: &str,
-    ) -> Reply {
-        let form = query::parse(&incoming.query);
-        let authorized = incoming.header("authorization").is_some_and(|value| value.len() > 7);
-        if !authorized {
-            return refused(401, "Requires authentication");
-        }
-        if incoming.path == OIDC_PATH {
-            return oidc::answer(&self.oidc_claims, form.get("audience").map(String::as_str), now);
-        }
-        let parts: Vec<&str> = incoming.path.trim_matches('/').split('/').collect();
-        let ["repos", owner, name, rest @ ..] = parts.as_slice() else { return refused(404, "Not Found") };
-        let full = format!("{owner}/{name}");
-        let Some(repository) = self.repositories.get_mut(&full) else { return refused(404, "Not Found") };
-        let links = Links { base: endpoint, repository: &full };
-        match (incoming.method.as_str(), rest) {
-            ("GET", ["deployments"]) => repository.list_deployments(&form, &links),
-            ("POST", ["deployments"]) => repository.create_deployment(body, now, env, &links),
-            ("GET", ["deployments", id]) => repository.get_deployment(id, &links),
-            ("GET", ["deployments", id, "statuses"]) => repository.list_statuses(id, &form, &links),
-            ("POST", ["deployments", id, "statuses"]) => repository.create_status(id, body, now, env, &links),
-            ("GET", ["compare", range]) => repository.compare(range, &links),
-            ("GET", ["commits", asked]) => repository.get_commit(asked, &links),
-            _ => refused(404, "Not Found"),
-        }
-    }
+/// 404, as GitHub says for what is not there and for what nobody may know of.
+pub(crate) fn missing() -> Reply {
+    refused(404, "Not Found")
 }
 
-impl Repo {
-    fn get_commit(&self, asked: &str, links: &Links<'_>) -> Reply {
-        match self.place(asked) {
-            Some(place) => Reply::json(200, &links.commit(self, place)),
-            None => refused(422, &format!("No commit found for SHA: {asked}")),
-        }
+impl GitHub {
+    /// Nothing yet, at that address; `wake` rouses the courier.
+    pub(crate) fn new(base: String, wake: Arc<Notify>) -> Self {
+        Self { base, hooks: Hooks::waking(wake), ..Self::default() }
     }
 
-    /// `base...head` along the one line of history.
-    fn compare(&self, range: &str, links: &Links<'_>) -> Reply {
-        let Some((base, head)) = range.split_once("...") else { return refused(404, "Not Found") };
-        let (Some(base), Some(head)) = (self.place(base), self.place(head)) else { return refused(404, "Not Found") };
-        let ahead = head.saturating_sub(base);
-        let behind = base.saturating_sub(head);
-        let status = match (ahead, behind) {
-            (0, 0) => "identical",
-            (_, 0) => "ahead",
-            _ => "behind",
-        };
-        let commits: Vec<Value> = (base + 1..=head).map(|place| links.commit(self, place)).collect();
-        let url = links.url(&format!("compare/{range}"));
-        Reply::json(
-            200,
-            &json!({
-                "url": url, "html_url": url, "permalink_url": url,
-                "diff_url": format!("{url}.diff"), "patch_url": format!("{url}.patch"),
-                "base_commit": links.commit(self, base),
-                "merge_base_commit": links.commit(self, base.min(head)),
-                "status": status, "ahead_by": ahead, "behind_by": behind,
-                "total_commits": ahead, "commits": commits, "files": [],
-            }),
-        )
+    /// The model's clock.
+    pub(crate) fn clock(&self, real: Millis) -> Millis {
+        real.saturating_add_signed(self.offset_ms)
+    }
+
+    /// Adds a commit on top of its repository's history; the first makes the
+    /// repository (a plain one), every one moves `main`.
+    pub(crate) fn commit(&mut self, commit: CommitSeed, now: Millis) {
+        let now = self.clock(now);
+        let repository = self.repositories.entry(commit.repository.clone()).or_default();
+        let parents = repository.commits.last().map(|last| last.sha.clone()).into_iter().collect();
+        let files = repository.commits.last().map(|last| last.files.clone()).unwrap_or_default();
+        for name in ["main".to_owned()].into_iter().chain(commit.reference) {
+            repository.references.insert(name, commit.sha.clone());
+        }
+        let CommitSeed { sha, message, author, .. } = commit;
+        repository.commits.push(code::Commit { sha, message, author, parents, files, at: now, visible: 0 });
+    }
+
+    /// Addresses and documents of one repository.
+    pub(crate) fn links<'a>(&'a self, repository: &'a str) -> Links<'a> {
+        Links { base: &self.base, repository, people: &self.people }
+    }
+
+    /// A hosted repository by name.
+    pub(crate) fn hosted(&mut self, full: &str) -> Result<&mut Repo, String> {
+        let found = self.repositories.get_mut(full).filter(|repository| repository.is_hosted());
+        found.ok_or_else(|| format!("no repository {full}; make it with `repository` first"))
     }
 }
