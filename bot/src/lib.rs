@@ -11,21 +11,11 @@ pub mod commands;
 pub mod context;
 pub mod decision;
 pub mod doctor;
-#[cfg(test)]
-mod documents;
 pub mod github;
 pub mod handlers;
 pub mod inbox;
 pub mod messages;
 pub mod metrics;
-<<<<<<< HEAD
-pub mod recovery;
-pub mod requirements;
-pub mod routes;
-pub mod serve;
-pub mod settings;
-pub mod setup;
-=======
 pub mod policy;
 pub mod recovery;
 pub mod requirements;
@@ -33,10 +23,11 @@ pub mod rollouts;
 pub mod routes;
 pub mod serve;
 pub mod settings;
->>>>>>> verdict
+pub mod setup;
 pub mod store;
 pub mod telemetry;
 pub mod types;
 pub mod verbs;
 pub mod webhook;
 pub mod wiring;
+mod documents;
