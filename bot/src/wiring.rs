@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::allow::AllowList;
+use crate::commands::desk::Desk;
 use crate::context::Bot;
 use crate::github::App;
 use crate::metrics::Metrics;
@@ -20,7 +21,7 @@ use crate::types::WorkerId;
 use crate::webhook::group_commit::Writer;
 use crate::webhook::receive::{self, Intake};
 use crate::webhook::signature::Secrets;
-use crate::{inbox, recovery, routes, serve};
+use crate::{inbox, recovery, rollouts, routes, serve};
 
 /// Serves until the stop.
 pub async fn run(settings: Settings, redactor: Redactor, stop: &Cancel) -> Result<(), Problems> {
@@ -42,12 +43,20 @@ pub async fn run(settings: Settings, redactor: Redactor, stop: &Cancel) -> Resul
     let intake = Intake::new(secrets, writer, bot.metrics.clone(), limits);
     tracing::info!(listen = %listener.local_addr().map_or_else(|_| "?".to_owned(), |at| at.to_string()), "serving");
     let routes = routes::routes(Arc::clone(&bot), intake, stop.clone());
+    let rollouts = rollouts::start(Arc::clone(&bot), stop.clone());
+    let inbox = inbox::start(&bot, stop);
     // The parts stop by themselves, each within its time; none waits for another.
-    tokio::join!(
+    let ((), (), inbox, rollouts) = tokio::join!(
         serve::serve(listener, routes, serve::Limits::default(), stop),
-        inbox::run(&bot, stop),
         recovery::run(&bot, stop),
+        inbox,
+        rollouts,
     );
+    for (part, ended) in [("inbox", inbox), ("rollouts", rollouts)] {
+        if let Err(why) = ended {
+            tracing::error!(part, %why, "a part of the bot ended by a defect");
+        }
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -55,9 +64,14 @@ pub async fn run(settings: Settings, redactor: Redactor, stop: &Cancel) -> Resul
 /// Opens the store and GitHub.
 async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Result<Bot, Problems> {
     let allow = allow_list(&settings)?;
-    let github = App::new(&settings.api_url, app.id, &app.private_key)?;
-    let store = Store::open(settings.database_url.expose_secret()).await.map_err(|why| not_opened(&why, &redactor))?;
     let metrics = Metrics::new();
+    let github = App::new(&settings.api_url, app.id, &app.private_key)?
+        .with_redactor(redactor.clone())
+        .with_observer({
+            let metrics = metrics.clone();
+            move |doing, status| metrics.github(doing, status)
+        });
+    let store = Store::open(settings.database_url.expose_secret()).await.map_err(|why| not_opened(&why, &redactor))?;
     metrics.started(clock::now());
     Ok(Bot {
         store,
@@ -71,6 +85,7 @@ async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Res
         times: settings.times,
         deployments_due: Arc::new(Notify::new()),
         deliveries_due: Arc::new(Notify::new()),
+        desk: Desk::default(),
     })
 }
 

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use shipline::engine::{Cancel, clock};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet, LocalSet};
 
 use crate::context::Bot;
 use crate::handlers::{self, HandlerFailed};
@@ -23,8 +24,8 @@ use crate::metrics::Metrics;
 use crate::store::{Claimed, Store};
 use crate::types::WorkerId;
 
-/// Does the work of one delivery.
-pub type Handler = Arc<dyn Fn(Arc<Claimed>) -> BoxFuture<'static, Result<(), HandlerFailed>> + Send + Sync>;
+/// Does the work of one delivery. It stays on the inbox's thread.
+pub type Handler = Arc<dyn Fn(Arc<Claimed>) -> LocalBoxFuture<'static, Result<(), HandlerFailed>> + Send + Sync>;
 
 /// How the inbox works.
 #[derive(Debug, Clone, Copy)]
@@ -68,18 +69,18 @@ pub struct Inbox {
     handler: Handler,
 }
 
-/// Works on deliveries until the stop; returns when the last one was ended or handed back.
-pub async fn run(bot: &Arc<Bot>, stop: &Cancel) {
+/// Works on deliveries until the stop; the handle is done when the last one was ended or handed back.
+pub fn start(bot: &Arc<Bot>, stop: &Cancel) -> JoinHandle<()> {
     let pace = Pace { claim: bot.times.lease, ..Pace::default() };
     let handler: Handler = {
         let bot = Arc::clone(bot);
         Arc::new(move |claimed| {
             let bot = Arc::clone(&bot);
-            async move { handlers::handle(&bot, &claimed).await }.boxed()
+            async move { handlers::handle(&bot, &claimed).await }.boxed_local()
         })
     };
     let (worker, wake) = (bot.worker.clone(), Arc::clone(&bot.deliveries_due));
-    Inbox::new(bot.store.clone(), worker, bot.metrics.clone(), wake, pace, handler).run(stop).await;
+    Inbox::new(bot.store.clone(), worker, bot.metrics.clone(), wake, pace, handler).start(stop.clone())
 }
 
 impl Inbox {
@@ -95,8 +96,14 @@ impl Inbox {
         Self { store, worker, metrics, wake, pace, handler }
     }
 
-    /// Works until the stop.
-    pub async fn run(self, stop: &Cancel) {
+    /// Works until the stop. All deliveries share one thread of their own: they wait for others
+    /// nearly all the time, and what they call of the engine stays where it was begun.
+    pub fn start(self, stop: Cancel) -> JoinHandle<()> {
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || runtime.block_on(LocalSet::new().run_until(self.run(&stop))))
+    }
+
+    async fn run(self, stop: &Cancel) {
         let inbox = Arc::new(self);
         let mut working = JoinSet::new();
         let mut forget_at = clock::instant();
@@ -141,7 +148,7 @@ impl Inbox {
             Ok(claimed) => {
                 for claimed in claimed {
                     let inbox = Arc::clone(self);
-                    working.spawn(async move { inbox.work(Arc::new(claimed)).await });
+                    working.spawn_local(async move { inbox.work(Arc::new(claimed)).await });
                 }
                 Next::Wake
             }

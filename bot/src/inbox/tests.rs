@@ -14,7 +14,7 @@ struct Stage {
     store: Store,
     wake: Arc<Notify>,
     stop: Cancel,
-    inbox: Option<tokio::task::JoinHandle<()>>,
+    inbox: Option<JoinHandle<()>>,
     _folder: tempfile::TempDir,
 }
 
@@ -63,10 +63,9 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}/bot.db", folder.path().display())).await.unwrap();
         let (wake, stop) = (Arc::new(Notify::new()), Cancel::new());
-        let handler: Handler = Arc::new(move |claimed| handler(claimed).boxed());
+        let handler: Handler = Arc::new(move |claimed| handler(claimed).boxed_local());
         let inbox = Inbox::new(store.clone(), WorkerId::new(), Metrics::new(), Arc::clone(&wake), pace, handler);
-        let stopped = stop.clone();
-        let inbox = tokio::spawn(async move { inbox.run(&stopped).await });
+        let inbox = inbox.start(stop.clone());
         Self { store, wake, stop, inbox: Some(inbox), _folder: folder }
     }
 
@@ -191,12 +190,11 @@ async fn a_dead_workers_delivery_is_taken_over_when_its_claim_has_run_out() {
     assert_eq!(dead.len(), 1);
     let handler: Handler = Arc::new(move |claimed| {
         noted.lock().unwrap().push(claimed.attempts);
-        async { Ok(()) }.boxed()
+        async { Ok(()) }.boxed_local()
     });
     let alive =
         Inbox::new(stage.store.clone(), WorkerId::new(), Metrics::new(), Arc::clone(&stage.wake), quick(), handler);
-    let stop = stage.stop.clone();
-    let alive = tokio::spawn(async move { alive.run(&stop).await });
+    let alive = alive.start(stage.stop.clone());
     stage.until(0, 0).await;
     assert_eq!(stage.store.renew_delivery(&dead[0], now).await.unwrap(), crate::store::Renewed::Lost);
     stage.end().await;
