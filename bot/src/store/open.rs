@@ -97,7 +97,7 @@ fn absolute(options: &SqliteConnectOptions) -> Result<PathBuf, StoreFailed> {
 
 fn cannot_open<T>(file: &std::path::Path, why: &sqlx::Error) -> Result<T, StoreFailed> {
     let file = file.display();
-    failed(match why.as_database_error().and_then(|error| error.code()).as_deref() {
+    failed(match why.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() {
         Some("26") => format!("{file} is not a SQLite database; name another file"),
         _ => format!("{file} cannot be opened: {why}; its folder must exist and be writable"),
     })
@@ -189,7 +189,9 @@ fn not_migrated(why: MigrateError) -> StoreFailed {
             "a newer shipline-bot has used it (its tables have version {version}); run that version or a newer one"
         ),
         MigrateError::VersionMismatch(version) => {
-            format!("its tables were made by another build of version {version}; restore a backup or use a new database")
+            format!(
+                "its tables were made by another build of version {version}; restore a backup or use a new database"
+            )
         }
         other => format!("its tables cannot be brought up to date: {other}"),
     })
