@@ -101,6 +101,14 @@ impl AwsWorld {
         made["images"][0]["digest"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The tags of a registry repository, oldest image first.
+    #[must_use]
+    pub fn ecr_tags(&self, repository: &str) -> Vec<String> {
+        let world = self.server.world().lock();
+        let known = world.ecr.repositories.get(repository);
+        known.map(|known| known.images.iter().flat_map(|image| image.tags.clone()).collect()).unwrap_or_default()
+    }
+
     /// Adds a role.
     pub fn role(&self, role: RoleSeed) -> &Self {
         self.seed(Seed { roles: vec![role], ..Seed::default() });

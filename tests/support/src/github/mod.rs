@@ -144,3 +144,6 @@ impl GitHub {
         found.ok_or_else(|| format!("no repository {full}; make it with `repository` first"))
     }
 }
+
+#[cfg(test)]
+mod tests;
