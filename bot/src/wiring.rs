@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::allow::AllowList;
+use crate::commands::desk::Desk;
 use crate::context::Bot;
 use crate::github::App;
 use crate::metrics::Metrics;
@@ -69,6 +70,7 @@ async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Res
         server_url: settings.server_url,
         worker: WorkerId::new(),
         times: settings.times,
+        desk: Desk::default(),
         deployments_due: Arc::new(Notify::new()),
         deliveries_due: Arc::new(Notify::new()),
     })
