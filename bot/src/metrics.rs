@@ -101,6 +101,12 @@ impl Metrics {
         self.started.set(at.as_duration().as_secs_f64());
     }
 
+    /// Names of what has been counted so far.
+    #[cfg(test)]
+    fn registered(&self) -> Vec<String> {
+        self.registry.gather().iter().map(|family| family.name().to_owned()).collect()
+    }
+
     /// Everything, as Prometheus reads it, with what the store and GitHub say now. Without a backlog
     /// (the store does not answer) the queue keeps its last figures.
     pub fn render(&self, backlog: Option<Backlog>, budget: Option<Budget>, now: Timestamp) -> String {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use shipline::config::spec::{BehindBase, Checks, EnvironmentSpec, Policy, Reviews, Who};
 use shipline::engine::wait::{Backoff, Seen, until};
 use shipline::engine::{Cancel, clock};
@@ -20,7 +20,7 @@ use super::order::{Brought, held_since};
 use super::{Ancestry, CommitFacts, Facts, Learned, PullState, Rights, Situation, policy};
 use crate::context::Bot;
 use crate::github::Hub;
-use crate::store::{Head, Stage, StoreFailed};
+use crate::store::{Deployment, Head, Stage, StoreFailed};
 use crate::types::{Actor, EnvironmentKey, IssueNumber, RepositoryId};
 
 /// How long GitHub is given to show what its webhook said already.
@@ -87,7 +87,7 @@ pub async fn facts(bot: &Bot, matter: &Matter<'_>, mut situation: Situation) -> 
         bot.store.history(key, RECENT),
     )
     .map_err(|failed: StoreFailed| stored(&failed))?;
-    let own = open.iter().chain(&history).filter_map(|deployment| deployment.state.github_deployment).collect();
+    let own = own(&situation, &history);
     let mut facts = Facts {
         learned: before.map_or(Learned::Nothing, Learned::Head),
         commit: CommitFacts { ancestry: Ancestry::NotAsked, checks: None, required: None, good_since: Vec::new() },
@@ -98,6 +98,7 @@ pub async fn facts(bot: &Bot, matter: &Matter<'_>, mut situation: Situation) -> 
     let Wanted::Deploy { sha } = wanted else { return Ok((situation, facts)) };
     let expected = sha.or(before.map(|head| head.sha));
     catch_up(hub, key, pull, &mut situation, newest.filter(|head| Some(head.sha) == expected), &spec.policy).await?;
+    facts.own = self::own(&situation, &history);
     let environment = key.environment.as_str();
     if let Some(asked) = sha.filter(|_| binding(environment, sha, &situation, &facts, commented).asks_ancestry()) {
         facts.commit.ancestry = ancestry(hub, situation.policy_commit, asked).await;
@@ -118,6 +119,17 @@ pub async fn facts(bot: &Bot, matter: &Matter<'_>, mut situation: Situation) -> 
         facts.commit.good_since = good_since?;
     }
     Ok((situation, facts))
+}
+
+/// The GitHub Deployments that are the bot's own: by their number, or by ours in their payload, where a
+/// worker has made one and not yet written down its number.
+fn own(situation: &Situation, known: &[Deployment]) -> Vec<u64> {
+    let mut own: Vec<u64> = known.iter().filter_map(|deployment| deployment.state.github_deployment).collect();
+    own.extend(situation.deployments.iter().filter_map(|seen| {
+        let number = seen.shipline.as_ref()?.get("deployment")?.as_u64()?;
+        known.iter().any(|deployment| deployment.id.get() == number).then_some(seen.id)
+    }));
+    own
 }
 
 /// Asks again until GitHub shows the newest head that it told us of, and whether that merges.
@@ -241,12 +253,10 @@ pub fn config(
     bot.desk.config(text).map_err(|problems| policy::invalid(branch, at, &problems))
 }
 
+/// The code of a [`Problem`] that is the store's, not GitHub's.
+pub const STORE_FAILED: &str = "store-failed";
+
 /// The store's failure as the one error everybody here returns.
 pub fn stored(failed: &StoreFailed) -> Problem {
-    Problem::provider("store-failed", format!("The bot's {failed}."), "Look at the bot's database, then try again.")
-}
-
-/// Situations of several environments at once, in their order.
-pub async fn situations(hub: &Hub, environments: &[EnvironmentName]) -> Vec<Result<Situation, Problem>> {
-    join_all(environments.iter().map(|environment| hub.situation(None, Some(environment)))).await
+    Problem::provider(STORE_FAILED, format!("The bot's {failed}."), "Look at the bot's database, then try again.")
 }

@@ -15,7 +15,7 @@ use crate::types::{Actor, UserId};
 
 /// The reason of a lock that a rollback leaves behind begins with this: that is how it is told from
 /// one that a person made.
-pub const AFTER_ROLLBACK: &str = "rolled back: look before you deploy";
+pub const AFTER_ROLLBACK: &str = "rolled back, look before you deploy";
 
 /// What somebody wants to do to a locked environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,7 @@ pub use facts::{
     Rights, SeenDeployment, Situation,
 };
 pub use reason::ReasonCode;
+pub use recheck::{is_old, still_allowed};
 pub use running::busy;
 
 #[cfg(test)]

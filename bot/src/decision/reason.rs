@@ -73,6 +73,7 @@ reasons! {
     Busy = "busy": "Another deployment runs there.",
     ForeignDeployment = "foreign-deployment": "Somebody else's GitHub Deployment is in progress there.",
     Replaced = "replaced": "A newer command took its place while it waited.",
+    NoGate = "no-gate": "No gate waits for a person, and no canary runs.",
     NothingToCancel = "nothing-to-cancel": "There is nothing to cancel.",
     NothingToGoBackTo = "nothing-to-go-back-to": "No release that was good there is known.",
     Usage = "usage": "The command is not written as its usage says.",
@@ -86,4 +87,54 @@ reasons! {
     PermissionWithdrawn = "permission-withdrawn": "GitHub took a permission away or removed the App.",
     Cancelled = "cancelled": "Cancelled before anything changed.",
     Defect = "defect": "A defect of the bot.",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    #[test]
+    fn every_code_is_documented_and_none_is_there_twice() {
+        let mut page = String::from(OPENING);
+        for code in ReasonCode::ALL {
+            writeln!(page, "| `{}` | {} |", code.word(), code.meaning().trim_end_matches('.')).unwrap();
+            let same = ReasonCode::ALL.iter().filter(|other| other.word() == code.word()).count();
+            assert_eq!(same, 1, "{}", code.word());
+        }
+        page.push_str(OUTCOMES);
+        crate::documents::is("docs/reason-codes.md", &page);
+    }
+
+    #[test]
+    fn a_code_is_stored_as_its_word() {
+        for code in ReasonCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.word());
+        }
+    }
+
+    const OPENING: &str = "# Reason codes
+
+Every command that the bot decides, allowed or denied, and every deployment that ends before anything changed has one of
+these codes: in its comment, in the audit trail (`outcome`), in logs, and in the metric of commands. A code never changes
+its meaning; later versions may add codes.
+
+| code | meaning |
+| --- | --- |
+";
+    const OUTCOMES: &str = "
+A deployment that came to its rollout ends with the word of its outcome instead:
+
+| outcome | meaning |
+| --- | --- |
+| `succeeded` | The release serves everywhere it was asked to |
+| `nothing-changed` | The provider said no before anything changed |
+| `rolled-back` | It failed, and what served before serves again, proven |
+| `held` | It failed and was left as it is, because `on-failure` says so |
+| `superseded` | Somebody else's deployment replaced it |
+| `cancelled` | Cancelled, and what served before serves again |
+| `needs-attention` | Going back failed, or the state is unknown: a person must look |
+
+This page is made from `bot/src/decision/reason.rs`; the test there rewrites it with `UPDATE=1`.
+";
 }

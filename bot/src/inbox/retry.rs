@@ -47,3 +47,6 @@ pub(super) fn hopeless(tries: u32) -> Option<DeliveryEnd> {
         why: format!("given up after {tries} tries, the last of which ended without a word: did the process die?"),
     })
 }
+
+#[cfg(test)]
+mod tests;

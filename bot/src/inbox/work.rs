@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use shipline::engine::wait::{self, Backoff, Seen};
@@ -68,39 +69,32 @@ impl Inbox {
         }
     }
 
-    /// Renews the claim, until it is lost.
+    /// Renews the claim, until it is lost. Ends with the work beside it, or with the claim.
     async fn lost(&self, claimed: &Claimed) {
-        let third = self.pace.claim / 3;
-        let every = Backoff { first: third, most: third, throttled: third };
         let mut holds_until = clock::instant() + self.pace.claim;
-        let mut fresh = true;
-        // Ends with the work beside it, or with the claim.
-        let _ = wait::until(None, every, &Cancel::new(), async || {
-            if std::mem::take(&mut fresh) {
-                return Seen::NotYet;
-            }
-            let now = clock::now();
-            match self.store.renew_delivery(claimed, now, now + self.pace.claim).await {
-                Ok(Renewed::Holds) => {
-                    holds_until = clock::instant() + self.pace.claim;
-                    Seen::NotYet
-                }
+        loop {
+            pause(self.pace.claim / 3).await;
+            match self.store.renew_delivery(claimed, clock::now() + self.pace.claim).await {
+                Ok(Renewed::Holds) => holds_until = clock::instant() + self.pace.claim,
                 Ok(Renewed::Lost) => {
                     tracing::warn!("the claim on a delivery was lost: somebody else goes on");
-                    Seen::Ready(())
+                    return;
                 }
                 Err(failure) if clock::instant() < holds_until => {
                     tracing::warn!(%failure, "the claim on a delivery could not be renewed");
-                    Seen::NotYet
                 }
                 Err(failure) => {
                     tracing::error!(%failure, "the claim on a delivery ran out");
-                    Seen::Ready(())
+                    return;
                 }
             }
-        })
-        .await;
+        }
     }
+}
+
+async fn pause(pause: Duration) {
+    let once = Backoff { first: pause, most: pause, throttled: pause };
+    let _ = wait::until(Some(clock::instant() + pause), once, &Cancel::new(), async || Seen::<()>::NotYet).await;
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {

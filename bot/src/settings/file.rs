@@ -13,20 +13,20 @@ pub(super) fn parse(name: &str, text: &str, problems: &mut Vec<Problem>) -> Envi
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let place = |path: &str| Place { file: name.to_owned(), line: Some(index + 1), path: path.to_owned() };
+        let place = Place { file: name.to_owned(), line: Some(index + 1), path: String::new() };
         let Some((key, value)) = line.strip_prefix("export ").unwrap_or(line).split_once('=') else {
             // The line is not shown: it may be part of a secret.
             let problem = Problem::mistake("setting-line", "a line without `=`", "Write NAME=value.");
-            problems.push(problem.at(place("")));
+            problems.push(problem.at(place));
             continue;
         };
         let key = key.trim();
         let ours = key.starts_with("SHIPLINE_");
         if ours && !SETTINGS.iter().any(|setting| setting.name == key) {
-            problems.push(unknown(key).at(place(key)));
+            problems.push(unknown(key).at(place));
         } else if settings.insert(key.to_owned(), unquoted(value.trim()).to_owned()).is_some() {
             let what = format!("{key} is set twice");
-            problems.push(Problem::mistake("setting-twice", what, "Keep one of the two lines.").at(place(key)));
+            problems.push(Problem::mistake("setting-twice", what, "Keep one of the two lines.").at(place));
         }
     }
     settings

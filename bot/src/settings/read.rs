@@ -15,7 +15,7 @@ use super::{AppSettings, LogFormat, Settings, file, table};
 use crate::context::Times;
 
 /// How a file is read: by its path, whole.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
 
 impl Settings {
     /// Reads the environment, and the file behind it. Secrets are added to the redactor.
@@ -176,7 +176,8 @@ impl Given<'_> {
             (None, Some(path)) => match (self.read_file)(Path::new(&path)) {
                 Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
                 Ok(_) => {
-                    self.wrong("setting-file", format!("{path} is empty"), None, &format!("Correct {file_name}."));
+                    let what = format!("{path}, named by {file_name}, is empty");
+                    self.wrong("setting-file", what, None, "Name the file that holds the secret.");
                     return None;
                 }
                 Err(why) => {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use shipline::problem::Problems;
 use shipline::redact::Redactor;
 
@@ -30,8 +30,11 @@ fn problems(variables: &[(&str, &str)]) -> String {
     read_with(variables, None).0.unwrap_err().to_string()
 }
 
-const APP: [(&str, &str); 3] =
-    [("SHIPLINE_GITHUB_APP_ID", "12"), ("SHIPLINE_GITHUB_PRIVATE_KEY", KEY), ("SHIPLINE_WEBHOOK_SECRET", "first-secret")];
+const APP: [(&str, &str); 3] = [
+    ("SHIPLINE_GITHUB_APP_ID", "12"),
+    ("SHIPLINE_GITHUB_PRIVATE_KEY", KEY),
+    ("SHIPLINE_WEBHOOK_SECRET", "first-secret"),
+];
 
 #[test]
 fn without_any_setting_the_defaults_hold_and_there_is_no_app() {
@@ -58,7 +61,7 @@ fn the_app_is_read_from_the_environment_or_from_files() {
     ]);
     let app = app.app.unwrap();
     assert_eq!(app.private_key.expose_secret(), KEY);
-    let secrets: Vec<_> = app.webhook_secrets.iter().map(|secret| secret.expose_secret()).collect();
+    let secrets: Vec<_> = app.webhook_secrets.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!(secrets, ["new-secret", "old-secret"]);
 }
 
@@ -82,13 +85,39 @@ fn every_mistake_is_reported_at_once() {
         ("SHIPLINE_GITHUB_PRIVATE_KEY_FILE", "nowhere.pem"),
         ("SHIPLINE_WEBHOOK_SECRET_FILE", "empty"),
     ]);
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    SHIPLINE_LISTEN is "8080"
+      next: Write an address and a port, like 127.0.0.1:8080.
+    SHIPLINE_DATABASE_URL names no database that Shipline knows
+      next: Write sqlite://<file> or postgres://<user>@<host>/<database>.
+    SHIPLINE_GITHUB_API_URL is not an address of the web
+      next: Write it like https://example.com, without user, password and parameters.
+    SHIPLINE_LEASE is "0s", which is too short
+      next: Write 1s or more.
+    SHIPLINE_RECOVERY is "often"
+      a length of time is written like 45s, 30m, 1h30m or 2d; "often" is not
+      next: Write a length of time, like 15s or 5m.
+    SHIPLINE_LOG_FORMAT is "xml"
+      next: Write text or json.
+    nowhere.pem, named by SHIPLINE_GITHUB_PRIVATE_KEY_FILE, cannot be read
+      entity not found
+      next: Make the file readable for the bot.
+    empty, named by SHIPLINE_WEBHOOK_SECRET_FILE, is empty
+      next: Name the file that holds the secret.
+    SHIPLINE_GITHUB_APP_ID is "shipline"
+      next: Write the number that the App's page on GitHub shows as App ID.
+    "#);
 }
 
 #[test]
 fn half_an_app_is_a_mistake_that_names_the_missing_half() {
     let said = problems(&APP[..1]);
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    SHIPLINE_GITHUB_PRIVATE_KEY is not set, but other settings of the App are
+      next: Set it, or the file it may come from (…_FILE).
+    SHIPLINE_WEBHOOK_SECRET is not set, but other settings of the App are
+      next: Set it, or the file it may come from (…_FILE).
+    "#);
 }
 
 #[test]
@@ -110,14 +139,27 @@ fn the_environment_wins_over_the_file_and_the_file_over_defaults() {
 fn mistakes_in_the_file_name_their_line_and_show_no_secret() {
     let file = "SHIPLINE_LEASES=20s\nhunter22hunter22\nSHIPLINE_EDITS=1s\nSHIPLINE_EDITS=2s\nSHIPLINE_COFFEE=yes\n";
     let said = read_with(&[], Some(file)).0.unwrap_err().to_string();
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r#"
+    settings.env:1: there is no setting SHIPLINE_LEASES
+      next: Did you mean SHIPLINE_LEASE?
+    settings.env:2: a line without `=`
+      next: Write NAME=value.
+    settings.env:4: SHIPLINE_EDITS is set twice
+      next: Keep one of the two lines.
+    settings.env:5: there is no setting SHIPLINE_COFFEE
+      next: Take the line out; `shipline-bot --help` lists the settings.
+    "#);
 }
 
 #[test]
 fn secrets_are_masked_and_never_shown() {
     let (settings, redactor) = read_with(
-        &[APP[0], APP[1], ("SHIPLINE_WEBHOOK_SECRET", "first-secret,other-secret"),
-          ("SHIPLINE_DATABASE_URL", "postgres://bot:hunter22@db/shipline")],
+        &[
+            APP[0],
+            APP[1],
+            ("SHIPLINE_WEBHOOK_SECRET", "first-secret,other-secret"),
+            ("SHIPLINE_DATABASE_URL", "postgres://bot:hunter22@db/shipline"),
+        ],
         None,
     );
     let settings = settings.unwrap();
@@ -156,4 +198,12 @@ fn every_setting_is_in_the_help_with_its_default() {
         assert!(help.contains(setting.name), "{}", setting.name);
         assert!(setting.default.is_none_or(|default| help.contains(default)), "{}", setting.name);
     }
+}
+
+#[test]
+fn the_page_about_operations_holds_the_table_of_settings() {
+    let page = include_str!("../../../docs/bot-operations.md");
+    let (_, rest) = page.split_once("<!-- bot-settings:begin -->\n").unwrap();
+    let (table, _) = rest.split_once("\n<!-- bot-settings:end -->").unwrap();
+    assert_eq!(table, table::markdown(), "docs/bot-operations.md is not current");
 }

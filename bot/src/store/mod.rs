@@ -11,6 +11,7 @@
 
 mod audit;
 pub mod chain;
+mod claims;
 mod database;
 mod deployment;
 mod inbox;
@@ -26,6 +27,7 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 
+pub use claims::Renewed;
 pub use deployment::{
     Asked, Closed, Deployment, DeploymentKind, Enqueued, Good, NewDeployment, QueueRule, Stage, State,
 };

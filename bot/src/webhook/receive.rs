@@ -96,14 +96,14 @@ pub async fn receive(State(Intake(intake)): State<Intake>, request: Request) -> 
 impl Inner {
     async fn answer(&self, request: Request) -> Answer {
         let Ok(_turn) = self.requests.try_acquire() else { return Answer::TooMany };
-        let (head, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let held = match body::read(body, self.limits.largest, self.limits.body, &self.room).await {
             Ok(held) => held,
             Err(why) => return Answer::Body(why),
         };
-        let claimed = head.headers.get(signature::HEADER).map(HeaderValue::as_bytes);
+        let claimed = parts.headers.get(signature::HEADER).map(HeaderValue::as_bytes);
         let Ok(verified) = self.secrets.verify(held.bytes(), claimed) else { return Answer::Unverified };
-        let (event, id) = match named(&head.headers) {
+        let (event, id) = match named(&parts.headers) {
             Ok(named) => named,
             Err((status, why)) => return Answer::Headers(status, why),
         };
@@ -206,3 +206,6 @@ impl IntoResponse for Answer {
         response
     }
 }
+
+#[cfg(test)]
+mod tests;

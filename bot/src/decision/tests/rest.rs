@@ -120,7 +120,7 @@ fn a_lock_names_its_holder_its_reason_and_the_way_past_it() {
     ");
     insta::assert_snapshot!(denied(10, lock::AFTER_ROLLBACK), @"
     [locked] `staging` was locked by `ann` 31 min ago and stays locked for another 1 h.
-    - The reason given: rolled back: look before you deploy
+    - The reason given: rolled back, look before you deploy
     → Look at it with `/status staging`. When it may be deployed to again: `/unlock staging`.
     ");
 }

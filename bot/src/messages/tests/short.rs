@@ -249,3 +249,12 @@ fn a_cancel_and_a_repetition_are_answered_in_one_sentence() {
     building.state.stage = Stage::Building { run: None, since: at(0) };
     assert!(already(&building).contains("on its way to `staging` already (building)"));
 }
+
+#[test]
+fn help_shows_every_command_of_the_usage_table() {
+    let text = help();
+    for usage in crate::commands::USAGES {
+        assert!(text.contains(&format!("| `{}` |", usage.line().replace('|', "\\|"))), "{text}");
+    }
+    assert!(text.starts_with("### Commands\n\nWrite one at the beginning of a line"), "{text}");
+}

@@ -63,13 +63,47 @@ fn with(mut payload: Value, pointer: &str, value: Value) -> Value {
 #[test]
 fn a_comment_with_a_command_is_an_event() {
     let Understood::Event(event) = of("issue_comment", &comment_payload()) else { panic!("ignored") };
-    insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @r#"
+    {
+      "event": "comment",
+      "repository": {
+        "id": 1296269,
+        "name": "octo-org/hello",
+        "installation": 5,
+        "public": true
+      },
+      "issue": 42,
+      "is_pull": true,
+      "comment": 992,
+      "author": {
+        "id": 7,
+        "login": "mona"
+      },
+      "body": "Looks good.\r\n\r\n  /deploy staging",
+      "created": "2026-11-21T09:00:00Z"
+    }
+    "#);
 }
 
 #[test]
 fn a_push_to_a_pull_request_is_an_event_even_when_a_bot_pushed() {
     let Understood::Event(event) = of("pull_request", &pull_payload()) else { panic!("ignored") };
-    insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap(), @r#"
+    {
+      "event": "pull",
+      "repository": {
+        "id": 1296269,
+        "name": "octo-org/hello",
+        "installation": 5,
+        "public": true
+      },
+      "number": 42,
+      "action": "synchronize",
+      "head": "6dcb09b5b57875f334f61aebed695e2e4193db5e",
+      "head_repository": 99,
+      "at": "2026-11-21T09:00:00Z"
+    }
+    "#);
 }
 
 #[test]
