@@ -7,17 +7,12 @@ use clap::Parser as _;
 use shipline::engine::Cancel;
 use shipline::problem::Problems;
 use shipline::redact::Redactor;
-use shipline_bot::settings::{CommandLine, Serve, Settings, Verb, table};
-use shipline_bot::{serve, telemetry, wiring};
+use shipline_bot::settings::{CommandLine, Settings, Source, Verb, table};
+use shipline_bot::{serve, telemetry, verbs, wiring};
 
 fn main() -> anyhow::Result<ExitCode> {
-    let Verb::Serve(asked) = CommandLine::parse().verb;
+    let verb = CommandLine::parse().verb;
     let redactor = Redactor::new();
-    let settings = match settings(asked, &redactor) {
-        Ok(settings) => settings,
-        Err(problems) => return Ok(refused(&problems, &redactor)),
-    };
-    telemetry::start(settings.log.clone(), settings.log_format, &redactor);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let code = runtime.block_on(async {
         let stop = Cancel::new();
@@ -27,8 +22,8 @@ fn main() -> anyhow::Result<ExitCode> {
             tracing::info!("asked to stop");
             signalled.cancel();
         });
-        match wiring::run(settings, redactor.clone(), &stop).await {
-            Ok(()) => ExitCode::SUCCESS,
+        match run(verb, &redactor, &stop).await {
+            Ok(code) => ExitCode::from(code),
             Err(problems) => refused(&problems, &redactor),
         }
     });
@@ -37,12 +32,40 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-fn settings(asked: Serve, redactor: &Redactor) -> Result<Settings, Problems> {
+async fn run(verb: Verb, redactor: &Redactor, stop: &Cancel) -> Result<u8, Problems> {
+    let out = &mut std::io::stdout();
+    match verb {
+        Verb::Serve(asked) => {
+            let settings = settings(&asked.source, asked.listen, redactor)?;
+            telemetry::start(settings.log.clone(), settings.log_format, redactor);
+            wiring::run(settings, redactor.clone(), stop).await.map(|()| 0)
+        }
+        Verb::Setup(args) => verbs::setup(&args, stop, out).await,
+        Verb::Doctor(args) => {
+            let settings = settings(&args.source, None, redactor);
+            until_stopped(stop, verbs::doctor(&args, settings, redactor, out)).await
+        }
+        Verb::Audit(asked) => {
+            let settings = settings(&asked.source, None, redactor)?;
+            until_stopped(stop, verbs::audit(&asked.args, &settings, out)).await
+        }
+    }
+}
+
+/// What only looks may be left in its middle.
+async fn until_stopped(stop: &Cancel, work: impl Future<Output = Result<u8, Problems>>) -> Result<u8, Problems> {
+    tokio::select! {
+        ended = work => ended,
+        () = stop.cancelled() => Ok(130),
+    }
+}
+
+fn settings(source: &Source, listen: Option<String>, redactor: &Redactor) -> Result<Settings, Problems> {
     let mut variables = environment();
-    if let Some(listen) = asked.listen {
+    if let Some(listen) = listen {
         variables.insert(table::LISTEN.to_owned(), listen);
     }
-    Settings::read(variables, asked.source.config_file.as_deref(), redactor, &|path| std::fs::read_to_string(path))
+    Settings::read(variables, source.config_file.as_deref(), redactor, &|path| std::fs::read_to_string(path))
 }
 
 #[expect(clippy::print_stderr, reason = "why the program ends is said here, once")]

@@ -3,12 +3,11 @@
 //! The policy is `.github/shipline.yml` of the default branch, never of the pull request. Here is
 //! only what it says; whether a command may run by it is decided in [`crate::decision`]. Pure.
 
-use shipline::cli::environment;
-use shipline::config::spec::{Config, EnvironmentSpec};
+use shipline::config::spec::Config;
 use shipline::config::{self, FILE};
 use shipline::problem::{Problem, ProblemKind, Problems};
-use shipline::types::{EnvironmentName, ServiceName};
 
+pub use crate::decision::policy::{carried_out, environment, services};
 use crate::decision::{Denied, ReasonCode};
 
 /// The configuration of this text; absent when the default branch has no such file.
@@ -21,20 +20,6 @@ pub fn read(text: Option<&str>) -> Result<Config, Denied> {
         )
     })?;
     config::parse(FILE, text).map_err(|problems| denied(&problems, ReasonCode::PolicyInvalid))
-}
-
-/// An environment of the policy.
-pub fn environment<'a>(config: &'a Config, name: &EnvironmentName) -> Result<&'a EnvironmentSpec, Denied> {
-    environment::find(config, name).map_err(|problem| denied(&problem.into(), ReasonCode::UnknownEnvironment))
-}
-
-/// The services that take part: the named ones, or all of the environment.
-pub fn services(
-    name: &EnvironmentName,
-    spec: &EnvironmentSpec,
-    named: &[ServiceName],
-) -> Result<Vec<ServiceName>, Denied> {
-    environment::chosen(name, spec, named).map_err(|problems| denied(&problems, ReasonCode::UnknownService))
 }
 
 /// Problems as a no. What AWS or GitHub failed at, and our own defects, keep their own codes; `code`
@@ -76,7 +61,8 @@ mod tests {
         assert_eq!(read(None).unwrap_err().code, ReasonCode::NotConfigured);
         let denied = read(Some("version: 1\nservicess: {}\nenvironments: {}\n")).unwrap_err();
         assert_eq!(denied.code, ReasonCode::PolicyInvalid);
-        assert!(denied.what.contains(".github/shipline.yml:2"), "{}", denied.what);
+        assert!(denied.what.starts_with("`.github/shipline.yml:1 services`: "), "{}", denied.what);
+        assert!(denied.why.iter().any(|other| other.contains(".github/shipline.yml:2")), "all of them: {:?}", denied.why);
     }
 
     #[test]

@@ -6,6 +6,8 @@
     reason = "a story whose stage is missing ends there"
 )]
 
+mod intake;
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
@@ -55,7 +57,8 @@ fn the_bot_says_that_it_is_alive_and_ends_when_asked() {
     assert!(get(port, "/healthz").unwrap().starts_with("HTTP/1.1 200"));
     assert!(get(port, "/nothing").unwrap().starts_with("HTTP/1.1 404"));
     let pid = bot.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    // The shell's own: a minimal Debian has no program of that name.
+    assert!(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap().success());
     assert!(bot.0.wait().unwrap().success());
 }
 

@@ -23,6 +23,7 @@ mod status;
 mod text;
 mod unlock;
 pub mod usage;
+mod written;
 
 pub use command::{AfterRollback, Command, NotACommand, NotACommandCode, Parsed};
 pub use parse::commands;

@@ -9,6 +9,13 @@ use shipline::types::Timestamp;
 use super::{Hub, RunState};
 use crate::types::RunId;
 
+/// Whether a title holds the marker as whole words: `shipline 1` is not in `shipline 12`.
+fn holds(title: &str, marker: &str) -> bool {
+    title
+        .match_indices(marker)
+        .any(|(at, _)| !title[at + marker.len()..].starts_with(|next: char| next.is_ascii_alphanumeric()))
+}
+
 #[derive(Deserialize)]
 struct Started {
     workflow_run_id: u64,
@@ -63,7 +70,7 @@ impl Hub {
             .pages(&Request::get("look for the workflow's run", path), |answer| {
                 let page: Runs = answer.read()?;
                 let found = page.workflow_runs.iter().find(|run| {
-                    [&run.display_title, &run.name].into_iter().flatten().any(|title| title.contains(marker))
+                    [&run.display_title, &run.name].into_iter().flatten().any(|title| holds(title, marker))
                 });
                 Ok(found.map_or(Pages::More, |run| Pages::Found(run.id)))
             })
@@ -95,5 +102,17 @@ impl Hub {
             )
         })?;
         Ok(self.path(&format!("/actions/workflows/{file}{rest}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_found_by_its_own_number_and_not_by_one_that_begins_so() {
+        assert!(holds("Build · shipline 1 · staging", "shipline 1") && holds("shipline 1", "shipline 1"));
+        assert!(holds("shipline 12, then shipline 1", "shipline 1"));
+        assert!(!holds("shipline 12", "shipline 1") && !holds("Build", "shipline 1"));
     }
 }

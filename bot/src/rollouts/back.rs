@@ -255,7 +255,7 @@ fn back(steps: usize, services: &[ServiceName], scenes: &[Scene], past: &Past<'_
     let failed = past.history.iter().filter(|deployment| broke(deployment)).filter_map(|one| one.state.commit);
     let failed = failed.filter(|commit| scenes.iter().all(|scene| scene.commit != Some(*commit))).collect();
     let except = passed.into_iter().flat_map(BTreeMap::into_values).collect();
-    Choice::AskTheProvider { steps: left, except, failed })
+    Choice::AskTheProvider { steps: left, except, failed }
 }
 
 /// A release that a person named.

@@ -4,22 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shipline::engine::wait::{self, Backoff, Seen, Waited};
 use shipline::engine::{Cancel, Journal, JournalFailed, clock};
 use shipline::rollout::Entry;
+use tracing::warn;
 
 use super::kept::Kept;
+use super::pause::pause;
 use crate::store::StoreFailed;
 
 /// How long a database that does not answer is waited for: longer than a failover of a replica
 /// takes, and the lease may well be lost before.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    most: Duration::from_secs(2),
-    throttled: Duration::from_secs(2),
-};
+/// The pause before the next try.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// The journal of one held deployment.
 pub(super) struct StoreJournal {
@@ -31,30 +29,24 @@ pub(super) struct StoreJournal {
 #[async_trait]
 impl Journal for StoreJournal {
     async fn append(&self, entry: Entry) -> Result<(), JournalFailed> {
-        let mut before = None;
-        let deadline = Some(clock::instant() + PATIENCE);
-        let waited = wait::until(deadline, BACKOFF, &self.lost, async || {
-            // The answer to an earlier try may have been lost, not the entry.
-            if before.is_some()
-                && let Ok(Some(last)) = self.kept.store.last_entry(self.kept.id()).await
+        let deadline = clock::instant() + PATIENCE;
+        loop {
+            let why = match self.kept.store.append_entry(&self.kept.lease, &entry).await {
+                Ok(()) => return Ok(()),
+                Err(StoreFailed::Database(why)) => why,
+                Err(error) => return Err(JournalFailed(error.to_string())),
+            };
+            warn!(why, "the journal could not be written, trying again");
+            pause(AGAIN, &self.lost).await;
+            if self.lost.is_cancelled() || clock::instant() > deadline {
+                return Err(JournalFailed(why));
+            }
+            // The answer may have been lost, not the entry.
+            if let Ok(Some(last)) = self.kept.store.last_entry(self.kept.id()).await
                 && last == entry
             {
-                return Seen::Ready(Ok(()));
+                return Ok(());
             }
-            match self.kept.store.append_entry(&self.kept.lease, &entry).await {
-                Err(error @ StoreFailed::Database(_)) => {
-                    before = Some(error.to_string());
-                    Seen::NotYet
-                }
-                answer => Seen::Ready(answer),
-            }
-        })
-        .await;
-        match waited {
-            Waited::Ready(Ok(())) => Ok(()),
-            Waited::Ready(Err(error)) => Err(JournalFailed(error.to_string())),
-            Waited::Cancelled => Err(JournalFailed("the lease is lost".to_owned())),
-            Waited::TimedOut => Err(JournalFailed(before.unwrap_or_else(|| "the database does not answer".to_owned()))),
         }
     }
 

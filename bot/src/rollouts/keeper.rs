@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shipline::engine::wait::{self, Backoff, Seen};
 use shipline::engine::{Cancel, clock};
 use shipline::types::Timestamp;
 use tracing::{debug, warn};
 
 use super::kept::Kept;
+use super::pause::pause;
 use crate::store::StoreFailed;
 
 /// How often a wish to cancel is looked for.
@@ -37,16 +37,13 @@ pub(super) fn until(now: Timestamp, lease: Duration) -> Timestamp {
 pub(super) async fn keep(kept: Arc<Kept>, lease: Duration, taken: Instant, signals: Signals) {
     let mut good_until = taken + lease;
     let mut renewed = taken;
-    let tick = LISTEN.min(lease / 3);
-    let steady = Backoff { first: tick, most: tick, throttled: tick };
-    let _ended = wait::until(None, steady, &signals.lost, async || {
+    while !signals.lost.is_cancelled() {
         let now = clock::instant();
         if now >= renewed + lease / 3 {
             let at = clock::now();
             // Bounded: a database that hangs must not hide that the lease runs out.
-            let renewal = kept.store.renew(&kept.lease, at, until(at, lease));
-            let answer = tokio::time::timeout(lease / 3, renewal).await;
-            match answer.unwrap_or_else(|_| Err(StoreFailed::Database("it does not answer".to_owned()))) {
+            let renewal = tokio::time::timeout(lease / 3, kept.store.renew(&kept.lease, at, until(at, lease))).await;
+            match renewal.unwrap_or_else(|_| Err(StoreFailed::Database("it does not answer".to_owned()))) {
                 Ok(()) => {
                     renewed = now;
                     good_until = now + lease;
@@ -63,9 +60,8 @@ pub(super) async fn keep(kept: Arc<Kept>, lease: Duration, taken: Instant, signa
             signals.lost.cancel();
         }
         let _heard = tokio::time::timeout(lease / 3, listen(&kept, &signals)).await;
-        Seen::<()>::NotYet
-    })
-    .await;
+        pause(LISTEN.min(lease / 3), &signals.lost).await;
+    }
 }
 
 async fn listen(kept: &Kept, signals: &Signals) {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shipline::engine::wait::{self, Backoff, Seen, Waited};
 use shipline::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Targets, Wish, clock};
 use shipline::rollout::{Cause, ServicePlan, Shift, TargetPlace};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -16,13 +15,11 @@ use tracing::warn;
 
 use super::keeper::{Signals, until};
 use super::kept::Kept;
+use super::pause::pause;
 use crate::store::StoreFailed;
 
-const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    most: Duration::from_secs(1),
-    throttled: Duration::from_secs(1),
-};
+/// The pause before the lease is checked again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Lets changing calls through while the lease holds.
 pub(super) struct Gate {
@@ -50,25 +47,23 @@ impl Gate {
             drop(moving);
             return std::future::pending().await;
         }
-        let deadline = Some(clock::instant() + self.lease);
-        let renewed = wait::until(deadline, BACKOFF, &self.signals.lost, async || {
+        let deadline = clock::instant() + self.lease;
+        while !self.signals.lost.is_cancelled() {
             let now = clock::now();
             match self.kept.store.renew(&self.kept.lease, now, until(now, self.lease)).await {
-                Err(StoreFailed::Database(why)) => {
+                Ok(()) => return moving,
+                Err(StoreFailed::Database(why)) if clock::instant() < deadline => {
                     warn!(why, "the lease could not be checked before a change, trying again");
-                    Seen::NotYet
+                    pause(AGAIN, &self.signals.lost).await;
                 }
-                answer => Seen::Ready(answer),
+                Err(error) => {
+                    warn!(%error, "a change was not made");
+                    self.signals.lost.cancel();
+                }
             }
-        })
-        .await;
-        if !matches!(renewed, Waited::Ready(Ok(()))) {
-            warn!("the lease is lost: a change was not made");
-            self.signals.lost.cancel();
-            drop(moving);
-            return std::future::pending().await;
         }
-        moving
+        drop(moving);
+        std::future::pending().await
     }
 }
 

@@ -21,6 +21,7 @@ mod kept;
 mod leased;
 mod live;
 mod opened;
+mod pause;
 mod prepare;
 mod preview;
 mod putting_back;
@@ -33,8 +34,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shipline::engine::{Cancel, clock};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet, LocalSet};
 use tracing::{Instrument as _, info, info_span, warn};
 
 use crate::context::Bot;
@@ -52,8 +54,12 @@ const LOOKS: Duration = Duration::from_secs(2);
 
 /// Claims and works on deployments until `stop`; then hands back what it holds. The handle is done
 /// when everything is handed back.
+///
+/// All of them share one thread of their own: they wait for others nearly all the time, and the
+/// engine's futures stay where they were begun.
 pub fn start(bot: Arc<Bot>, stop: Cancel) -> JoinHandle<()> {
-    tokio::spawn(claim(bot, stop))
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || runtime.block_on(LocalSet::new().run_until(claim(bot, stop))))
 }
 
 async fn claim(bot: Arc<Bot>, stop: Cancel) {
@@ -72,7 +78,7 @@ async fn claim(bot: Arc<Bot>, stop: Cancel) {
             Ok(Some((deployment, lease))) => {
                 let span = span(&deployment);
                 let work = worker::work(Arc::clone(&bot), deployment, lease, stop.clone());
-                running.spawn(
+                running.spawn_local(
                     async move {
                         work.await;
                         drop(permit);

@@ -13,7 +13,6 @@ use shipline::image::{Options, Pipeline};
 use shipline::types::{AccountId, CommitSha, EnvironmentName, Region, ServiceName};
 use tempfile::TempDir;
 
-use crate::allow;
 use crate::context::Bot;
 use crate::decision::{Denied, ReasonCode};
 use crate::github::Hub;
@@ -183,11 +182,6 @@ pub(super) fn pipeline(bot: &Bot, session: &Session, cancel: &Cancel) -> Pipelin
         cancel: cancel.clone(),
     };
     Pipeline::new(session.sdk(), options)
-}
-
-/// The external id a repository's roles are assumed with when the list names none; for people.
-pub(super) fn own_external_id(repository: &RepositoryRef) -> String {
-    allow::external_id(repository.id)
 }
 
 #[cfg(test)]

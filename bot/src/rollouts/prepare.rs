@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shipline::cli::{environment, planning};
+use shipline::cli::planning;
 use shipline::config::spec::{Config, EnvironmentSpec};
 use shipline::engine::{Targets, Wish, clock};
 use shipline::problem::Problem;
@@ -18,12 +18,9 @@ use super::opened::{self, Files, Wanted};
 use super::teller::Standing;
 use super::worker::Worker;
 use super::{build, putting_back};
-use crate::decision::{self, ReasonCode, Situation};
+use crate::decision::{ReasonCode, Situation, recheck};
 use crate::policy;
 use crate::store::{DeploymentKind, Stage};
-
-/// A decision older than that is made again before anything happens.
-const FRESH: Duration = Duration::from_secs(10);
 
 /// How long GitHub may be away before a deployment is given up.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -57,7 +54,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
     let spec = policy::environment(&config, &asked.key.environment)?;
     let services = policy::services(&asked.key.environment, spec, &asked.services)?;
     if let DeploymentKind::Deploy { .. } = asked.kind {
-        environment::deferred(spec).map_err(|problems| policy::denied(&problems, ReasonCode::RuleNotCarriedOut))?;
+        policy::carried_out(&asked.key.environment, spec)?;
     }
     worker.teller.show(|wanted| {
         wanted.standing = Standing::Preparing;
@@ -187,19 +184,27 @@ async fn built(
     }
 }
 
-/// The policy of the default branch now. A decision that is not fresh, or
-/// was made by another policy, is made again.
+/// The policy of the default branch now. A decision that is not fresh, or was made by another
+/// policy, is made again.
 async fn policy_in_force(worker: &Worker) -> Result<(Config, Situation), Halt> {
     let asked = &worker.deployment.asked;
-    let situation = match worker.hub.situation(None, Some(&asked.key.environment)).await {
-        Ok(situation) => situation,
-        Err(problem) => return Err(github_away(worker, problem)),
+    let fresh = if recheck::is_old(asked, clock::now()) {
+        None
+    } else {
+        let situation = worker.hub.situation(None, Some(&asked.key.environment)).await;
+        let situation = situation.map_err(|problem| github_away(worker, problem))?;
+        (situation.policy_commit == asked.policy_commit).then_some(situation)
     };
-    let age = Duration::try_from(clock::now().duration_since(asked.decided)).unwrap_or_default();
-    if age > FRESH || situation.policy_commit != asked.policy_commit {
-        decision::still_allowed(&worker.bot, asked).await?;
-    }
-    let config = policy::read(situation.policy.as_deref())?;
+    let (situation, config) = match fresh {
+        Some(situation) => {
+            let config = policy::read(situation.policy.as_deref())?;
+            (situation, config)
+        }
+        None => {
+            let again = recheck::still_allowed(&worker.bot, asked).await;
+            again.map_err(|problem| github_away(worker, problem))??
+        }
+    };
     worker
         .kept
         .change(|state| {

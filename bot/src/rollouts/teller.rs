@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use shipline::engine::wait::{self, Backoff, Seen};
 use shipline::engine::{Cancel, Progress, clock};
 use shipline::github::{AutoInactive, DeploymentId as GithubId, DeploymentState, NewDeployment, NewStatus};
 use shipline::problem::Problem;
@@ -21,6 +20,7 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument as _, debug, warn};
 
 use super::kept::Kept;
+use super::pause::pause;
 use crate::context::Bot;
 use crate::decision::Denied;
 use crate::github::{CheckRun, Hub};
@@ -213,8 +213,10 @@ impl Task {
                 return;
             }
             // At least the pause between edits; longer and longer while GitHub does not answer.
-            let pause = self.bot.times.edits.saturating_mul(1 << failures.min(4)).min(Duration::from_secs(30));
-            pause_for(pause, &last, failures).await;
+            let length = self.bot.times.edits.saturating_mul(1 << failures.min(4)).min(Duration::from_secs(30));
+            // The last words wait for no edit.
+            let at_once = if failures == 0 { last.clone() } else { Cancel::new() };
+            pause(length, &at_once).await;
             if all {
                 tokio::select! {
                     changed = versions.changed() => if changed.is_err() && !last.is_cancelled() { return },
@@ -382,12 +384,4 @@ fn stand(standing: &Standing) -> Option<Stand<'_>> {
         Standing::Ended { view, locked } => Stand::Ended { view, locked: locked.as_ref() },
         Standing::Refused(denied) => Stand::Refused(denied),
     })
-}
-
-/// Waits; the last words wait for no more than their first pause.
-async fn pause_for(pause: Duration, last: &Cancel, failures: u32) {
-    let never = Cancel::new();
-    let cancel = if failures == 0 { last } else { &never };
-    let steady = Backoff { first: pause, most: pause, throttled: pause };
-    let _waited = wait::until::<(), _>(Some(clock::instant() + pause), steady, cancel, async || Seen::NotYet).await;
 }

@@ -29,8 +29,6 @@ pub(super) struct Worker {
     pub(super) kept: Arc<Kept>,
     pub(super) signals: Signals,
     pub(super) teller: Arc<Teller>,
-    /// Whether effects of an earlier claim may exist.
-    pub(super) before: Before,
 }
 
 /// Works on a deployment that was just claimed.
@@ -52,7 +50,7 @@ pub(super) async fn work(bot: Arc<Bot>, deployment: Deployment, lease: Environme
     };
     let hub = bot.app.hub(&deployment.asked.repository);
     let teller = Teller::start(Arc::clone(&bot), hub.clone(), Arc::clone(&kept), deployment.clone(), before);
-    let worker = Worker { bot, hub, deployment, kept, signals, teller: Arc::new(teller), before };
+    let worker = Worker { bot, hub, deployment, kept, signals, teller: Arc::new(teller) };
     worker.bot.metrics.phase(worker.deployment.state.stage.word());
     let result = tokio::select! {
         biased;

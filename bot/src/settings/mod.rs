@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use shipline::process::Environment;
 use tracing_subscriber::EnvFilter;
 
-pub use command_line::{CommandLine, Serve, Source, Verb};
+pub use command_line::{Audit, CommandLine, Serve, Source, Verb};
 
 use crate::context::Times;
 

@@ -199,3 +199,11 @@ fn every_setting_is_in_the_help_with_its_default() {
         assert!(setting.default.is_none_or(|default| help.contains(default)), "{}", setting.name);
     }
 }
+
+#[test]
+fn the_page_about_operations_holds_the_table_of_settings() {
+    let page = include_str!("../../../docs/bot-operations.md");
+    let (_, rest) = page.split_once("<!-- bot-settings:begin -->\n").unwrap();
+    let (table, _) = rest.split_once("\n<!-- bot-settings:end -->").unwrap();
+    assert_eq!(table, table::markdown(), "docs/bot-operations.md is not current");
+}

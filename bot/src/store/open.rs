@@ -23,6 +23,11 @@ const MIGRATIONS: &str = "shipline_migrations";
 const READERS: u32 = 4;
 /// Connections to PostgreSQL of one replica.
 const CONNECTIONS: u32 = 10;
+/// Pages in memory of the connection that writes: a full batch touches some thousand, and those that
+/// find no room are written twice.
+const WRITERS_CACHE: &str = "PRAGMA cache_size = -16000";
+/// Pages in memory of each connection that reads.
+const READERS_CACHE: &str = "PRAGMA cache_size = -1000";
 /// How long a connection may be waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -77,8 +82,8 @@ async fn open_sqlite(url: &str) -> Result<Database, StoreFailed> {
     migrate_sqlite(&mut connection, &file).await?;
     connection.close().await?;
     let url = AnyConnectOptions::from_url(&options.to_url_lossy())?.disable_statement_logging();
-    let writer = sqlite_pool(1, "PRAGMA query_only = OFF", url.clone()).await?;
-    let reader = sqlite_pool(READERS, "PRAGMA query_only = ON", url).await?;
+    let writer = sqlite_pool(1, [WRITERS_CACHE, "PRAGMA query_only = OFF"], url.clone()).await?;
+    let reader = sqlite_pool(READERS, [READERS_CACHE, "PRAGMA query_only = ON"], url).await?;
     Ok(Database { kind: Kind::Sqlite, writer, reader })
 }
 
@@ -98,7 +103,7 @@ fn cannot_open<T>(file: &std::path::Path, why: &sqlx::Error) -> Result<T, StoreF
     })
 }
 
-async fn sqlite_pool(most: u32, mode: &'static str, url: AnyConnectOptions) -> Result<AnyPool, StoreFailed> {
+async fn sqlite_pool(most: u32, settings: [&'static str; 2], url: AnyConnectOptions) -> Result<AnyPool, StoreFailed> {
     let pool = AnyPoolOptions::new()
         .min_connections(1)
         .max_connections(most)
@@ -111,7 +116,11 @@ async fn sqlite_pool(most: u32, mode: &'static str, url: AnyConnectOptions) -> R
                 connection.execute("PRAGMA busy_timeout = 10000").await?;
                 connection.execute("PRAGMA synchronous = FULL").await?;
                 connection.execute("PRAGMA foreign_keys = ON").await?;
-                connection.execute(mode).await?;
+                // Pages that many batches change are then copied into the file once.
+                connection.execute("PRAGMA wal_autocheckpoint = 8192").await?;
+                for setting in settings {
+                    connection.execute(setting).await?;
+                }
                 Ok(())
             })
         });

@@ -1,7 +1,7 @@
 """Checks answers against GitHub's own OpenAPI description.
 
 The description is npm's `@octokit/openapi`, fetched once into a cache outside
-the checkout (`npm pack`, no install).
+the checkout (`npm pack`, no install) with the npm of this Python environment.
 """
 
 import functools
@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tarfile
 
 import jsonschema
@@ -23,7 +24,8 @@ def description():
     path = cache / f"api.github.com-{VERSION}.json"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "pack", "--silent", f"@octokit/openapi@{VERSION}"], cwd=cache, check=True, stdout=subprocess.DEVNULL)
+        npm = [pathlib.Path(sys.executable).with_name("npm"), "pack", "--silent", f"@octokit/openapi@{VERSION}"]
+        subprocess.run(npm, cwd=cache, check=True, stdout=subprocess.DEVNULL)
         archive = cache / f"octokit-openapi-{VERSION}.tgz"
         with tarfile.open(archive) as packed:
             content = packed.extractfile("package/generated/api.github.com.json").read()
