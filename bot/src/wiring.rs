@@ -83,6 +83,7 @@ async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Res
         server_url: settings.server_url,
         worker: WorkerId::new(),
         times: settings.times,
+        desk: Desk::default(),
         deployments_due: Arc::new(Notify::new()),
         deliveries_due: Arc::new(Notify::new()),
         desk: Desk::default(),

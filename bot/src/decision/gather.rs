@@ -19,7 +19,7 @@ use super::decide::{Wanted, binding};
 use super::order::{Brought, held_since};
 use super::{Ancestry, CommitFacts, Facts, Learned, PullState, Rights, Situation, policy};
 use crate::context::Bot;
-use crate::github::Hub;
+use crate::github::{self, Hub};
 use crate::store::{Deployment, Head, Stage, StoreFailed};
 use crate::types::{Actor, EnvironmentKey, IssueNumber, RepositoryId};
 
@@ -101,18 +101,19 @@ pub async fn facts(bot: &Bot, matter: &Matter<'_>, mut situation: Situation) -> 
     facts.own = self::own(&situation, &history);
     let environment = key.environment.as_str();
     if let Some(asked) = sha.filter(|_| binding(environment, sha, &situation, &facts, commented).asks_ancestry()) {
-        facts.commit.ancestry = ancestry(hub, situation.policy_commit, asked).await;
+        facts.commit.ancestry = ancestry(hub, &situation.default_branch, situation.policy_commit, asked).await;
     }
     // A command without a commit is refused whatever its checks say.
     if let Ok(bound) = binding(environment, sha, &situation, &facts, commented).bind() {
         let base = situation.pull.as_ref().map_or(situation.default_branch.clone(), |pull| pull.base.clone());
+        let mut before = Vec::with_capacity(spec.policy.requires.len());
+        for required in &spec.policy.requires {
+            before.push(good_since(bot, hub, key.repository, required.clone(), services, bound.sha));
+        }
         let (checks, required, good_since) = tokio::join!(
             checks(hub, &spec.policy, bound.sha),
             required(hub, &spec.policy, &base),
-            try_join_all(spec.policy.requires.iter().map(|required| async {
-                let since = good_since(bot, hub, key.repository, required, services, bound.sha).await?;
-                Ok::<_, Problem>((required.clone(), since))
-            })),
+            try_join_all(before),
         );
         facts.commit.checks = checks;
         facts.commit.required = required;
@@ -151,41 +152,26 @@ async fn catch_up(
                 || (told.is_none_or(|head| head.sha == pull.head) && (!careful || pull.mergeable.is_some()))
         })
     };
-    if settled(situation) {
-        return Ok(());
-    }
-    let mut failed = None;
     let deadline = clock::instant() + LAG;
-    until(Some(deadline), LOOKS, &Cancel::new(), async || {
-        match hub.situation(Some(number), Some(&key.environment)).await {
-            Ok(newer) => {
-                // The policy stays the one that was read: only what lags behind is taken over.
-                situation.pull = newer.pull;
-                situation.deployments = newer.deployments;
-                if settled(situation) { Seen::Ready(()) } else { Seen::NotYet }
-            }
-            Err(problem) => {
-                failed = Some(problem);
-                Seen::Ready(())
-            }
-        }
-    })
-    .await;
-    failed.map_or(Ok(()), Err)
+    while !settled(situation) && clock::instant() < deadline {
+        let _waited = until::<(), _>(Some(clock::instant() + EVERY), LOOKS, &Cancel::new(), async || Seen::NotYet).await;
+        // The policy stays the one that was read: only what lags behind is taken over.
+        let newer = hub.situation(Some(number), Some(&key.environment)).await?;
+        situation.pull = newer.pull;
+        situation.deployments = newer.deployments;
+    }
+    Ok(())
 }
 
-async fn ancestry(hub: &Hub, tip: CommitSha, asked: CommitSha) -> Ancestry {
+async fn ancestry(hub: &Hub, branch: &str, tip: CommitSha, asked: CommitSha) -> Ancestry {
     if asked == tip {
         return Ancestry::OnDefaultBranch;
     }
-    match hub.commits_between(tip, asked).await {
-        // It has nothing that the branch has not.
-        Ok(ahead) if ahead.is_empty() => Ancestry::OnDefaultBranch,
-        Ok(_) => Ancestry::Elsewhere,
-        Err(problem) => match hub.knows(asked).await {
-            Ok(false) => Ancestry::NotKnown,
-            Ok(true) | Err(_) => Ancestry::NotTold(problem.what),
-        },
+    match hub.standing(branch, asked).await {
+        Ok(github::Standing::OnBranch) => Ancestry::OnDefaultBranch,
+        Ok(github::Standing::Elsewhere) => Ancestry::Elsewhere,
+        Ok(github::Standing::NotKnown) => Ancestry::NotKnown,
+        Err(problem) => Ancestry::NotTold(problem.what),
     }
 }
 
@@ -211,28 +197,29 @@ async fn good_since(
     bot: &Bot,
     hub: &Hub,
     repository: RepositoryId,
-    environment: &EnvironmentName,
+    environment: EnvironmentName,
     services: &[ServiceName],
     sha: CommitSha,
-) -> Result<Option<Timestamp>, Problem> {
+) -> Result<(EnvironmentName, Option<Timestamp>), Problem> {
     let key = EnvironmentKey { repository, environment: environment.clone() };
     let store = async {
         let found = tokio::try_join!(bot.store.good(&key, RECENT), bot.store.history(&key, RECENT));
         found.map_err(|failed| stored(&failed))
     };
-    let ((good, history), seen) = tokio::try_join!(store, hub.situation(None, Some(environment)))?;
+    let ((good, history), seen) = tokio::try_join!(store, hub.situation(None, Some(&environment)))?;
     let last = history.iter().find(|deployment| deployment.state.stage == Stage::Over);
     let broken =
         last.and_then(|last| last.outcome.as_deref()).is_some_and(|end| ["held", "needs-attention"].contains(&end));
     if broken {
-        return Ok(None);
+        return Ok((environment, None));
     }
     let mut brought: Vec<Brought> = good
         .into_iter()
         .map(|good| Brought { commit: good.commit, services: good.serves.into_keys().collect(), since: good.since })
         .collect();
-    brought.extend(seen.deployments.iter().filter_map(|seen| by_action(seen, environment)));
-    Ok(held_since(&brought, services, sha))
+    brought.extend(seen.deployments.iter().filter_map(|seen| by_action(seen, &environment)));
+    let since = held_since(&brought, services, sha);
+    Ok((environment, since))
 }
 
 /// What a successful GitHub Deployment of Shipline brought.

@@ -28,7 +28,17 @@ impl AwsWorld {
     /// When no port can be bound.
     #[expect(clippy::unused_async, reason = "callers await it, so that starting may become asynchronous")]
     pub async fn start() -> Self {
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::at(0)
+    }
+
+    /// The same on that port: for a process whose environment names it already. 0 is any free one.
+    ///
+    /// # Panics
+    ///
+    /// When the port cannot be bound.
+    #[must_use]
+    pub fn at(port: u16) -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let server = Server::start(listen).expect("a free local port can be bound");
         Self { server }
     }
