@@ -86,7 +86,6 @@ async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Res
         desk: Desk::default(),
         deployments_due: Arc::new(Notify::new()),
         deliveries_due: Arc::new(Notify::new()),
-        desk: Desk::default(),
     })
 }
 

@@ -25,6 +25,8 @@ use crate::types::{Actor, EnvironmentKey, IssueNumber, RepositoryId};
 
 /// How long GitHub is given to show what its webhook said already.
 const LAG: Duration = Duration::from_secs(6);
+/// The pause between looks.
+const EVERY: Duration = Duration::from_millis(500);
 const LOOKS: Backoff =
     Backoff { first: Duration::from_millis(400), most: Duration::from_millis(1500), throttled: Duration::from_secs(5) };
 
