@@ -327,6 +327,7 @@ impl Open {
     }
 
     async fn call(&self, request: &Request, path: &str, bearer: &SecretString) -> octocrab::Result<Raw> {
+        #[expect(clippy::default_trait_access, reason = "the builder's type is not ours to name")]
         let mut raw = self.octocrab.build_request(Default::default(), request.body.as_ref())?;
         *raw.method_mut() = match request.method {
             Method::Get => reqwest::Method::GET,

@@ -87,18 +87,17 @@ pub(super) fn refused(
 ) -> Failed {
     let said = said(body);
     let wait = limited_for(status, headers, &said, now);
-    let problem = match wait {
-        Some(wait) => limited(doing, &said, wait),
-        None => {
-            let (code, next) = match status {
-                401 => ("github-token", next(Refusal::Unauthorised)),
-                403 => ("github-permission", next(Refusal::Forbidden)),
-                404 => ("github-not-found", next(Refusal::NotFound)),
-                500.. => ("unavailable", "Run again; if it stays, look at https://www.githubstatus.com.".to_owned()),
-                _ => ("github-rejected", "Change what GitHub names above, then run again.".to_owned()),
-            };
-            Problem::provider(code, format!("GitHub did not {doing}: {said}"), next)
-        }
+    let problem = if let Some(wait) = wait {
+        limited(doing, &said, wait)
+    } else {
+        let (code, next) = match status {
+            401 => ("github-token", next(Refusal::Unauthorised)),
+            403 => ("github-permission", next(Refusal::Forbidden)),
+            404 => ("github-not-found", next(Refusal::NotFound)),
+            500.. => ("unavailable", "Run again; if it stays, look at https://www.githubstatus.com.".to_owned()),
+            _ => ("github-rejected", "Change what GitHub names above, then run again.".to_owned()),
+        };
+        Problem::provider(code, format!("GitHub did not {doing}: {said}"), next)
     };
     let mut problem = problem.because(format!("status: {status}"));
     let facts = [("needs permission", "x-accepted-github-permissions"), ("request id", "x-github-request-id")];

@@ -85,12 +85,12 @@ impl Hub {
             .pages(&Request::get("look for our comment", path), |answer| {
                 let comments: Vec<Comment> = answer.read()?;
                 let marked = |comment: &Comment| comment.body.as_ref().is_some_and(|body| body.contains(marker));
-                for comment in comments.into_iter().filter(marked) {
-                    match &comment.performed_via_github_app {
-                        Some(by) if by.id == self.app.id => return Ok(Pages::Found(comment.id)),
+                for found in comments.into_iter().filter(marked) {
+                    match &found.performed_via_github_app {
+                        Some(by) if by.id == self.app.id => return Ok(Pages::Found(found.id)),
                         // Everybody can write a marker.
                         Some(_) => {}
-                        None => candidates.push(comment),
+                        None => candidates.push(found),
                     }
                 }
                 Ok(Pages::More)

@@ -40,9 +40,9 @@ impl Etags {
     pub(super) fn get(&self, who: InstallationId, path: &str) -> Option<Arc<Remembered>> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         inner.uses += 1;
-        let uses = inner.uses;
+        let now = inner.uses;
         let (used, answer) = inner.known.get_mut(&(who, path.to_owned()))?;
-        *used = uses;
+        *used = now;
         Some(Arc::clone(answer))
     }
 

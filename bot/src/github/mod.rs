@@ -1,7 +1,7 @@
 //! GitHub as an App: who we are, and one repository with the token of its installation.
 //!
 //! Bounded in time and patience; honours `Retry-After`, primary and secondary limits; asks with
-//! ETags where an answer rarely changes. Foreign shapes stop here.
+//! `ETag`s where an answer rarely changes. Foreign shapes stop here.
 //!
 //! Not here: what an answer is good for. Whoever asks about rights or checks and gets a problem has
 //! not been told, and must take that for a no.

@@ -15,7 +15,8 @@ use crate::types::UserId;
 
 #[derive(Deserialize)]
 struct Permission {
-    permission: String,
+    #[serde(rename = "permission")]
+    basic: String,
     #[serde(default)]
     role_name: String,
     user: Option<User>,
@@ -35,7 +36,7 @@ struct Membership {
 impl Permission {
     /// The role by its name; a custom one counts as the basic role it stands on.
     fn role(&self) -> Option<Role> {
-        named(&self.role_name).or_else(|| named(&self.permission))
+        named(&self.role_name).or_else(|| named(&self.basic))
     }
 }
 
@@ -84,7 +85,7 @@ impl Hub {
             .await
             .map_err(|problem| problem.because(format!("{login} has no role in {}", self.repository.name)))?
             .read()?;
-        Ok(Permission { permission: "none".to_owned(), role_name: String::new(), user: Some(user) })
+        Ok(Permission { basic: "none".to_owned(), role_name: String::new(), user: Some(user) })
     }
 
     async fn is_member(&self, team: &str, person: &str) -> Result<bool, Problem> {
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     fn role(permission: &str, role_name: &str) -> Option<Role> {
-        Permission { permission: permission.to_owned(), role_name: role_name.to_owned(), user: None }.role()
+        Permission { basic: permission.to_owned(), role_name: role_name.to_owned(), user: None }.role()
     }
 
     #[test]

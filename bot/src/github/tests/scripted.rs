@@ -44,7 +44,7 @@ pub(super) fn status(status: u16, message: &str) -> Reply {
 }
 
 impl Reply {
-    pub(super) fn header(self, name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn header(self, name: &'static str, value: impl std::fmt::Display) -> Self {
         match self {
             Self::With(status, mut headers, body) => {
                 headers.push((name, value.to_string()));
