@@ -6,7 +6,10 @@
     reason = "a story whose stage is missing ends there"
 )]
 
+mod crash;
+mod deploying;
 mod intake;
+mod stage;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
