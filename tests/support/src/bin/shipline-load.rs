@@ -3,6 +3,7 @@
 //! acknowledged a second, the wait, and failures; writes the acknowledged ids into a file.
 //!
 //! A raw client, so that what is measured is the server. Signatures are made before the clock starts.
+#![expect(clippy::disallowed_methods, reason = "it measures with a real clock")]
 
 use std::fmt::Write as _;
 use std::fs::File;
