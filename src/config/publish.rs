@@ -80,8 +80,9 @@ every value has an action input of the same name.
   variables, labels, build arguments and log options do not: `PORT: 8080` means `"8080"`, exactly as it is written. An
   empty value is `""`.
 - Anchors (`&name`, `*name`) work; merge keys (`<<`) are not part of YAML 1.2.
-- Rules about people and comments (`checks`, `reviews`, `approvals`, `access`) are held by the bot. Rules that this
-  version does not carry out are checked too; a deployment is refused while one is configured, never is one ignored.
+- Rules about people and comments (`checks`, `reviews`, `approvals`, `access`, `queue`, `pull-requests`) are held by
+  the bot. Rules that this version does not carry out are checked too; a deployment is refused while one is configured,
+  never is one ignored.
 
 ```yaml
 # yaml-language-server: $schema=../shipline.schema.json

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::raw::shape::Book;
-use super::spec::{BuildCache, DeferredTo, Strategy, TargetSpec};
+use super::spec::{
+    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, Freeze, Policy, Pulls, Queue, Reviews,
+    Role, Strategy, TargetSpec, WeekTime, Who,
+};
 use super::*;
 use crate::types::Span;
 
@@ -33,12 +36,77 @@ fn the_full_example_is_understood() {
     assert_eq!(production.waves.len(), 1, "all at once when no order is given");
     let bot: Vec<&str> =
         production.deferred.iter().filter(|rule| rule.by == DeferredTo::Bot).map(|rule| rule.key.as_str()).collect();
-    assert_eq!(bot, ["checks", "reviews", "approvals", "access"]);
+    assert_eq!(bot, ["checks", "reviews", "approvals", "access", "queue", "pull-requests"]);
     let nobody: Vec<&str> =
         production.deferred.iter().filter(|rule| rule.by == DeferredTo::Nobody).map(|rule| rule.key.as_str()).collect();
     assert_eq!(nobody, ["requires", "soak", "freeze", "before", "after", "rollout", "alarms", "analysis", "notify"]);
     assert!(config.environments[&"plain".parse().unwrap()].deferred.is_empty(), "rolling is carried out");
     assert!(config.services[&"legacy".parse().unwrap()].image.is_none());
+}
+
+fn team(slug: &str) -> Who {
+    Who::Team { org: "acme".to_owned(), slug: slug.to_owned() }
+}
+
+#[test]
+fn the_rules_about_people_and_time_are_understood() {
+    let production = full().environments[&"production".parse().unwrap()].policy.clone();
+    let expected = Policy {
+        requires: vec!["staging".parse().unwrap()],
+        soak: Span::minutes(30),
+        checks: Checks::Required,
+        reviews: Reviews::Required,
+        freeze: vec![Freeze {
+            from: WeekTime { day: 4, hour: 16, minute: 0 },
+            to: WeekTime { day: 0, hour: 8, minute: 0 },
+            zone: "Europe/Berlin".to_owned(),
+        }],
+        access: Access {
+            deploy: vec![Who::Role(Role::Write)],
+            rollback: vec![Who::Role(Role::Write)],
+            approve: vec![team("release-managers")],
+            lock: vec![Who::Role(Role::Maintain)],
+        },
+        queue: Queue::Refuse,
+        pulls: Pulls {
+            drafts: Allow::No,
+            forks: Allow::Yes,
+            bases: vec!["main".to_owned(), "release-1".to_owned()],
+            behind: BehindBase::Refused,
+        },
+    };
+    assert_eq!(production, expected);
+}
+
+#[test]
+fn what_is_left_out_of_the_rules_has_its_documented_meaning() {
+    let config = full();
+    let policy = |name: &str| config.environments[&name.parse().unwrap()].policy.clone();
+    assert_eq!(policy("staging"), Policy::default());
+    let blue = policy("preview-blue");
+    assert_eq!(blue.checks, Checks::All);
+    assert_eq!(blue.access.deploy, [team("web"), Who::Role(Role::Triage)]);
+    assert_eq!(blue.access.rollback, blue.access.deploy, "who may deploy may go back");
+    assert_eq!(blue.access.approve, [team("release-managers"), Who::User("octocat".to_owned())], "as `approvals.from`");
+    assert_eq!(blue.access.lock, [Who::Role(Role::Maintain)]);
+    assert_eq!(blue.queue, Queue::One);
+    assert_eq!(blue.pulls, Pulls { drafts: Allow::Yes, ..Pulls::default() });
+    assert_eq!(policy("preview-linear").checks, Checks::Named(vec!["unit tests".to_owned(), "lint".to_owned()]));
+}
+
+#[test]
+fn the_build_workflow_is_a_file_and_half_an_hour_when_nothing_is_said() {
+    assert_eq!(full().build, Some(BuildWorkflow { workflow: "build.yml".to_owned(), within: Span::minutes(45) }));
+    let build = |line: &str| {
+        let text = format!(
+            "version: 1\nservices: {{ a: {{}} }}\nenvironments: {{ x: {{ services: {{ a: {{ ecs: {{ cluster: c, service: s \
+             }} }} }} }} }}\n{line}"
+        );
+        parse(FILE, &text).unwrap_or_else(|problems| panic!("{problems}")).build
+    };
+    assert_eq!(build(""), None);
+    let usual = BuildWorkflow { workflow: "Release_2.yaml".to_owned(), within: Span::minutes(30) };
+    assert_eq!(build("build: { workflow: Release_2.yaml }"), Some(usual));
 }
 
 #[test]

@@ -22,13 +22,11 @@ pub(super) fn plain(body: &str) -> Vec<&str> {
         position = match event {
             Event::Start(Tag::Paragraph) if within == 0 => Position::LineStart,
             Event::Start(Tag::Paragraph) | Event::End(TagEnd::Paragraph) => Position::Elsewhere,
-            Event::Start(Tag::Emphasis | Tag::Strong | Tag::Strikethrough)
-            | Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough) => position.inside(),
-            Event::Start(_) => {
+            Event::Start(tag) if !emphasis(tag.to_end()) => {
                 within += 1;
                 position.inside()
             }
-            Event::End(_) => {
+            Event::End(tag) if !emphasis(tag) => {
                 within = within.saturating_sub(1);
                 position.inside()
             }
@@ -43,7 +41,9 @@ pub(super) fn plain(body: &str) -> Vec<&str> {
                 html.read(&text);
                 position.inside()
             }
-            Event::Code(_)
+            Event::Start(_)
+            | Event::End(_)
+            | Event::Code(_)
             | Event::InlineMath(_)
             | Event::DisplayMath(_)
             | Event::FootnoteReference(_)
@@ -52,6 +52,11 @@ pub(super) fn plain(body: &str) -> Vec<&str> {
         };
     }
     lines
+}
+
+/// Whether a tag only changes how text looks.
+fn emphasis(tag: TagEnd) -> bool {
+    matches!(tag, TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough)
 }
 
 /// Where the reader is.

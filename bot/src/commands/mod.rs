@@ -8,6 +8,7 @@ pub mod parse;
 pub mod run;
 mod text;
 pub mod usage;
+mod written;
 
 pub use command::{AfterRollback, Command, NotACommand, NotACommandCode, Parsed};
 pub use parse::commands;

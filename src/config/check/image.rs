@@ -3,20 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::super::raw::Named;
 use super::super::raw::forms::Either;
 use super::super::raw::image::{BuildSecret as RawSecret, CacheWord, Image, ProvenanceWord, Service, TagWord};
 use super::super::raw::values::Text as _;
 use super::super::raw::values::{AnyText, InsidePath, VariableName};
+use super::super::raw::{Configuration, Named};
 use super::super::read::{Reader, Slot};
 use super::super::spec::{
-    BuildCache, BuildSecret, BuildSpec, ImageRepository, ImageSpec, Provenance, SecretSource, ServiceSpec, TagRule,
+    BuildCache, BuildSecret, BuildSpec, BuildWorkflow, ImageRepository, ImageSpec, Provenance, SecretSource,
+    ServiceSpec, TagRule,
 };
-use super::{items, pairs, value};
+use super::{items, pairs, value, within};
 use crate::problem::Problem;
+use crate::types::Span;
 
 pub(super) fn service(raw: &Service, reader: &mut Reader) -> ServiceSpec {
     ServiceSpec { image: raw.image.as_ref().and_then(|image| self::image(&image.value, reader)) }
+}
+
+/// The workflow that builds what is missing.
+pub(super) fn workflow(raw: &Configuration, reader: &mut Reader) -> Option<BuildWorkflow> {
+    let raw = &raw.build.as_ref()?.value;
+    let most = Span::minutes(24 * 60);
+    let within = within(reader, &raw.within, Span::minutes(1), most).unwrap_or(Span::minutes(30));
+    Some(BuildWorkflow { workflow: raw.workflow.as_ref()?.value.as_str().to_owned(), within })
 }
 
 /// Names and texts as the checked form has them.

@@ -5,6 +5,7 @@
 #![expect(clippy::ref_option, reason = "a slot is a field of a raw table and is handed over whole")]
 
 mod image;
+mod policy;
 mod rules;
 mod target;
 
@@ -14,7 +15,7 @@ use super::raw::environment::{Aws, Environment, HttpVerify, OnFailureWord};
 use super::raw::values::Text as _;
 use super::raw::{Configuration, List, Named};
 use super::read::{At, Reader, Slot, choose};
-use super::spec::{AwsSpec, Config, EnvironmentSpec, HttpCheck, OnFailure, Policy};
+use super::spec::{AwsSpec, Config, EnvironmentSpec, HttpCheck, OnFailure};
 use crate::problem::{Place, Problem};
 use crate::types::{EnvironmentName, ServiceName, Span};
 
@@ -81,7 +82,7 @@ pub(super) fn configuration(raw: &Configuration, reader: &mut Reader) -> Config 
         environments.insert(name.clone(), environment(name, &at.value, raw, reader));
     }
     circles(raw, reader);
-    Config { services, environments, build: None }
+    Config { services, environments, build: image::workflow(raw, reader) }
 }
 
 fn environment(
@@ -116,7 +117,7 @@ fn environment(
         within: within(reader, &raw.within, Span::seconds(1), most).unwrap_or(Span::minutes(30)),
         url: value(&raw.url).map(|url| url.as_str().to_owned()),
         strategy,
-        policy: Policy::default(),
+        policy: policy::policy(raw, reader),
         deferred,
     }
 }

@@ -195,6 +195,8 @@ fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
         ("approvals", place(&raw.approvals), Bot),
         ("freeze", place(&raw.freeze), Nobody),
         ("access", place(&raw.access), Bot),
+        ("queue", place(&raw.queue), Bot),
+        ("pull-requests", place(&raw.pull_requests), Bot),
         ("before", place(&raw.before), Nobody),
         ("after", place(&raw.after), Nobody),
         ("rollout", rollout, Nobody),

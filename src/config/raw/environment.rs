@@ -2,7 +2,8 @@
 
 use super::forms::{Either, Whole};
 use super::rules::{
-    Analysis, Approvals, ChecksWord, Freeze, Hook, Notify, People, ReviewsWord, StrategySettings, StrategyWord,
+    Analysis, Approvals, ChecksWord, Freeze, Hook, Notify, People, PullRequests, QueueWord, ReviewsWord,
+    StrategySettings, StrategyWord,
 };
 use super::shape::{record, words};
 use super::target::Target;
@@ -43,11 +44,16 @@ record! {
         /// People who must say yes.
         optional "approvals" approvals: Approvals, default "nobody",
             example "{ count: 1, from: [\"@acme/release-managers\"] }";
-        /// Times of the week when nothing is deployed.
+        /// Times of the week when nothing is deployed. A rollback is always possible.
         optional "freeze" freeze: List<Freeze>, default "none";
         /// Who may do what.
-        optional "access" access: People, default "`write` for everything",
+        optional "access" access: People, default "`write`; `maintain` to lock",
             example "{ deploy: [write], approve: [\"@acme/release-managers\"] }";
+        /// What happens to a command while another deployment of the environment is open.
+        optional "queue" queue: QueueWord, default "`one`";
+        /// From which pull requests may be deployed.
+        optional "pull-requests" pull_requests: PullRequests, default "open ones of this repository into its default branch",
+            example "{ drafts: allow }";
         /// Commands that run before anything changes, one after another.
         optional "before" before: List<Hook>, default "none";
         /// Commands that run after everything serves, one after another.

@@ -2,9 +2,9 @@
 
 use super::forms::Either;
 use super::shape::{record, words};
-use super::values::{AnyText, Identifier, InsidePath, Platform, SecretName, VariableName};
+use super::values::{AnyText, Identifier, InsidePath, Platform, SecretName, VariableName, WorkflowFile};
 use super::{List, Named};
-use crate::types::{RegistryHost, RepositoryPath, Tag};
+use crate::types::{RegistryHost, RepositoryPath, Span, Tag};
 
 record! {
     /// One deployable thing.
@@ -43,6 +43,17 @@ record! {
         /// Tags beside the full commit id, which is always set.
         optional "tags" tags: List<Either<TagWord, FixedTag>>, default "none",
             example "[latest, semver, { fixed: stable }]";
+    }
+}
+
+record! {
+    /// The workflow that the bot starts for a release whose images are missing. It runs as of the
+    /// default branch, with the commit as its input.
+    BuildWorkflow = "{ workflow: build.yml }" {
+        /// Its file in `.github/workflows`.
+        required "workflow" workflow: WorkflowFile;
+        /// How long a run may take, at most 24 hours.
+        optional "within" within: Span, default "`30m`", example "30m";
     }
 }
 

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use self::environment::Environment;
 use self::forms::Version;
-use self::image::Service;
+use self::image::{BuildWorkflow, Service};
 use self::shape::record;
 use super::read::Slot;
 use crate::types::{EnvironmentName, ServiceName};
@@ -37,5 +37,7 @@ record! {
         /// Where it runs, by name, with the rules of each place.
         required "environments" environments: Named<EnvironmentName, Environment>,
             example "{ staging: { services: { api: { ecs: { cluster: pmis, service: api } } } } }";
+        /// The workflow that builds images that are missing, for the bot.
+        optional "build" build: BuildWorkflow, default "none: images are built before they are deployed";
     }
 }

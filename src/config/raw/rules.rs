@@ -3,7 +3,7 @@
 use super::forms::{Either, Whole};
 use super::shape::{record, words};
 use super::values::{
-    Access, AnyText, Argument, Limit, Person, SecretName, SomeText, TopicArn, VariableName, WeekTime, Zone,
+    Access, AnyText, Argument, Branch, Limit, Person, SecretName, SomeText, TopicArn, VariableName, WeekTime, Zone,
 };
 use super::{List, Named};
 use crate::types::{Percent, ServiceName, Span};
@@ -41,7 +41,11 @@ record! {
 }
 
 record! {
-    /// A time of the week when nothing is deployed.
+    /// A time of the week when nothing is deployed, from `from` up to, and without, `to`, by the clocks of
+    /// `zone`. The week runs from Monday to Sunday; an end that comes before the beginning in it is in
+    /// the next week, so `Fri 16:00` to `Mon 08:00` is one freeze over the weekend. Over the night in
+    /// which clocks change a freeze is an hour longer or shorter: of a time that comes twice the first
+    /// counts, and a time that clocks leap over is an hour later.
     Freeze = "{ from: Fri 16:00, to: Mon 08:00, zone: Europe/Berlin }" {
         /// Its beginning.
         required "from" from: WeekTime;
@@ -58,14 +62,48 @@ pub(crate) type Allowed = Either<Access, List<Access>>;
 record! {
     /// Who may do what: repository roles, teams, users.
     People = "{ deploy: [write] }" {
-        /// Who may deploy.
+        /// Who may deploy, plan and cancel.
         optional "deploy" deploy: Allowed, default "`write`";
-        /// Who may go back.
+        /// Who may go back. A rollback waits for no check, soak or freeze.
         optional "rollback" rollback: Allowed, default "as `deploy`";
         /// Who may approve, reject, promote and pause.
-        optional "approve" approve: Allowed, default "as `approvals.from`", example "\"@acme/release-managers\"";
+        optional "approve" approve: Allowed, default "as `approvals.from`, else `write`", example "\"@acme/release-managers\"";
         /// Who may lock and unlock.
         optional "lock" lock: Allowed, default "`maintain`", example "[maintain]";
+    }
+}
+
+words! {
+    /// What happens to a command while a deployment is open.
+    QueueWord = "a choice of queue" {
+        /// It waits; the newest that waits takes the place of the older, whose writer is told.
+        One = "one",
+        /// It is refused.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// Whether something is allowed.
+    AllowWord = "`allow` or `refuse`" {
+        /// It may be deployed.
+        Allow = "allow",
+        /// It may not.
+        Refuse = "refuse",
+    }
+}
+
+record! {
+    /// From which pull requests a comment may deploy. A rollback does not ask.
+    PullRequests = "{ drafts: allow, bases: [main, release-1] }" {
+        /// Drafts.
+        optional "drafts" drafts: AllowWord, default "`refuse`";
+        /// Pull requests from forks. Even then somebody who can write must have approved the very commit.
+        optional "forks" forks: AllowWord, default "`refuse`", example "refuse";
+        /// The branches that a pull request may want to go into, each in full.
+        optional "bases" bases: List<Branch>, default "the default branch", example "[main, release-1]";
+        /// Branches that lack commits of their base.
+        optional "behind" behind: AllowWord, default "`allow`", example "refuse";
     }
 }
 

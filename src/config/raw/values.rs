@@ -79,6 +79,10 @@ macro_rules! written {
     };
 }
 
+mod people;
+
+pub(crate) use people::{Access, Person, WeekTime, WorkflowFile, Zone};
+
 written!(ServiceName = "a service's name", like "api", Some("^[a-z0-9][a-z0-9_-]{0,62}$"), Text);
 written!(EnvironmentName = "an environment's name", like "production", Some("^[a-z0-9][a-z0-9_-]{0,62}$"), Text);
 written!(Region = "an AWS region", like "us-east-1", Some("^[a-z0-9]+(-[a-z0-9]+){1,3}-[0-9]+$"), Text);
@@ -199,7 +203,10 @@ text! {
             && !text.starts_with("refs/") && !text.starts_with('-') && !text.ends_with('.')
     },
     else format!("a branch is named as in git; `{}` is not a name of one", shown(text)),
-    hint |text: &str| text.strip_prefix("refs/heads/").map(|name| format!("Write `{}`.", shown(name)))
+    hint |text: &str| {
+        let pattern = || text.contains(['*', '?', '[']).then(|| "Name each branch in full: patterns are not read here.".to_owned());
+        text.strip_prefix("refs/heads/").map(|name| format!("Write `{}`.", shown(name))).or_else(pattern)
+    }
 }
 text! {
     /// An `http` or `https` URL without user information.
@@ -324,58 +331,6 @@ text! {
     TopicArn = "a topic's ARN", like "arn:aws:sns:us-east-1:111122223333:deploys", Some("^arn:aws[a-z-]*:sns:\\S+$"), Text,
     |text| arn_of(text, "sns"),
     else format!("a topic is named by its ARN; `{}` is not one", shown(text))
-}
-text! {
-    /// Somebody in GitHub: `@organisation/team` or `@user`.
-    Person = "a team or user", like "\"@acme/release-managers\"", Some("^@[A-Za-z0-9-]+(/[A-Za-z0-9_.-]+)?$"), Text,
-    |text| is_person(text),
-    else format!("a team is written \"@organisation/team\" and a user \"@user\"; `{}` is neither", shown(text)),
-    hint |text: &str| format!("@{text}").parse::<Person>().ok().map(|_| format!("Write \"@{text}\", in quotes."))
-}
-text! {
-    /// A repository role, a team or a user.
-    Access = "a role, team or user", like "write", Some("^(read|triage|write|maintain|admin|@[A-Za-z0-9-]+(/[A-Za-z0-9_.-]+)?)$"), Text,
-    |text| ROLES.contains(&text) || is_person(text),
-    else format!("access is read, triage, write, maintain, admin, \"@organisation/team\" or \"@user\"; `{}` is none of them", shown(text)),
-    hint |text: &str| super::super::read::nearest(text, ROLES)
-        .map(|role| format!("Did you mean `{role}`?"))
-        .or_else(|| format!("@{text}").parse::<Person>().ok().map(|_| format!("Write \"@{text}\", in quotes.")))
-}
-
-const ROLES: [&str; 5] = ["read", "triage", "write", "maintain", "admin"];
-
-fn is_person(text: &str) -> bool {
-    let Some(name) = text.strip_prefix('@') else { return false };
-    let (login, team) = name.split_once('/').map_or((name, None), |(login, team)| (login, Some(team)));
-    word(login, 39, b"-") && !login.starts_with('-') && team.is_none_or(|team| word(team, 255, b"_.-"))
-}
-
-text! {
-    /// A time of the week: `Fri 16:00`.
-    WeekTime = "a day and time", like "Fri 16:00", Some("^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01][0-9]|2[0-3]):[0-5][0-9]$"), Text,
-    |text| is_week_time(text),
-    else format!("a time of the week is a day (Mon Tue Wed Thu Fri Sat Sun) and a time from 00:00 to 23:59; `{}` is not", shown(text))
-}
-
-fn is_week_time(text: &str) -> bool {
-    let Some((day, time)) = text.split_once(' ') else { return false };
-    let Some((hour, minute)) = time.split_once(':') else { return false };
-    let below = |text: &str, limit: u8| {
-        text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u8>().is_ok_and(|n| n < limit)
-    };
-    ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"].contains(&day) && below(hour, 24) && below(minute, 60)
-}
-
-text! {
-    /// An IANA time zone, by form.
-    Zone = "a time zone", like "Europe/Berlin", Some("^(UTC|[A-Z][A-Za-z0-9_+-]+(/[A-Z][A-Za-z0-9_+-]*){1,2})$"), Text,
-    |text| {
-        let part = |p: &str| word(p, 32, b"_+-") && p.as_bytes()[0].is_ascii_uppercase();
-        text == "UTC" || ((2..=3).contains(&text.split('/').count()) && text.split('/').all(part))
-    },
-    else format!("a time zone is a name of the IANA database, as Europe/Berlin, or UTC; `{}` is not", shown(text)),
-    hint |text: &str| text.eq_ignore_ascii_case("utc").then(|| "Write `UTC`.".to_owned())
-        .or_else(|| (text.len() <= 5).then(|| "Abbreviations mean several zones: write the region and city.".to_owned()))
 }
 text! {
     /// A limit of a measured value: a number, or a percentage.

@@ -582,6 +582,144 @@ environments:
         ],
     ),
     (
+        "roles, teams and empty lists",
+        r#"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+    checks: []
+    access:
+      deploy: []
+      rollback: [Write, owner, "@acme/", "@acme/a/b", "@-x"]
+      approve: { role: write }
+      lock: ""
+"#,
+        &[
+            "6 environments.x.checks empty",
+            "8 environments.x.access.deploy empty",
+            "9 environments.x.access.rollback[0] invalid-value",
+            "9 environments.x.access.rollback[1] invalid-value",
+            "9 environments.x.access.rollback[2] invalid-value",
+            "9 environments.x.access.rollback[3] invalid-value",
+            "9 environments.x.access.rollback[4] invalid-value",
+            "10 environments.x.access.approve wrong-type",
+            "11 environments.x.access.lock invalid-value",
+        ],
+    ),
+    (
+        "pull requests and queue",
+        r#"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+    queue: two
+    pull-requests:
+      drafts: true
+      forks: alow
+      bases: [main, "release/*", main, refs/heads/x, ""]
+      behind: ok
+      labels: [deploy]
+"#,
+        &[
+            "6 environments.x.queue invalid-value",
+            "8 environments.x.pull-requests.drafts invalid-value",
+            "9 environments.x.pull-requests.forks invalid-value",
+            "10 environments.x.pull-requests.bases[1] invalid-value",
+            "10 environments.x.pull-requests.bases[3] invalid-value",
+            "10 environments.x.pull-requests.bases[4] invalid-value",
+            "10 environments.x.pull-requests.bases[2] named-twice",
+            "11 environments.x.pull-requests.behind invalid-value",
+            "12 environments.x.pull-requests.labels unknown-key",
+        ],
+    ),
+    (
+        "no base at all, and a list instead of a mapping",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+    pull-requests: { bases: [] }
+  y:
+    services: { api: { ecs: { cluster: c, service: s } } }
+    pull-requests: [main]
+    queue: [one]
+",
+        &[
+            "6 environments.x.pull-requests.bases empty",
+            "9 environments.y.pull-requests wrong-type",
+            "10 environments.y.queue wrong-type",
+        ],
+    ),
+    (
+        "a build workflow with a path",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+build: { workflow: .github/workflows/build.yml, within: 25h }
+",
+        &["6 build.workflow invalid-value", "6 build.within out-of-range"],
+    ),
+    (
+        "a build workflow that leads elsewhere",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+build: { workflow: ../x.yml, within: 30 }
+",
+        &["6 build.workflow invalid-value", "6 build.within invalid-value"],
+    ),
+    (
+        "a build workflow that is an option",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+build: { workflow: --x.yml }
+",
+        &["6 build.workflow invalid-value"],
+    ),
+    (
+        "a build workflow without its ending",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+build: { workflow: build, inputs: {} }
+",
+        &["6 build.inputs unknown-key", "6 build.workflow invalid-value"],
+    ),
+    (
+        "a build without workflow",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+build: { within: 0s }
+",
+        &["6 build.workflow missing-key", "6 build.within out-of-range"],
+    ),
+    (
+        "a build that is only a name",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+build: build.yml
+",
+        &["6 build wrong-type"],
+    ),
+    (
         "hooks",
         r"version: 1
 services: { api: {}, web: {} }
@@ -974,6 +1112,34 @@ fn every_problem_says_what_to_do_and_none_repeats_a_secret() {
         let told = problems.to_string();
         assert!(!told.contains("canary-hunter2") && !told.contains("secret@") && !told.contains("B0/canary"), "{told}");
     }
+}
+
+#[test]
+fn mistakes_about_people_and_workflows_read_like_advice() {
+    let text = "version: 1\nservices: { api: {} }\nbuild: { workflow: .github/workflows/build.yml }\nenvironments:\n  staging:\n    \
+                services: { api: { ecs: { cluster: c, service: s } } }\n    access: { deploy: [Write, acme/web] }\n    \
+                pull-requests: { bases: [\"release/*\"], drafts: alow }\n    queue: two\n";
+    let told = parse(FILE, text).expect_err("the text is broken").to_string();
+    insta::assert_snapshot!(told, @r#"
+    .github/shipline.yml:3 build.workflow: A workflow is named by its file in .github/workflows, without a path, and ends with .yml or .yaml; `.github/workflows/build.yml` does not fit.
+      next: Write `build.yml`.
+      see: docs/configuration.md
+    .github/shipline.yml:7 environments.staging.access.deploy[0]: Access is read, triage, write, maintain, admin, "@organisation/team" or "@user"; `Write` is none of them.
+      next: Did you mean `write`?
+      see: docs/configuration.md
+    .github/shipline.yml:7 environments.staging.access.deploy[1]: Access is read, triage, write, maintain, admin, "@organisation/team" or "@user"; `acme/web` is none of them.
+      next: Write "@acme/web", in quotes.
+      see: docs/configuration.md
+    .github/shipline.yml:8 environments.staging.pull-requests.drafts: `alow` is not `allow` or `refuse`.
+      next: Did you mean `allow`?
+      see: docs/configuration.md
+    .github/shipline.yml:8 environments.staging.pull-requests.bases[0]: A branch is named as in git; `release/*` is not a name of one.
+      next: Name each branch in full: patterns are not read here.
+      see: docs/configuration.md
+    .github/shipline.yml:9 environments.staging.queue: `two` is not a choice of queue.
+      next: One of these can stand here: `one`, `refuse`.
+      see: docs/configuration.md
+    "#);
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn a_reason_is_the_rest_of_the_line_and_options_are_found_in_it() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table and its answers")]
 fn wrong_usage_is_answered_with_what_is_wrong_and_how_it_is_written() {
     let lines = [
         "/deploy",
@@ -226,7 +227,12 @@ fn a_verb_with_a_slip_is_answered_and_any_other_word_is_left_alone() {
 fn more_than_ten_commands_are_answered_once_and_none_runs() {
     let ten = "/deploy staging\n".repeat(10);
     assert_eq!(commands(&ten).len(), 10);
-    assert!(commands(&ten).iter().enumerate().all(|(at, (index, parsed))| at as u32 == *index && parsed.is_ok()));
+    assert!(
+        commands(&ten)
+            .iter()
+            .enumerate()
+            .all(|(at, (index, parsed))| u32::try_from(at) == Ok(*index) && parsed.is_ok())
+    );
     insta::assert_snapshot!(read(&(ten + "\n/status")), @"0 Usage: The comment holds more than 10 commands; none of them was carried out. Write at most 10 commands into one comment.");
     assert_eq!(code(&"/depoly\n".repeat(5000)), Some(NotACommandCode::UnknownVerb), "strangers are not told");
     assert_eq!(commands(&"/depoly\n".repeat(5000)).len(), 1);
@@ -361,7 +367,7 @@ proptest! {
     #[test]
     fn no_comment_that_looks_like_commands_stops_it_and_every_answer_says_what_to_do(body in fragment()) {
         for (at, (index, parsed)) in commands(&body).into_iter().enumerate() {
-            prop_assert_eq!(at as u32, index);
+            prop_assert_eq!(u32::try_from(at), Ok(index));
             if let Err(no) = parsed {
                 prop_assert!(no.what.ends_with('.') && !no.next.is_empty(), "{:?}", no);
                 // An answer repeats nothing that could be Markdown, a mention, or unseen.
@@ -384,7 +390,7 @@ proptest! {
     #[test]
     fn nothing_in_a_code_block_a_quote_or_a_comment_is_a_command(inside in fragment()) {
         let lines: Vec<&str> = inside.split(['\n', '\r']).collect();
-        let prefixed = |prefix: &str| lines.iter().map(|line| format!("{prefix}{line}\n")).collect::<String>();
+        let prefixed = |prefix: &str| lines.iter().flat_map(|line| [prefix, line, "\n"]).collect::<String>();
         let fence = format!("{0}\n{1}\n{0}", "`".repeat(200), inside.replace("````", ""));
         let bodies = [fence, prefixed("    "), prefixed("> "), format!("<!--\n{}\n-->", inside.replace("--", "-"))];
         for body in bodies {
