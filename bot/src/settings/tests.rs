@@ -30,8 +30,11 @@ fn problems(variables: &[(&str, &str)]) -> String {
     read_with(variables, None).0.unwrap_err().to_string()
 }
 
-const APP: [(&str, &str); 3] =
-    [("SHIPLINE_GITHUB_APP_ID", "12"), ("SHIPLINE_GITHUB_PRIVATE_KEY", KEY), ("SHIPLINE_WEBHOOK_SECRET", "first-secret")];
+const APP: [(&str, &str); 3] = [
+    ("SHIPLINE_GITHUB_APP_ID", "12"),
+    ("SHIPLINE_GITHUB_PRIVATE_KEY", KEY),
+    ("SHIPLINE_WEBHOOK_SECRET", "first-secret"),
+];
 
 #[test]
 fn without_any_setting_the_defaults_hold_and_there_is_no_app() {
@@ -116,8 +119,12 @@ fn mistakes_in_the_file_name_their_line_and_show_no_secret() {
 #[test]
 fn secrets_are_masked_and_never_shown() {
     let (settings, redactor) = read_with(
-        &[APP[0], APP[1], ("SHIPLINE_WEBHOOK_SECRET", "first-secret,other-secret"),
-          ("SHIPLINE_DATABASE_URL", "postgres://bot:hunter22@db/shipline")],
+        &[
+            APP[0],
+            APP[1],
+            ("SHIPLINE_WEBHOOK_SECRET", "first-secret,other-secret"),
+            ("SHIPLINE_DATABASE_URL", "postgres://bot:hunter22@db/shipline"),
+        ],
         None,
     );
     let settings = settings.unwrap();

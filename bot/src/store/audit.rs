@@ -21,7 +21,12 @@ impl Store {
     pub(super) async fn append_audit(&self, tx: &mut Tx, new: &NewAudit, now: Timestamp) -> Result<(), StoreFailed> {
         self.alone(tx, Guarded::Audit).await?;
         let key = text(&new.key);
-        if sqlx::query("SELECT sequence FROM audit WHERE key = $1").bind(&key).fetch_optional(&mut **tx).await?.is_some() {
+        if sqlx::query("SELECT sequence FROM audit WHERE key = $1")
+            .bind(&key)
+            .fetch_optional(&mut **tx)
+            .await?
+            .is_some()
+        {
             return Ok(());
         }
         let last = sqlx::query("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1");

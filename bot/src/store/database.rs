@@ -105,7 +105,9 @@ impl Store {
 impl From<sqlx::Error> for StoreFailed {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::PoolTimedOut => Self::Database("it did not answer in time, or all connections are taken".to_owned()),
+            sqlx::Error::PoolTimedOut => {
+                Self::Database("it did not answer in time, or all connections are taken".to_owned())
+            }
             other => Self::Database(other.to_string()),
         }
     }

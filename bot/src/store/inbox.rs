@@ -346,7 +346,10 @@ impl<'a> Batch<'a> {
     fn answers(&self, stored: &HashMap<String, i64>) -> Vec<Accepted> {
         let mut seen = HashSet::new();
         let new = |id: &'_ String| stored.contains_key(id);
-        self.ids.iter().map(|id| if new(id) && seen.insert(id.clone()) { Accepted::New } else { Accepted::Known }).collect()
+        self.ids
+            .iter()
+            .map(|id| if new(id) && seen.insert(id.clone()) { Accepted::New } else { Accepted::Known })
+            .collect()
     }
 
     /// Lanes whose first delivery of this batch was known and a later one was not: no delivery of

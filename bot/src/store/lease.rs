@@ -152,12 +152,7 @@ impl Store {
     }
 
     /// Fails unless the lease holds. It cannot be taken by another before the transaction has ended.
-    pub(super) async fn guard(
-        &self,
-        tx: &mut Tx,
-        lease: &EnvironmentLease,
-        now: Timestamp,
-    ) -> Result<(), StoreFailed> {
+    pub(super) async fn guard(&self, tx: &mut Tx, lease: &EnvironmentLease, now: Timestamp) -> Result<(), StoreFailed> {
         let statement = self.kind().sql(
             "SELECT fence FROM leases WHERE repository = $1 AND environment = $2 AND fence = $3
                 AND deployment = $4 AND worker = $5 AND expires > $6",

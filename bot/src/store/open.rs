@@ -180,7 +180,9 @@ fn not_migrated(why: MigrateError) -> StoreFailed {
             "a newer shipline-bot has used it (its tables have version {version}); run that version or a newer one"
         ),
         MigrateError::VersionMismatch(version) => {
-            format!("its tables were made by another build of version {version}; restore a backup or use a new database")
+            format!(
+                "its tables were made by another build of version {version}; restore a backup or use a new database"
+            )
         }
         other => format!("its tables cannot be brought up to date: {other}"),
     })

@@ -9,9 +9,7 @@ use sqlx::Row;
 
 use super::database::{Guarded, Tx, column, json, millis, number};
 use super::rows::{columns, deployment};
-use super::{
-    Asked, Deployment, DeploymentKind, Enqueued, NewDeployment, QueueRule, Stage, State, Store, StoreFailed,
-};
+use super::{Asked, Deployment, DeploymentKind, Enqueued, NewDeployment, QueueRule, Stage, State, Store, StoreFailed};
 use crate::types::{Actor, DeploymentId, EnvironmentKey, RunId};
 
 /// Why one that waited will not run.

@@ -45,7 +45,8 @@ async fn a_delivery_that_comes_again_is_known(home: Arc<Home>) {
 
 async fn deliveries_are_claimed_oldest_first_and_one_of_a_lane(home: Arc<Home>) {
     let store = home.open().await;
-    let batch = [comment("a1", 1, 1), comment("a2", 1, 2), comment("b1", 2, 3), comment("c1", 3, 4), comment("a3", 1, 5)];
+    let batch =
+        [comment("a1", 1, 1), comment("a2", 1, 2), comment("b1", 2, 3), comment("c1", 3, 4), comment("a3", 1, 5)];
     store.accept(&batch, at(0)).await.unwrap();
     assert!(claim(&store, -1, 10).await.is_empty(), "nothing is due before it came");
     assert!(claim(&store, 0, 0).await.is_empty());
@@ -106,7 +107,10 @@ async fn a_claim_that_ran_out_is_free_and_its_late_end_does_nothing(home: Arc<Ho
     }
     store.finish_delivery(&taken[0], &DeliveryEnd::Done, at(1_600)).await.unwrap();
     // Twice is as good as once.
-    store.finish_delivery(&taken[0], &DeliveryEnd::Retry { at: at(1_601), why: String::new() }, at(1_601)).await.unwrap();
+    store
+        .finish_delivery(&taken[0], &DeliveryEnd::Retry { at: at(1_601), why: String::new() }, at(1_601))
+        .await
+        .unwrap();
     let next = claim(&store, 1_700, 10).await;
     assert_eq!(ids(&next), ["a2"]);
     store.finish_delivery(&next[0], &DeliveryEnd::Done, at(1_700)).await.unwrap();
@@ -212,7 +216,8 @@ async fn heads_are_learnt_in_the_order_of_github_and_bound_by_the_order_of_stori
     ];
     store.accept(&late, at(6_000)).await.unwrap();
     let numbers = home.raw("SELECT sequence FROM deliveries ORDER BY sequence").await.unwrap();
-    let numbers: Vec<u64> = numbers.iter().map(|row| u64::try_from(sqlx::Row::get::<i64, _>(row, 0)).unwrap()).collect();
+    let numbers: Vec<u64> =
+        numbers.iter().map(|row| u64::try_from(sqlx::Row::get::<i64, _>(row, 0)).unwrap()).collect();
     assert_eq!(numbers.len(), 6);
     let head = async |pull, before| store.head_before(repository, pull, before).await.unwrap().map(|head| head.sha);
     assert_eq!(head(8, numbers[0]).await, None);

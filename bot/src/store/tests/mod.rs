@@ -24,7 +24,8 @@ use sqlx::{AnyConnection, AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::*;
 use crate::types::{
-    Actor, CommentId, DeploymentId, EnvironmentKey, InstallationId, RepositoryId, RepositoryRef, RunId, UserId, WorkerId,
+    Actor, CommentId, DeploymentId, EnvironmentKey, InstallationId, RepositoryId, RepositoryRef, RunId, UserId,
+    WorkerId,
 };
 use crate::webhook::{Delivery, Event, NewComment, PullChanged};
 
@@ -125,7 +126,8 @@ impl Home {
     /// Whatever somebody with a database client can do.
     pub(super) async fn raw(&self, sql: &str) -> Result<Vec<AnyRow>, sqlx::Error> {
         sqlx::any::install_default_drivers();
-        let url = if self.is_sqlite() { format!("{}?mode=rwc", self.url.replace(' ', "%20")) } else { self.url.clone() };
+        let url =
+            if self.is_sqlite() { format!("{}?mode=rwc", self.url.replace(' ', "%20")) } else { self.url.clone() };
         let mut connection = AnyConnection::connect(&url).await?;
         sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await
     }
