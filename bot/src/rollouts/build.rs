@@ -28,7 +28,7 @@ const APPEARS: Duration = Duration::from_secs(20);
 const START: Duration = Duration::from_mins(3);
 
 /// The shortest and the longest pause between two looks at a run.
-const LOOKS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const LOOKS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -179,7 +179,7 @@ impl Search<'_> {
             .deployments
             .iter()
             .filter(|seen| seen.sha == self.commit && matches!(seen.state.as_deref(), Some("success" | "inactive")));
-        for (name, image) in good.flat_map(|seen| super::back::noted(seen)) {
+        for (name, image) in good.flat_map(super::back::noted) {
             if self.services.contains(&name) {
                 given.entry(name).or_insert_with(|| Given { from: before.clone(), image, said: Said::OnGitHub });
             }
@@ -225,8 +225,8 @@ impl Search<'_> {
             let same = self.proven(name, given, pipeline).await?;
             return Ok((same, ImageOrigin::Promoted, Vec::new()));
         };
-        let giver = policy::environment(self.config, &given.from)?;
-        let session = opened::session(self.bot, self.repository, &given.from, giver).await?;
+        let source = policy::environment(self.config, &given.from)?;
+        let session = opened::session(self.bot, self.repository, &given.from, source).await?;
         let source = opened::pipeline(self.bot, &session, self.cancel);
         let image = self.proven(name, given, &source).await?;
         let tags = [Tag::from(self.commit)];

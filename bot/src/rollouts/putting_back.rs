@@ -64,11 +64,11 @@ pub(super) async fn wishes(
                     }
                     Piece::Image { image, commit } => {
                         let own = own_repository(&name, config, opened, &live).await?;
-                        proven(&name, &image, commit, &own, &pipeline).await?;
+                        proven(&name, &image, commit, own.as_ref(), &pipeline).await?;
                         Wish::Image { image, commit: Some(commit) }
                     }
                 };
-                found.wishes.insert(name, wish);
+                found.runs.insert(name, wish);
             }
         }
         Choice::AskTheProvider { steps, except, failed } => {
@@ -103,11 +103,11 @@ pub(super) async fn wishes(
         }
     }
     let left: Vec<String> =
-        services.iter().filter(|name| !found.wishes.contains_key(*name)).map(|name| format!("`{name}`")).collect();
+        services.iter().filter(|name| !found.runs.contains_key(*name)).map(|name| format!("`{name}`")).collect();
     if !left.is_empty() {
         found.notices.push(format!("{} stays as it is: it was not part of that release.", left.join(", ")));
     }
-    for name in found.wishes.keys() {
+    for name in found.runs.keys() {
         found.origins.insert(name.clone(), (ImageOrigin::PutBack, Vec::new()));
     }
     Ok(found)
@@ -142,7 +142,7 @@ fn from_the_provider(
         found.notices.extend(past.notices.iter().map(|notice| format!("{name}: {notice}")));
         if let Some(revision) = pick(past) {
             found.put_back.insert(name.clone(), revision.name.clone());
-            found.wishes.insert(name.clone(), Wish::Revision(revision));
+            found.runs.insert(name.clone(), Wish::Revision(revision));
         } else {
             let names: Vec<String> = past.good.iter().map(|good| format!("`{}`", good.revision.name)).collect();
             let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
@@ -150,7 +150,7 @@ fn from_the_provider(
         }
     }
     if known.is_empty() {
-        let pieces = found.wishes.iter().filter_map(|(name, wish)| match wish {
+        let pieces = found.runs.iter().filter_map(|(name, wish)| match wish {
             Wish::Revision(revision) => Some((name.clone(), Piece::Revision(revision.clone()))),
             Wish::Image { .. } => None,
         });
@@ -184,7 +184,7 @@ async fn proven(
     name: &ServiceName,
     image: &PinnedImage,
     commit: CommitSha,
-    own: &Option<ImageRef>,
+    own: Option<&ImageRef>,
     pipeline: &Pipeline,
 ) -> Result<(), Denied> {
     let there = image.reference();
