@@ -15,8 +15,7 @@ const FILE: &str = "allow-list";
 /// The keys of an entry.
 const KEYS: [&str; 5] = ["id", "roles", "accounts", "regions", "external-id"];
 
-const EXAMPLE: &str =
-    "Write it like this:\n  repositories:\n    acme/shop: { roles: [arn:aws:iam::111122223333:role/shop], regions: [us-east-1] }";
+const EXAMPLE: &str = "Write it like this:\n  repositories:\n    acme/shop: { roles: [arn:aws:iam::111122223333:role/shop], regions: [us-east-1] }";
 
 /// All entries, or all mistakes.
 pub(super) fn entries(text: &str) -> Result<Vec<Entry>, Problems> {
@@ -48,21 +47,18 @@ impl Mistakes {
     fn repositories(&mut self, document: Option<Line>) -> Vec<(String, Line)> {
         let line = document.as_ref().map_or(1, |line| line.number);
         let mut repositories = None;
-        match document.map(|line| line.content) {
-            Some(Content::Map(entries)) => {
-                for (key, line) in entries {
-                    if key == "repositories" {
-                        repositories = Some(line);
-                    } else {
-                        let next = "The only key at the top is `repositories`.";
-                        self.add("unknown-key", line.number, &key, format!("there is no key {key:?}"), next);
-                    }
+        if let Some(Content::Map(entries)) = document.map(|line| line.content) {
+            for (key, line) in entries {
+                if key == "repositories" {
+                    repositories = Some(line);
+                } else {
+                    let next = "The only key at the top is `repositories`.";
+                    self.add("unknown-key", line.number, &key, format!("there is no key {key:?}"), next);
                 }
             }
-            _ => {
-                self.add("not-a-list", line, "", "the allow-list is empty or not a mapping", EXAMPLE);
-                return Vec::new();
-            }
+        } else {
+            self.add("not-a-list", line, "", "the allow-list is empty or not a mapping", EXAMPLE);
+            return Vec::new();
         }
         match repositories {
             Some(Line { content: Content::Map(entries), .. }) => entries,

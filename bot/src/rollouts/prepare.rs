@@ -39,7 +39,7 @@ pub(super) struct Ready {
 /// What each service should run, and how that came to be.
 #[derive(Default)]
 pub(super) struct Wishes {
-    pub(super) wishes: BTreeMap<ServiceName, Wish>,
+    pub(super) runs: BTreeMap<ServiceName, Wish>,
     pub(super) commit: Option<CommitSha>,
     pub(super) origins: BTreeMap<ServiceName, (ImageOrigin, Vec<String>)>,
     pub(super) put_back: BTreeMap<ServiceName, String>,
@@ -50,7 +50,7 @@ pub(super) struct Wishes {
 pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
     let asked = &worker.deployment.asked;
     let ended = look_at_the_build(worker).await?;
-    let (config, situation) = policy_in_force(worker).await?;
+    let (config, situation) = Box::pin(policy_in_force(worker)).await?;
     let spec = policy::environment(&config, &asked.key.environment)?;
     let services = policy::services(&asked.key.environment, spec, &asked.services)?;
     if let DeploymentKind::Deploy { .. } = asked.kind {
@@ -96,7 +96,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
             putting_back::wishes(worker, to.as_deref(), &services, &config, &opened, seen).await?
         }
     };
-    let plan = planning::plan(&asked.key.environment, spec, &opened.targets, &wishes.wishes, wishes.commit).await;
+    let plan = planning::plan(&asked.key.environment, spec, &opened.targets, &wishes.runs, wishes.commit).await;
     let mut plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
     previous_commits(worker, &mut plan).await?;
     let images = plan.release.images.iter().map(|(name, image)| (name.clone(), image.reference().clone())).collect();
@@ -136,7 +136,7 @@ pub(super) fn released(
     for (name, (image, origin)) in images {
         let tags = image.reference().tag().map(|tag| vec![tag.to_string()]).unwrap_or_default();
         found.origins.insert(name.clone(), (origin, tags));
-        found.wishes.insert(name, Wish::Image { image, commit: Some(commit) });
+        found.runs.insert(name, Wish::Image { image, commit: Some(commit) });
     }
     found
 }
@@ -195,15 +195,12 @@ async fn policy_in_force(worker: &Worker) -> Result<(Config, Situation), Halt> {
         let situation = situation.map_err(|problem| github_away(worker, problem))?;
         (situation.policy_commit == asked.policy_commit).then_some(situation)
     };
-    let (situation, config) = match fresh {
-        Some(situation) => {
-            let config = policy::read(situation.policy.as_deref())?;
-            (situation, config)
-        }
-        None => {
-            let again = recheck::still_allowed(&worker.bot, asked).await;
-            again.map_err(|problem| github_away(worker, problem))??
-        }
+    let (situation, config) = if let Some(situation) = fresh {
+        let config = policy::read(situation.policy.as_deref())?;
+        (situation, config)
+    } else {
+        let again = Box::pin(recheck::still_allowed(&worker.bot, asked)).await;
+        again.map_err(|problem| github_away(worker, problem))??
     };
     worker
         .kept

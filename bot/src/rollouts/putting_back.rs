@@ -37,9 +37,8 @@ pub(super) async fn wishes(
     let looking = join_all(opened.targets.iter().map(async |(name, target)| (name.clone(), target.past().await)));
     let mut remembered = BTreeMap::new();
     for (name, answer) in looking.await {
-        let past = answer.map_err(|error| {
-            policy::denied(&planning::about(&name, error.into()).into(), ReasonCode::PlanRefused)
-        })?;
+        let past = answer
+            .map_err(|error| policy::denied(&planning::about(&name, error.into()).into(), ReasonCode::PlanRefused))?;
         remembered.insert(name, past);
     }
     let live = remembered.iter().map(|(name, past)| (name.clone(), past.live.clone())).collect();
@@ -49,7 +48,9 @@ pub(super) async fn wishes(
     let past = Past { good: &good, seen, history: &history, live: &live, overtaken };
     let mut found = Wishes::default();
     if overtaken == Overtaken::Rollout {
-        found.notices.push("A rollout was under way and was cancelled by this rollback; what was good before serves again.".to_owned());
+        found.notices.push(
+            "A rollout was under way and was cancelled by this rollback; what was good before serves again.".to_owned(),
+        );
     }
     match back::choose(to, services, &past)? {
         Choice::Release { commit, runs } => {
@@ -63,11 +64,11 @@ pub(super) async fn wishes(
                     }
                     Piece::Image { image, commit } => {
                         let own = own_repository(&name, config, opened, &live).await?;
-                        proven(&name, &image, commit, &own, &pipeline).await?;
+                        proven(&name, &image, commit, own.as_ref(), &pipeline).await?;
                         Wish::Image { image, commit: Some(commit) }
                     }
                 };
-                found.wishes.insert(name, wish);
+                found.runs.insert(name, wish);
             }
         }
         Choice::AskTheProvider { steps, except, failed } => {
@@ -80,7 +81,13 @@ pub(super) async fn wishes(
                 });
                 left.nth(steps.saturating_sub(1)).cloned()
             };
-            from_the_provider(&mut found, services, &remembered, pick, "No earlier release that was good here is known.")?;
+            from_the_provider(
+                &mut found,
+                services,
+                &remembered,
+                pick,
+                "No earlier release that was good here is known.",
+            )?;
         }
         Choice::AskByName(wanted) => {
             let pick = |past: &Remembered| {
@@ -96,11 +103,11 @@ pub(super) async fn wishes(
         }
     }
     let left: Vec<String> =
-        services.iter().filter(|name| !found.wishes.contains_key(*name)).map(|name| format!("`{name}`")).collect();
+        services.iter().filter(|name| !found.runs.contains_key(*name)).map(|name| format!("`{name}`")).collect();
     if !left.is_empty() {
         found.notices.push(format!("{} stays as it is: it was not part of that release.", left.join(", ")));
     }
-    for name in found.wishes.keys() {
+    for name in found.runs.keys() {
         found.origins.insert(name.clone(), (ImageOrigin::PutBack, Vec::new()));
     }
     Ok(found)
@@ -135,7 +142,7 @@ fn from_the_provider(
         found.notices.extend(past.notices.iter().map(|notice| format!("{name}: {notice}")));
         if let Some(revision) = pick(past) {
             found.put_back.insert(name.clone(), revision.name.clone());
-            found.wishes.insert(name.clone(), Wish::Revision(revision));
+            found.runs.insert(name.clone(), Wish::Revision(revision));
         } else {
             let names: Vec<String> = past.good.iter().map(|good| format!("`{}`", good.revision.name)).collect();
             let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
@@ -143,7 +150,7 @@ fn from_the_provider(
         }
     }
     if known.is_empty() {
-        let pieces = found.wishes.iter().filter_map(|(name, wish)| match wish {
+        let pieces = found.runs.iter().filter_map(|(name, wish)| match wish {
             Wish::Revision(revision) => Some((name.clone(), Piece::Revision(revision.clone()))),
             Wish::Image { .. } => None,
         });
@@ -177,13 +184,12 @@ async fn proven(
     name: &ServiceName,
     image: &PinnedImage,
     commit: CommitSha,
-    own: &Option<ImageRef>,
+    own: Option<&ImageRef>,
     pipeline: &Pipeline,
 ) -> Result<(), Denied> {
     let there = image.reference();
-    let known = own
-        .as_ref()
-        .is_some_and(|own| own.registry() == there.registry() && own.repository() == there.repository());
+    let known =
+        own.as_ref().is_some_and(|own| own.registry() == there.registry() && own.repository() == there.repository());
     let label = if known {
         let found = pipeline.resolve_existing(there, Ask::Commit).await;
         found.map_err(|problem| policy::denied(&planning::about(name, problem).into(), ReasonCode::ImageMissing))?.1
@@ -195,7 +201,10 @@ async fn proven(
     }
     Err(Denied::new(
         ReasonCode::ImageOfAnotherCommit,
-        format!("`{image}`, noted on GitHub for `{}`, is not an image of that commit in `{name}`'s repository.", commit.short()),
+        format!(
+            "`{image}`, noted on GitHub for `{}`, is not an image of that commit in `{name}`'s repository.",
+            commit.short()
+        ),
         "Name another release with `to <sha>`, or deploy the commit with `/deploy`.",
     ))
 }

@@ -319,7 +319,8 @@ impl Task {
         if self.release_before == Before::Perhaps {
             let ours = serde_json::json!(self.deployment.id);
             let there = client.deployments(&new.environment, Some(&new.sha), 30).await?;
-            let found = there.iter().find(|seen| seen.shipline.as_ref().and_then(|p| p.get("deployment")) == Some(&ours));
+            let found =
+                there.iter().find(|seen| seen.shipline.as_ref().and_then(|p| p.get("deployment")) == Some(&ours));
             if let Some(found) = found {
                 return Ok(found.id.get());
             }
@@ -346,13 +347,12 @@ impl Task {
             summary: page.as_ref().map_or_else(String::new, |page| format!("[The deployment]({page})")),
             details_url: page,
         };
-        match self.kept.state().await.check_run {
-            Some(id) => self.hub.update_check_run(id, &run).await?,
+        if let Some(id) = self.kept.state().await.check_run {
+            self.hub.update_check_run(id, &run).await?;
+        } else {
             // One too many after a lost answer does no harm: GitHub counts the newest of a name.
-            None => {
-                let id = self.hub.create_check_run(&run).await?;
-                self.keep("check run", |state| state.check_run = Some(id)).await;
-            }
+            let id = self.hub.create_check_run(&run).await?;
+            self.keep("check run", |state| state.check_run = Some(id)).await;
         }
         self.said.check = Some(check.clone());
         Ok(())

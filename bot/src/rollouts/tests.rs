@@ -71,7 +71,16 @@ fn what_serves_already_is_a_success_that_changes_nothing() {
 fn a_release_that_breaks_is_taken_back_and_the_cause_is_in_the_comment() {
     story("a_release_that_breaks_is_taken_back_and_the_cause_is_in_the_comment", async |stage: Stage| {
         let broken = stage.image("api", &stage.head());
-        stage.goes(&broken, Behaviour::Exits { code: 1, after_ms: None, every_ms: None, lines: vec!["KeyError: DATABASE_URL".into()], container: None });
+        stage.goes(
+            &broken,
+            Behaviour::Exits {
+                code: 1,
+                after_ms: None,
+                every_ms: None,
+                lines: vec!["KeyError: DATABASE_URL".into()],
+                container: None,
+            },
+        );
         let id = stage.deploy("staging", &stage.head()).await;
         let worker = stage.worker().await;
         let ended = stage.ended(id).await;
@@ -181,7 +190,9 @@ fn a_build_that_fails_ends_the_deployment_with_its_page() {
         stage.until(async || stage.repository.runs().len() == 1).await;
         let run = stage.repository.runs()[0].id;
         stage.repository.finish(run, "failure");
-        stage.until(async || stage.store.wake_run(crate::types::RunId::new(run), clock::now()).await.unwrap() > 0).await;
+        stage
+            .until(async || stage.store.wake_run(crate::types::RunId::new(run), clock::now()).await.unwrap() > 0)
+            .await;
         let ended = stage.ended(id).await;
         worker.stop().await;
         assert_eq!(ended.outcome.as_deref(), Some("build-failed"));
@@ -304,5 +315,39 @@ fn a_comment_that_is_deleted_is_written_anew() {
         let left = stage.conversation();
         assert_eq!(left.len(), 1);
         assert_ne!(left[0].id, comment);
+    });
+}
+
+#[test]
+fn whoever_has_lost_the_lease_changes_and_writes_nothing_more() {
+    story("whoever_has_lost_the_lease_changes_and_writes_nothing_more", async |stage: Stage| {
+        // The plan takes its time; the lease is somebody else's before the first change.
+        stage.delay("ecr", Duration::from_millis(1500));
+        let image = stage.image("api", &stage.head());
+        let id = stage.deploy("staging", &stage.head()).await;
+        let worker = stage.worker().await;
+        stage.until(async || stage.comments().len() == 1).await;
+        let (deployment, lease) = stage.steal().await;
+        assert_eq!(deployment.id, id);
+        pause::pause(Duration::from_secs(3), &Cancel::new()).await;
+        assert_eq!(stage.updates(), 0, "nothing is changed without the lease");
+        assert_eq!(stage.store.last_entry(id).await.unwrap(), None);
+        stage.slow(Duration::from_secs(2));
+        let now = clock::now();
+        stage.store.release(&lease, &deployment.state, now, now).await.unwrap();
+
+        // Once more in the middle of the rollout: what is under way is followed by whoever has the lease.
+        stage.until(async || stage.updates() == 1).await;
+        let (deployment, lease) = stage.steal().await;
+        let entry = stage.store.last_entry(id).await.unwrap();
+        pause::pause(Duration::from_secs(4), &Cancel::new()).await;
+        assert_eq!(stage.store.last_entry(id).await.unwrap(), entry, "nothing is written without the lease");
+        let now = clock::now();
+        stage.store.release(&lease, &deployment.state, now, now).await.unwrap();
+        assert_eq!(stage.ended(id).await.outcome.as_deref(), Some("succeeded"));
+        worker.stop().await;
+        stage.assert_serves("staging", &image);
+        assert_eq!(stage.updates(), 1);
+        assert_eq!(stage.comments().len(), 1);
     });
 }

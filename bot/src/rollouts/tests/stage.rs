@@ -23,7 +23,7 @@ use crate::commands::desk::Desk;
 use crate::context::{Bot, Times};
 use crate::github::App;
 use crate::metrics::Metrics;
-use crate::store::{Asked, Deployment, DeploymentKind, Enqueued, NewDeployment, QueueRule, Store};
+use crate::store::{Asked, Deployment, DeploymentKind, Enqueued, EnvironmentLease, NewDeployment, QueueRule, Store};
 use crate::types::{
     Actor, CommentId, DeploymentId, EnvironmentKey, InstallationId, RepositoryId, RepositoryRef, UserId, WorkerId,
 };
@@ -203,6 +203,23 @@ impl Stage {
     pub(super) fn comments_fail(&self) {
         let kind = FaultKind::ServerError { status: 502 };
         self.world.fault(Fault::on("github", "POST */issues/*/comments", kind));
+    }
+
+    /// The next answer of that provider takes so long.
+    pub(super) fn delay(&self, service: &str, by: Duration) {
+        let ms = u64::try_from(by.as_millis()).unwrap();
+        self.world.fault(Fault::on_service(service, FaultKind::Delay { ms }).times(1));
+    }
+
+    /// Another replica whose clock says that the lease has run out, and who keeps it for an hour.
+    pub(super) async fn steal(&self) -> (Deployment, EnvironmentLease) {
+        let later = super::super::keeper::until(clock::now(), Duration::from_secs(30));
+        let end = super::super::keeper::until(later, Duration::from_hours(1));
+        self.store
+            .claim_deployment(&WorkerId::new(), later, end)
+            .await
+            .unwrap()
+            .expect("it is held by a lease that ran out")
     }
 
     pub(super) async fn deploy(&self, environment: &str, commit: &str) -> DeploymentId {
