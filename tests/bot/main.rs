@@ -6,6 +6,8 @@
     reason = "a story whose stage is missing ends there"
 )]
 
+mod verbs;
+
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};

@@ -304,7 +304,35 @@ fn the_manifest_asks_for_the_table_and_nothing_else() {
     };
     let place = Place::of(&args).unwrap();
     assert_eq!(place.form("s"), "https://github.com/settings/apps/new?state=s");
-    insta::assert_snapshot!(format!("{:#}", place.manifest("http://127.0.0.1:4000/created")), @"");
+    insta::assert_snapshot!(format!("{:#}", place.manifest("http://127.0.0.1:4000/created")), @r#"
+    {
+      "name": "shipline",
+      "url": "https://deploy.example.com",
+      "description": "Deploys, rollbacks and locks from pull-request comments.",
+      "hook_attributes": {
+        "url": "https://deploy.example.com/webhooks/github",
+        "active": true
+      },
+      "redirect_url": "http://127.0.0.1:4000/created",
+      "public": false,
+      "default_permissions": {
+        "metadata": "read",
+        "contents": "read",
+        "members": "read",
+        "statuses": "read",
+        "pull_requests": "write",
+        "issues": "write",
+        "deployments": "write",
+        "checks": "write",
+        "actions": "write"
+      },
+      "default_events": [
+        "issue_comment",
+        "pull_request",
+        "workflow_run"
+      ]
+    }
+    "#);
     let api = |server: &str| Place::of(&SetupArgs { server_url: server.into(), ..args.clone() }).unwrap().api_url;
     assert_eq!(api("https://github.com"), "https://api.github.com");
     assert_eq!(api("https://acme.ghe.com/"), "https://api.acme.ghe.com");
