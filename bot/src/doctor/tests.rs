@@ -239,7 +239,7 @@ async fn github_that_cannot_be_reached_is_one_line_and_the_rest_is_looked_at() {
 
 #[test]
 fn the_exit_code_is_that_of_the_worst_line() {
-    let args = |json| DoctorArgs { source: crate::settings::Source { config_file: None }, json };
+    let args = |json| DoctorArgs { source: Source { config_file: None }, json };
     let tell_of = |found: &Findings, json| {
         let mut out = Vec::new();
         let code = tell(found, &args(json), &Redactor::new(), &mut out).unwrap();
