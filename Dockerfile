@@ -75,6 +75,8 @@ USER 65532:65532
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
+# No HEALTHCHECK: there is no shell and no other program to ask with. GET /healthz and /readyz are for
+# the load balancer or the orchestrator (docs/bot.md).
 ENTRYPOINT ["/usr/local/bin/shipline-bot"]
 CMD ["serve"]
 

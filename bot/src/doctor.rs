@@ -34,8 +34,8 @@ pub async fn examine(settings: Result<Settings, Problems>, redactor: &Redactor) 
     let mut found = Findings::default();
     match settings {
         Ok(settings) => {
-            examine_github_and_files(&settings, &mut found).await;
-            ground::aws(&settings, redactor, &mut found).await;
+            Box::pin(examine_github_and_files(&settings, &mut found)).await;
+            Box::pin(ground::aws(&settings, redactor, &mut found)).await;
         }
         Err(problems) => {
             for problem in problems.all() {
@@ -56,10 +56,10 @@ async fn examine_github_and_files(settings: &Settings, found: &mut Findings) {
         ),
         Some(app) => match App::new(&settings.api_url, app.id, &app.private_key) {
             Err(problem) => found.problem("app", &problem),
-            Ok(hub) => github::examine(&hub, app, settings, clock::now(), found).await,
+            Ok(hub) => Box::pin(github::examine(&hub, app, settings, clock::now(), found)).await,
         },
     }
-    ground::database(settings, found).await;
+    Box::pin(ground::database(settings, found)).await;
     ground::allow_list(settings, found);
 }
 

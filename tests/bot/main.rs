@@ -10,6 +10,7 @@ mod crash;
 mod deploying;
 mod intake;
 mod stage;
+mod verbs;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -98,7 +98,7 @@ pub(super) fn clock(apart: Option<i64>, found: &mut Findings) {
     let next = "Let this machine keep time with a time server.";
     match apart {
         None => {
-            found.warn("clock", "GitHub did not tell its time", "Check that SHIPLINE_GITHUB_API_URL leads to GitHub.")
+            found.warn("clock", "GitHub did not tell its time", "Check that SHIPLINE_GITHUB_API_URL leads to GitHub.");
         }
         Some(apart) if apart.abs() > much => {
             found.fail("clock", format!("{} s {} GitHub's: it refuses our tokens", apart.abs(), way(apart)), next);
@@ -143,7 +143,7 @@ fn tell(about: &'static str, difference: &Difference, page: &str, found: &mut Fi
             found.fail(about, said, format!("Set {title} to {level} {there}; then accept it at every installation."));
         }
         Difference::TooMuch { key, has } => {
-            found.warn(about, format!("{key}: {has} is more than it needs"), format!("Take {key} back {there}."))
+            found.warn(about, format!("{key}: {has} is more than it needs"), format!("Take {key} back {there}."));
         }
         Difference::MayChangeCode { key } => found.fail(
             about,

@@ -93,7 +93,7 @@ pub(super) async fn aws(settings: &Settings, redactor: &Redactor, found: &mut Fi
 async fn account(settings: &Settings, redactor: &Redactor) -> Result<(String, Region), Problem> {
     let spec = AwsSpec {
         // Who we are is the same everywhere.
-        region: settings.variables.get("AWS_REGION").is_none().then(|| "us-east-1".parse()).and_then(Result::ok),
+        region: (!settings.variables.contains_key("AWS_REGION")).then(|| "us-east-1".parse()).and_then(Result::ok),
         role: None,
         external_id: None,
         session_name: None,

@@ -94,7 +94,22 @@ async fn the_app_and_its_surroundings_are_looked_at() {
     let stage = well(AppSeed::default()).await;
     let found = stage.examine().await;
     let text = found.text().replace(&stage.folder.path().display().to_string(), "<folder>");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    ok    settings       they can be read, and fit together
+    ok    app            shipline (1000002), its key is the right one
+    ok    clock          agrees with GitHub's
+    ok    permissions    exactly those it needs
+    ok    events         exactly those it needs
+    ok    webhook        GitHub sends to https://deploy.example.com/webhooks/github, signed
+    ok    deliveries     none in the last day
+    ok    installations  at acme
+    ok    database       opens, is up to date and can be written (SQLite, for one process)
+    ok    inbox          0 deliveries wait, 0 deployments are open
+    warn  allow-list     there is none: every repository with the App may deploy where its roles let it
+                         Name the repositories, accounts and regions in a file and set SHIPLINE_ALLOW_FILE (docs/bot.md).
+
+    It works; 1 to look at.
+    ");
 }
 
 #[tokio::test]
@@ -128,7 +143,11 @@ async fn a_key_of_another_app_and_an_unknown_app_are_told_apart() {
 #[tokio::test]
 async fn too_few_permissions_fail_and_too_many_are_told() {
     let seed = needs_but(&[("members", None), ("deployments", Some("read")), ("statuses", Some("write"))]);
-    insta::assert_snapshot!(well(seed).await.about("permissions").await, @"");
+    insta::assert_snapshot!(well(seed).await.about("permissions").await, @r"
+    Fail: Members: read is needed (whether a person is in a team that the policy names), but it has none → Set Members to read in the App's settings (<github>/apps/shipline), Permissions & events; then accept it at every installation.
+    Fail: Deployments: write is needed (the Deployment on GitHub's page and its statuses), but it has read → Set Deployments to write in the App's settings (<github>/apps/shipline), Permissions & events; then accept it at every installation.
+    Warn: statuses: write is more than it needs → Take statuses back in the App's settings (<github>/apps/shipline), Permissions & events.
+    ");
 }
 
 #[tokio::test]
@@ -142,7 +161,10 @@ async fn the_right_to_write_contents_is_refused() {
 #[tokio::test]
 async fn events_that_are_missing_or_needless_are_told() {
     let events = Some(vec!["issue_comment".to_owned(), "workflow_run".to_owned(), "push".to_owned()]);
-    insta::assert_snapshot!(well(AppSeed { events, ..AppSeed::default() }).await.about("events").await, @"");
+    insta::assert_snapshot!(well(AppSeed { events, ..AppSeed::default() }).await.about("events").await, @r"
+    Fail: pull_request is not sent (which commit was the head when a comment was written) → Subscribe to pull_request in the App's settings (<github>/apps/shipline), Permissions & events.
+    Warn: push is sent, and nobody here acts on it → Unsubscribe from push in the App's settings (<github>/apps/shipline), Permissions & events.
+    ");
 }
 
 #[tokio::test]
@@ -173,7 +195,10 @@ async fn deliveries_that_never_arrived_are_counted() {
 async fn an_app_that_is_installed_nowhere_is_a_warning() {
     let stage = well(AppSeed { account: Some(String::new()), ..AppSeed::default() }).await;
     let told = stage.about("installations").await;
-    assert!(told.starts_with("Warn: the App is installed nowhere → Install it where it shall deploy: http"), "{told}");
+    assert!(
+        told.starts_with("Warn: the App is installed nowhere → Install it where it shall deploy: <github>/apps/"),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -214,7 +239,7 @@ async fn github_that_cannot_be_reached_is_one_line_and_the_rest_is_looked_at() {
 
 #[test]
 fn the_exit_code_is_that_of_the_worst_line() {
-    let args = |json| DoctorArgs { source: crate::settings::Source { config_file: None }, json };
+    let args = |json| DoctorArgs { source: Source { config_file: None }, json };
     let tell_of = |found: &Findings, json| {
         let mut out = Vec::new();
         let code = tell(found, &args(json), &Redactor::new(), &mut out).unwrap();

@@ -17,7 +17,10 @@ pub fn locked(lock: &Lock, now: Timestamp) -> String {
         None => "until somebody unlocks it".to_owned(),
     };
     text.add(&format!("🔒 {place} is locked by {} {end}{}", who(&lock.holder), because(&lock.reason)));
-    text.add(&format!("Deployments there are refused meanwhile. Let it go: `/unlock {}`", lock.key.environment));
+    text.add(&format!(
+        "Nobody else deploys or goes back there meanwhile. Let it go: `/unlock {}`",
+        lock.key.environment
+    ));
     text.finish()
 }
 

@@ -171,7 +171,9 @@ async fn the_settings_that_it_writes_are_settings_that_the_bot_reads() {
     let file = stage.folder.path().join("bot.env");
     let redactor = shipline::redact::Redactor::new();
     let settings =
-        crate::settings::Settings::read(Default::default(), Some(&file), &redactor, &|path| fs::read_to_string(path));
+        crate::settings::Settings::read(shipline::process::Environment::default(), Some(&file), &redactor, &|path| {
+            fs::read_to_string(path)
+        });
     let settings = settings.unwrap_or_else(|problems| panic!("{problems}"));
     assert!(settings.app.is_some_and(|app| app.webhook_secrets.len() == 1));
     assert_eq!(settings.public_url.as_deref(), Some("https://deploy.example.com"));
@@ -184,9 +186,9 @@ async fn an_answer_with_another_state_is_refused_and_changes_nothing() {
     let told = stage.world.github().act("manifest", &serde_json::json!({ "manifest": manifest }));
     let code = told["code"].as_str().unwrap();
     for query in [format!("?code={code}&state=guessed"), format!("?code={code}"), String::new()] {
-        let (status, page) = get(&format!("{}/created{query}", stage.origin())).await;
+        let (status, refused) = get(&format!("{}/created{query}", stage.origin())).await;
         assert_eq!(status, 403);
-        assert!(page.contains("does not belong to this set-up"), "{page}");
+        assert!(refused.contains("does not belong to this set-up"), "{refused}");
     }
     assert_eq!(stage.files(), Vec::<String>::new());
     assert!(!stage.running.is_finished());
@@ -211,12 +213,12 @@ async fn the_page_is_shown_only_to_who_has_its_whole_address() {
 async fn a_code_that_github_does_not_take_is_told_and_the_person_may_try_again() {
     let stage = stage().await;
     let page = get(&stage.page).await.1;
-    let state = of_form(&page, "action=\"").split_once("state=").unwrap().1.to_owned();
-    let (status, failed) = get(&format!("{}/created?code=used&state={state}", stage.origin())).await;
+    let mine = of_form(&page, "action=\"").split_once("state=").unwrap().1.to_owned();
+    let (status, failed) = get(&format!("{}/created?code=used&state={mine}", stage.origin())).await;
     assert_eq!(status, 502);
     assert!(failed.contains("GitHub did not give the App&#39;s secrets."), "{failed}");
     assert!(failed.contains("<strong>Next</strong>"), "{failed}");
-    let (_, failed) = get(&format!("{}/created?code=a%2Fb&state={state}", stage.origin())).await;
+    let (_, failed) = get(&format!("{}/created?code=a%2Fb&state={mine}", stage.origin())).await;
     assert!(failed.contains("holds no code"), "{failed}");
     assert_eq!(stage.files(), Vec::<String>::new());
     assert_eq!(press(&page).await.0, 200);
@@ -304,7 +306,35 @@ fn the_manifest_asks_for_the_table_and_nothing_else() {
     };
     let place = Place::of(&args).unwrap();
     assert_eq!(place.form("s"), "https://github.com/settings/apps/new?state=s");
-    insta::assert_snapshot!(format!("{:#}", place.manifest("http://127.0.0.1:4000/created")), @"");
+    insta::assert_snapshot!(format!("{:#}", place.manifest("http://127.0.0.1:4000/created")), @r#"
+    {
+      "name": "shipline",
+      "url": "https://deploy.example.com",
+      "description": "Deploys, rollbacks and locks from pull-request comments.",
+      "hook_attributes": {
+        "url": "https://deploy.example.com/webhooks/github",
+        "active": true
+      },
+      "redirect_url": "http://127.0.0.1:4000/created",
+      "public": false,
+      "default_permissions": {
+        "metadata": "read",
+        "contents": "read",
+        "members": "read",
+        "statuses": "read",
+        "pull_requests": "write",
+        "issues": "write",
+        "deployments": "write",
+        "checks": "write",
+        "actions": "write"
+      },
+      "default_events": [
+        "issue_comment",
+        "pull_request",
+        "workflow_run"
+      ]
+    }
+    "#);
     let api = |server: &str| Place::of(&SetupArgs { server_url: server.into(), ..args.clone() }).unwrap().api_url;
     assert_eq!(api("https://github.com"), "https://api.github.com");
     assert_eq!(api("https://acme.ghe.com/"), "https://api.acme.ghe.com");

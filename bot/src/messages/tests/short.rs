@@ -222,7 +222,7 @@ fn locks_name_holder_reason_and_end() {
     insta::assert_snapshot!(locked(&held, at(0)), @r"
     🔒 `staging` is locked by alice until 2026-11-21 14:00 UTC (for 2 h): “load test, ask &#64;ops”
 
-    Deployments there are refused meanwhile. Let it go: `/unlock staging`
+    Nobody else deploys or goes back there meanwhile. Let it go: `/unlock staging`
     ");
     assert!(locked(&lock(), at(0)).contains("is locked by alice until somebody unlocks it: “rolled back"));
     insta::assert_snapshot!(unlocked(&held, &actor("alice"), None), @r"
