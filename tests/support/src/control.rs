@@ -10,6 +10,8 @@
 //! | `GET /_sim/calls?service=&operation=` | | `{"count": n, "calls": [`[`Call`](crate::Call)`]}`, oldest first |
 //! | `DELETE /_sim/calls` | | `{}`, the record is empty |
 //! | `POST /_sim/reset` | | `{}`, the account is empty |
+//! | `POST /_sim/github/<act>` | what the act needs | what it made; 400 `{"error", "code"}`, and nothing was changed |
+//! | `GET /_sim/github/<owner>/<repo>/pull/<n>` | | the conversation as a page; `?refresh=2` reloads it, `<n>.txt` is text |
 //!
 //! ```json
 //! {
@@ -34,7 +36,51 @@
 //! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
 //! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `rollback_fails` {`lines`}, `stuck` |
 //! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
-//! | `faults[]` | `kind`\*: `throttle`, `deny`, `unknown`, `empty_list`, `server_error` {`status`}, `delay` {`ms`\*}, `hang` {`ms`\*}, `lose_response`, `error` {`code`\*, `message`\*, `status`}; besides `service`, `operation`, `after`, `times`, `rate` |
+//! | `faults[]` | `kind`\*: `throttle`, `deny`, `unknown`, `empty_list`, `server_error` {`status`}, `delay` {`ms`\*}, `hang` {`ms`\*}, `lose_response`, `error` {`code`\*, `message`\*, `status`}, for GitHub `secondary_limit` {`status`, `retry_after`}, `primary_limit` {`reset_ms`\*}; besides `service`, `operation` (`*` in it stands for anything), `after`, `times`, `rate` |
+//!
+//! # GitHub
+//!
+//! `repository` is `acme/shop` where it is left out. People are made when they are named first. A
+//! repository that an act made (a *hosted* one) opens only to tokens of an installation.
+//!
+//! ```bash
+//! act() { curl -fsS "$sim/_sim/github/$1" -d "$2"; }
+//! act app '{"webhook": "http://127.0.0.1:8080/webhooks/github"}'   # {"id", "slug", "pem", "secret", "installation", …}
+//! act repository '{"files": {".github/shipline.yml": "version: 1\n…"}}'
+//! act user '{"login": "dev", "role": "write"}'
+//! act pull '{"who": "dev", "title": "Faster checkout"}'            # {"number": 1, "sha": "…"}
+//! act says '{"who": "dev", "issue": 1, "body": "/deploy staging"}' # {"comment": 1000012}
+//! act conversation '{"issue": 1}'
+//! ```
+//!
+//! | act | members | answer |
+//! | --- | --- | --- |
+//! | `app` | `name`, `owner`, `account` (`acme`; nowhere when empty), `repositories`, `permissions`, `events`, `webhook`, `secret` | `id`, `slug`, `client_id`, `pem`, `secret`, `installation` |
+//! | `manifest` | `manifest`\* | `code` for `/app-manifests/{code}/conversions`; a browser posts to `/settings/apps/new` |
+//! | `install`, `uninstall`, `suspend`, `unsuspend` | `app`, `account`, `repositories`, `permissions`, `events`; `installation`; `who` | `installation` |
+//! | `permit`, `withdraw` | `permissions`\*; `permission`\* | |
+//! | `expire-tokens`, `ping`, `webhook` | `app`, `url`, `secret` | |
+//! | `repository` | `repository`, `visibility` (`private`, `public`), `default_branch`, `files`, `owner` (`organization`, `user`), `fork_of` | `id`, `sha` |
+//! | `user`, `rename`, `team` | `login`\*, `role` (`none` takes it away); `from`\*, `to`\*; `slug`\*, `organization`, `members` {login: `active` or `pending`} | `id` |
+//! | `commit` | `branch`, `from`, `files`, `message`, `author`, `sha` | `sha` |
+//! | `pull` | `who`, `title`, `body`, `branch`, `base`, `files`, `message`, `sha`, `stage` (`ready`, `draft`), `fork` | `number`, `sha` |
+//! | `push` | `pull`\*, `who`, `files`, `message`, `sha`, `how` (`fast-forward`, `force`) | `sha`, `before` |
+//! | `ready`, `draft`, `close`, `reopen`, `merge`, `retitle` {`title`}, `retarget` {`base`} | `pull`\*, `who` | `sha` of a merge |
+//! | `mergeable` | `pull`\*, `mergeable` (`yes`, `conflicting`, `unknown`), `state` | |
+//! | `review` | `pull`\*, `who`\*, `state`, `sha` | `id` |
+//! | `protect`, `ruleset` | `branch`, `checks` [{`context`, `app`}], `up_to_date` (`any`, `strict`), `reviews`, `stale` (`keep`, `dismiss`) | |
+//! | `check` | `sha`\*, `name`\*, `status`, `conclusion` (`success`), `app`, `suite` | `id`, `suite` |
+//! | `status` | `sha`\*, `context`\*, `state`, `description`, `who` | `id` |
+//! | `press` | `check`\*, `who`\*, `identifier` (a button; "Re-run" without) | |
+//! | `issue`, `says`, `edits`, `deletes` | `who`, `title`; `issue`\*, `body`\*; `comment`\* | `number`; `comment` |
+//! | `workflow` | `file`\*, `name`, `inputs`, `run_name`, `build` {`after_ms`, `conclusion`, `sha_input`, `images`, `revision`}: its runs end by themselves, with images in the registry | `id` |
+//! | `finish` | `run`\*, `conclusion` | |
+//! | `deployment`, `deployment-status` | `ref`\*, `environment`, `payload`, `description`, `state`, `who`; `deployment`\* | `id` |
+//! | `hold`, `release` | ; `order` (`as-they-came`, `reversed`), `drop` | `released` |
+//! | `lose` | `count`, `how` (`failed`: GitHub knows, `never`) | |
+//! | `duplicate`, `resend` (with a new id), `redeliver` | `guid` (the newest), `event`, `times` | `guid` |
+//! | `advance`, `head-lag`, `limit` | `ms`\*; `ms`\*; `remaining`\*, `reset_ms` | |
+//! | `conversation`, `deployments`, `runs`, `checks`, `look`, `deliveries`, `quiet` | `issue`\*; ; ; `sha`\*; `pull`\*; `event`; | what there is |
 
 use serde_json::{Value, json};
 

@@ -98,7 +98,9 @@ impl GitHub {
     pub(super) fn one_app(&self, asked: Option<u64>) -> Result<u64, String> {
         match asked {
             Some(id) => self.apps.app(id).map(|app| app.id).ok_or_else(|| format!("no App {id}")),
-            None => self.apps.apps.first().map(|app| app.id).ok_or_else(|| "no App; make one with `app`".to_owned()),
+            None => {
+                self.apps.registered.first().map(|app| app.id).ok_or_else(|| "no App; make one with `app`".to_owned())
+            }
         }
     }
 

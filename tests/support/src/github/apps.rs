@@ -73,7 +73,7 @@ pub(crate) struct Token {
 /// Everything about Apps.
 #[derive(Debug, Default)]
 pub(crate) struct Apps {
-    pub(crate) apps: Vec<App>,
+    pub(crate) registered: Vec<App>,
     pub(crate) installations: Vec<Installation>,
     pub(crate) tokens: BTreeMap<String, Token>,
     /// Manifests that wait to be converted, by code.
@@ -95,7 +95,7 @@ const HOUR: Millis = 3_600_000;
 
 impl Apps {
     pub(crate) fn app(&self, id: u64) -> Option<&App> {
-        self.apps.iter().find(|app| app.id == id)
+        self.registered.iter().find(|app| app.id == id)
     }
 
     pub(crate) fn installation(&self, id: u64) -> Option<&Installation> {
@@ -119,10 +119,10 @@ impl GitHub {
                 _ => Err(refused(401, "Bad credentials")),
             };
         }
-        if token.starts_with("ey") && token.split('.').count() == 3 && !self.apps.apps.is_empty() {
+        if token.starts_with("ey") && token.split('.').count() == 3 && !self.apps.registered.is_empty() {
             let jwt = Jwt::read(token).ok_or_else(|| refused(401, UNDECODABLE))?;
             let issuer = jwt.issuer().ok_or_else(|| refused(401, "'Issuer' claim ('iss') must be an Integer"))?;
-            let app = self.apps.apps.iter().find(|app| app.id.to_string() == issuer || app.client_id == issuer);
+            let app = self.apps.registered.iter().find(|app| app.id.to_string() == issuer || app.client_id == issuer);
             let app = app.ok_or_else(|| refused(404, "Integration not found"))?;
             // A key's clock is the real one: people's machines do not follow the model's.
             jwt.check(&app.key, real).map_err(|why| refused(401, why))?;
@@ -177,6 +177,16 @@ impl GitHub {
             "created_at": rfc3339(app.created), "updated_at": rfc3339(app.created),
             "permissions": app.permissions, "events": app.events, "installations_count": count,
         })
+    }
+
+    /// An App as comments and checks name it.
+    pub(super) fn app_named(&self, id: u64) -> Value {
+        let mut document = self.app_document(id);
+        document.as_object_mut().into_iter().for_each(|document| {
+            document.shift_remove("client_id");
+            document.shift_remove("installations_count");
+        });
+        document
     }
 
     pub(super) fn installation_document(&self, id: u64) -> Value {
@@ -250,7 +260,7 @@ impl GitHub {
             "token": token, "expires_at": rfc3339(expires), "permissions": permissions, "repository_selection": selection,
         });
         if let Some(names) = &repositories {
-            document["repositories"] = names.iter().map(|name| self.repository_full(name)).collect();
+            document["repositories"] = names.iter().map(|name| self.repository(name)).collect();
         }
         self.apps.tokens.insert(token, Token { installation: id, expires, permissions, repositories });
         Reply::json(201, &document)
@@ -268,7 +278,7 @@ impl GitHub {
 
     /// `GET` and `PATCH /app/hook/config`; the secret is never shown.
     pub(super) fn hook_config(&mut self, id: u64, change: Option<&Value>) -> Reply {
-        let Some(app) = self.apps.apps.iter_mut().find(|app| app.id == id) else { return missing() };
+        let Some(app) = self.apps.registered.iter_mut().find(|app| app.id == id) else { return missing() };
         if let Some(change) = change {
             app.hook_url = text(change, "url").map(str::to_owned).or_else(|| app.hook_url.clone());
             app.secret = text(change, "secret").map(str::to_owned).or_else(|| app.secret.clone());

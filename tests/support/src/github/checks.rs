@@ -49,7 +49,7 @@ impl Repo {
         let mut latest: Vec<&CheckRun> = Vec::new();
         for run in self.checks.iter().rev().filter(|run| run.sha == sha) {
             let known = |other: &&CheckRun| other.suite == run.suite && other.name == run.name && other.app == run.app;
-            if !latest.iter().any(|other| known(other)) {
+            if !latest.iter().any(known) {
                 latest.push(run);
             }
         }
@@ -94,11 +94,11 @@ fn instant(body: &Value, member: &str) -> Option<Millis> {
 impl GitHub {
     fn check_app(&self, id: u64) -> Value {
         if self.apps.app(id).is_some() {
-            return self.app_document(id);
+            return self.app_named(id);
         }
         let (slug, name) = if id == GITHUB_ACTIONS { ("github-actions", "GitHub Actions") } else { ("other", "Other") };
         json!({
-            "id": id, "slug": slug, "node_id": format!("A_{id}"), "client_id": format!("Iv1.{id}"),
+            "id": id, "slug": slug, "node_id": format!("A_{id}"),
             "owner": self.people.document(&self.base, "github"), "name": name, "description": "",
             "external_url": "https://help.github.com", "html_url": format!("{}/apps/{slug}", self.base),
             "created_at": "2018-07-30T09:30:17Z", "updated_at": "2019-12-10T19:04:12Z",
@@ -180,7 +180,7 @@ impl GitHub {
     /// The suite of an App for a commit.
     pub(super) fn suite(&mut self, full: &str, sha: &str, app: u64) -> u64 {
         let known = self.repositories[full].checks.iter().find(|run| run.sha == sha && run.app == app);
-        known.map(|run| run.suite).unwrap_or_else(|| self.ids.number())
+        known.map_or_else(|| self.ids.number(), |run| run.suite)
     }
 
     /// `POST /repos/{}/check-runs`.

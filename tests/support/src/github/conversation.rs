@@ -61,8 +61,8 @@ fn counted(url: &str, reactions: &[Reacted]) -> Value {
 impl GitHub {
     /// The App behind a bot account, as comments name it.
     fn app_of_bot(&self, user: u64) -> Value {
-        let app = self.apps.apps.iter().find(|app| app.bot == user);
-        app.map_or(Value::Null, |app| self.app_document(app.id))
+        let app = self.apps.registered.iter().find(|app| app.bot == user);
+        app.map_or(Value::Null, |app| self.app_named(app.id))
     }
 
     pub(super) fn comment_document(&self, full: &str, comment: &Comment) -> Value {

@@ -10,7 +10,7 @@ use crate::state::{World, now};
 
 /// GitHub waits that long for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// What is to be sent, to whom.
 struct Parcel {

@@ -71,8 +71,9 @@ impl GitHub {
 
     fn unauthenticated(&mut self, incoming: &Incoming, parts: &[&str], form: &Form, now: Millis) -> Option<Reply> {
         match (incoming.method.as_str(), parts) {
-            ("POST", ["settings", "apps", "new"]) => Some(self.new_manifest(incoming, form)),
-            ("POST", ["organizations", _, "settings", "apps", "new"]) => Some(self.new_manifest(incoming, form)),
+            ("POST", ["settings", "apps", "new"] | ["organizations", _, "settings", "apps", "new"]) => {
+                Some(self.new_manifest(incoming, form))
+            }
             ("POST", ["app-manifests", code, "conversions"]) => Some(self.convert_manifest(code, now)),
             ("GET", ["meta"]) => {
                 Some(Reply::json(200, &serde_json::json!({"verifiable_password_authentication": true})))
@@ -110,12 +111,13 @@ pub(super) fn page_of(all: &[Value], form: &Form, usual: usize) -> Vec<Value> {
 pub(super) fn linked(reply: Reply, ask: &Ask<'_>, base: &str, count: usize) -> Reply {
     let (page, size) = asked(&ask.form, 30);
     let last = count.div_ceil(size).max(1);
-    let others: String = ask
+    let others: Vec<String> = ask
         .form
         .iter()
         .filter(|(name, _)| *name != "page")
         .map(|(name, value)| format!("{name}={}&", value.replace('&', "%26").replace('+', "%2B")))
         .collect();
+    let others = others.concat();
     let link = |page: usize, name: &str| format!("<{base}{}?{others}page={page}>; rel=\"{name}\"", ask.path);
     let mut links = Vec::new();
     if page > 1 {

@@ -76,7 +76,7 @@ impl GitHub {
         let NewApp { name, key, permissions, events, hook_url, secret, .. } = new;
         let client_id = format!("Iv23li{}", &self.ids.hex()[..14]);
         let hook_id = self.ids.number();
-        self.apps.apps.push(App {
+        self.apps.registered.push(App {
             id,
             client_id,
             slug,

@@ -42,7 +42,7 @@ impl GitHub {
         }
     }
 
-    fn repository_of_webhook(&self, full: &str) -> Value {
+    pub(super) fn repository_of_webhook(&self, full: &str) -> Value {
         let mut document = self.repository(full);
         document["custom_properties"] = json!({});
         document
@@ -99,7 +99,7 @@ impl GitHub {
     /// `pull_request_review`, action `submitted`.
     pub(super) fn tell_review(&mut self, full: &str, number: u64, review: &Value, who: u64, now: Millis) {
         let Some(pull) = self.pull_document(full, number, View::Webhook, now) else { return };
-        let document = json!({"action": "submitted", "review": review, "pull_request": pull});
+        let document = json!({"action": "submitted", "review": review, "pull_request": Self::simple(pull)});
         self.tell(full, "pull_request_review", &document, who);
     }
 
@@ -114,9 +114,9 @@ impl GitHub {
         self.tell(full, "workflow_run", &document, who);
     }
 
-    /// `check_run`.
-    pub(super) fn tell_check(&mut self, full: &str, id: u64, action: &str, who: u64, _now: Millis) {
-        let Some(run) = self.repositories[full].checks.iter().find(|run| run.id == id) else { return };
+    /// A check run with its whole suite.
+    fn check_of_webhook(&self, full: &str, id: u64) -> Option<Value> {
+        let run = self.repositories[full].checks.iter().find(|run| run.id == id)?;
         let mut check = self.check_document(full, run);
         let pulls = check["pull_requests"].clone();
         let branch = self.repositories[full].pulls.values().find(|pull| pull.head() == run.sha);
@@ -127,24 +127,27 @@ impl GitHub {
             "before": null, "after": run.sha, "pull_requests": pulls, "app": check["app"],
             "created_at": check["started_at"], "updated_at": check["started_at"],
         });
+        Some(check)
+    }
+
+    /// `check_run`.
+    pub(super) fn tell_check(&mut self, full: &str, id: u64, action: &str, who: u64, _now: Millis) {
+        let Some(check) = self.check_of_webhook(full, id) else { return };
         self.tell(full, "check_run", &json!({"action": action, "check_run": check}), who);
     }
 
     /// `check_run`, action `requested_action` or `rerequested`: somebody pressed a button.
     pub(super) fn tell_button(&mut self, full: &str, id: u64, identifier: Option<&str>, who: u64) {
-        let Some(run) = self.repositories[full].checks.iter().find(|run| run.id == id) else { return };
+        let Some(check) = self.check_of_webhook(full, id) else { return };
         let action = if identifier.is_some() { "requested_action" } else { "rerequested" };
-        let mut document = json!({"action": action, "check_run": self.check_document(full, run)});
+        let mut document = json!({"action": action, "check_run": check});
         put(&mut document, "requested_action", identifier.map(|identifier| json!({"identifier": identifier})));
         self.tell(full, "check_run", &document, who);
     }
 
     /// `deployment_status`.
     pub(super) fn tell_deployment(&mut self, full: &str, deployment: &Value, status: &Value, who: u64) {
-        let document = json!({
-            "action": "created", "deployment_status": status, "deployment": deployment, "check_run": null,
-            "workflow_run": null, "workflow": null,
-        });
+        let document = json!({"action": "created", "deployment_status": status, "deployment": deployment});
         self.tell(full, "deployment_status", &document, who);
     }
 
@@ -166,7 +169,7 @@ impl GitHub {
             .collect();
         let payload = json!({
             "action": action, "installation": self.installation_document(id), "repositories": repositories,
-            "requester": null, "sender": self.people.document(&self.base, self.people.login(who)),
+            "sender": self.people.document(&self.base, self.people.login(who)),
         });
         self.send(app, "installation", Some(action.to_owned()), Some(id), None, &payload);
     }

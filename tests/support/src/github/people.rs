@@ -118,7 +118,7 @@ impl People {
             return Err(format!("{to} is taken"));
         }
         let found = self.users.iter_mut().find(|user| user.login == from);
-        found.ok_or_else(|| format!("nobody is called {from}"))?.login = to.to_owned();
+        to.clone_into(&mut found.ok_or_else(|| format!("nobody is called {from}"))?.login);
         Ok(())
     }
 

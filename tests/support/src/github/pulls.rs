@@ -111,13 +111,16 @@ pub(crate) enum View {
 
 impl GitHub {
     /// A branch of a repository as pull requests name it.
-    fn end(&self, repository: Option<&str>, branch: &str, sha: &str) -> Value {
+    fn end(&self, repository: Option<&str>, branch: &str, sha: &str, view: View) -> Value {
         let owner = repository.and_then(|full| full.split_once('/')).map_or("unknown", |(owner, _)| owner);
         let document = repository.filter(|full| self.repositories.contains_key(*full));
         json!({
             "label": format!("{owner}:{branch}"), "ref": branch, "sha": sha,
             "user": self.people.document(&self.base, owner),
-            "repo": document.map(|full| self.repository(full)),
+            "repo": document.map(|full| match view {
+                View::Webhook => self.repository_of_webhook(full),
+                View::Api => self.repository(full),
+            }),
         })
     }
 
@@ -160,8 +163,8 @@ impl GitHub {
             "draft": pull.is_draft(), "commits_url": format!("{url}/commits"),
             "review_comments_url": format!("{url}/comments"), "review_comment_url": review_comment,
             "comments_url": format!("{issue}/comments"), "statuses_url": statuses,
-            "head": self.end(pull.head_repository.as_deref(), &pull.branch, head),
-            "base": self.end(Some(full), &pull.base, base),
+            "head": self.end(pull.head_repository.as_deref(), &pull.branch, head, view),
+            "base": self.end(Some(full), &pull.base, base, view),
             "_links": {
                 "self": {"href": url}, "html": {"href": html}, "issue": {"href": issue},
                 "comments": {"href": format!("{issue}/comments")},
@@ -185,7 +188,7 @@ impl GitHub {
     }
 
     /// Members that only a single pull request has.
-    fn simple(mut document: Value) -> Value {
+    pub(super) fn simple(mut document: Value) -> Value {
         for member in [
             "merged",
             "mergeable",

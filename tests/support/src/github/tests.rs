@@ -23,7 +23,7 @@ struct Shop {
     world: AwsWorld,
     github: GitHubWorld,
     app: App,
-    shop: RepositoryWorld,
+    repository: RepositoryWorld,
     http: reqwest::Client,
 }
 
@@ -58,8 +58,8 @@ impl Shop {
         let world = AwsWorld::start().await;
         let github = world.github();
         let app = github.app(&AppSeed::default());
-        let shop = github.repository("acme/shop");
-        Self { world, github, app, shop, http: reqwest::Client::new() }
+        let repository = github.repository("acme/shop");
+        Self { world, github, app, repository, http: reqwest::Client::new() }
     }
 
     fn jwt(&self) -> String {
@@ -101,7 +101,10 @@ impl Shop {
 
 /// What a receiver of webhooks got, and what it answers.
 #[derive(Clone, Default)]
-struct Received(Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>, Arc<Mutex<Vec<u16>>>);
+struct Received(Arc<Mutex<Vec<Message>>>, Arc<Mutex<Vec<u16>>>);
+
+/// Headers and bytes.
+type Message = (HeaderMap, Vec<u8>);
 
 impl Received {
     /// Listens; answers 202 after the given statuses were used up.

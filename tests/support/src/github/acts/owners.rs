@@ -150,6 +150,7 @@ fn withdraw(github: &mut GitHub, given: &Given<'_>) -> Done {
     removed.map(|_| json!({})).ok_or_else(|| format!("the installation has no permission {permission}"))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every act may be refused; this one never is")]
 fn expire_tokens(github: &mut GitHub, given: &Given<'_>) -> Done {
     let mut count = 0;
     for token in github.apps.tokens.values_mut().filter(|token| token.expires > given.now) {
@@ -161,7 +162,7 @@ fn expire_tokens(github: &mut GitHub, given: &Given<'_>) -> Done {
 
 fn webhook(github: &mut GitHub, given: &Given<'_>) -> Done {
     let id = github.one_app(given.number("app"))?;
-    let app = github.apps.apps.iter_mut().find(|app| app.id == id).ok_or("no such App")?;
+    let app = github.apps.registered.iter_mut().find(|app| app.id == id).ok_or("no such App")?;
     app.hook_url = given.text("url").map(str::to_owned).or_else(|| app.hook_url.clone());
     app.secret = given.text("secret").map(str::to_owned).or_else(|| app.secret.clone());
     Ok(json!({}))

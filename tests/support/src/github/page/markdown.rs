@@ -62,15 +62,12 @@ fn cleaned(raw: &str) -> String {
         found.push_str(&rest[..place]);
         rest = &rest[place..];
         let kept = KEPT.iter().find(|tag| rest.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag)));
-        match kept {
-            Some(tag) => {
-                found.push_str(tag);
-                rest = &rest[tag.len()..];
-            }
-            None => {
-                found.push_str("&lt;");
-                rest = &rest[1..];
-            }
+        if let Some(tag) = kept {
+            found.push_str(tag);
+            rest = &rest[tag.len()..];
+        } else {
+            found.push_str("&lt;");
+            rest = &rest[1..];
         }
     }
     found + rest

@@ -58,7 +58,7 @@ async fn a_token_lives_an_hour_by_the_models_clock_and_ends_with_its_installatio
 async fn every_endpoint_asks_for_its_permission() {
     let shop = Shop::open().await;
     let token = shop.token().await;
-    let pull = shop.shop.pull("dev", "Change");
+    let pull = shop.repository.pull("dev", "Change");
     let comments = format!("/repos/acme/shop/issues/{}/comments", pull.number);
     assert_eq!(shop.ask("POST", &comments, &token, &json!({"body": "hello"})).await.status, 201);
     shop.github.withdraw("issues").withdraw("pull_requests");
@@ -89,7 +89,7 @@ async fn every_endpoint_asks_for_its_permission() {
 async fn a_role_is_told_in_both_words_and_stays_with_the_person_not_the_login() {
     let shop = Shop::open().await;
     let token = shop.token().await;
-    let id = shop.shop.user("dev", Role::Maintain);
+    let id = shop.repository.user("dev", Role::Maintain);
     let permission = "/repos/acme/shop/collaborators/dev/permission";
     let known = shop.get(permission, &token).await.body;
     assert_eq!(
@@ -114,7 +114,7 @@ async fn an_unchanged_answer_is_a_304_that_costs_nothing_and_the_limit_ends_at_i
     let same = [("if-none-match", tag.as_str())];
     let second = shop.ask_with("GET", "/repos/acme/shop/branches/main", &token, &Value::Null, &same).await;
     assert_eq!((second.status, second.header("x-ratelimit-remaining")), (304, Some("4999")));
-    shop.shop.file("a.txt", "a");
+    shop.repository.file("a.txt", "a");
     let third = shop.ask_with("GET", "/repos/acme/shop/branches/main", &token, &Value::Null, &same).await;
     assert_eq!(third.status, 200);
     shop.github.leave_requests(1, Duration::from_millis(1500));
@@ -129,11 +129,11 @@ async fn an_unchanged_answer_is_a_304_that_costs_nothing_and_the_limit_ends_at_i
 async fn lists_come_in_pages_that_name_the_next() {
     let shop = Shop::open().await;
     let token = shop.token().await;
-    let pull = shop.shop.pull("dev", "Change");
+    let pull = shop.repository.pull("dev", "Change");
     for name in ["a", "b", "c"] {
-        shop.shop.check(&pull.sha, name, "failure");
+        shop.repository.check(&pull.sha, name, "failure");
     }
-    shop.shop.check(&pull.sha, "a", "success");
+    shop.repository.check(&pull.sha, "a", "success");
     let mut path = format!("/repos/acme/shop/commits/{}/check-runs?per_page=2", pull.sha);
     let mut found = Vec::new();
     loop {
@@ -155,9 +155,9 @@ async fn lists_come_in_pages_that_name_the_next() {
 async fn a_new_head_is_invisible_for_as_long_as_the_model_was_told() {
     let shop = Shop::open().await;
     let token = shop.token().await;
-    let pull = shop.shop.pull("dev", "Change");
-    shop.github.heads_visible_after(Duration::from_secs(60));
-    let pushed = shop.shop.push(pull.number);
+    let pull = shop.repository.pull("dev", "Change");
+    shop.github.heads_visible_after(Duration::from_mins(1));
+    let pushed = shop.repository.push(pull.number);
     let path = format!("/repos/acme/shop/pulls/{}", pull.number);
     assert_eq!(shop.get(&path, &token).await.body["head"]["sha"], pull.sha);
     assert_eq!(shop.get(&format!("/repos/acme/shop/commits/{pushed}"), &token).await.status, 422);
@@ -172,15 +172,15 @@ const SITUATION: &str = include_str!("../../../../../bot/src/github/situation.gr
 async fn the_situation_is_answered_whole_and_what_may_not_be_read_is_an_error_beside_it() {
     let shop = Shop::open().await;
     let token = shop.token().await;
-    shop.shop.file(".github/shipline.yml", "version: 1\n");
+    shop.repository.file(".github/shipline.yml", "version: 1\n");
     for login in ["dev", "boss"] {
-        shop.shop.user(login, Role::Write);
+        shop.repository.user(login, Role::Write);
     }
-    shop.shop.act("protect", json!({"reviews": 1, "checks": [{"context": "test"}]}));
-    let pull = shop.shop.pull("dev", "Change");
-    shop.shop.review("boss", pull.number, "approved").review("stranger", pull.number, "changes_requested");
-    shop.shop.foreign_deployment("boss", &pull.sha, "staging", "in_progress");
-    shop.shop.foreign_deployment("boss", &pull.sha, "production", "success");
+    shop.repository.act("protect", json!({"reviews": 1, "checks": [{"context": "test"}]}));
+    let pull = shop.repository.pull("dev", "Change");
+    shop.repository.review("boss", pull.number, "approved").review("stranger", pull.number, "changes_requested");
+    shop.repository.foreign_deployment("boss", &pull.sha, "staging", "in_progress");
+    shop.repository.foreign_deployment("boss", &pull.sha, "production", "success");
     let variables = json!({
         "owner": "acme", "name": "shop", "pull": pull.number, "withPull": true, "environments": ["staging"],
         "withDeployments": true, "policy": ".github/shipline.yml",
@@ -221,8 +221,8 @@ async fn the_situation_is_answered_whole_and_what_may_not_be_read_is_an_error_be
 async fn a_conversation_is_kept_as_people_see_it() {
     let shop = Shop::open().await;
     let token = shop.token().await;
-    let pull = shop.shop.pull("dev", "Change");
-    let said = shop.shop.says("dev", pull.number, "/deploy staging");
+    let pull = shop.repository.pull("dev", "Change");
+    let said = shop.repository.says("dev", pull.number, "/deploy staging");
     let reactions = format!("/repos/acme/shop/issues/comments/{said}/reactions");
     for status in [201, 200] {
         assert_eq!(shop.ask("POST", &reactions, &token, &json!({"content": "eyes"})).await.status, status);
@@ -239,7 +239,7 @@ async fn a_conversation_is_kept_as_people_see_it() {
     });
     let minimized = shop.ask("POST", "/graphql", &token, &mutation).await;
     assert_eq!(minimized.body["data"]["minimizeComment"]["minimizedComment"]["isMinimized"], true);
-    let conversation = shop.shop.conversation(pull.number);
+    let conversation = shop.repository.conversation(pull.number);
     let seen: Vec<_> = conversation
         .iter()
         .map(|one| (one.author.as_str(), one.body.as_str(), one.reactions.len(), one.minimized.as_deref()))
@@ -253,7 +253,7 @@ async fn a_conversation_is_kept_as_people_see_it() {
     let page = reqwest::get(format!("{}/_sim/github/acme/shop/pull/{}", shop.world.endpoint(), pull.number)).await;
     let page = page.unwrap().text().await.unwrap();
     assert!(page.contains("👀 1") && page.contains("marked as outdated") && !page.contains("mark --"), "{page}");
-    shop.shop.deletes("dev", said);
+    shop.repository.deletes("dev", said);
     assert_eq!(shop.ask("POST", &reactions, &token, &json!({"content": "eyes"})).await.status, 404);
     assert_eq!(shop.world.count("github", &format!("POST {reactions}")), 3);
 }
@@ -262,8 +262,8 @@ async fn a_conversation_is_kept_as_people_see_it() {
 async fn a_dispatched_workflow_builds_an_image_and_ends_by_itself() {
     let shop = Shop::open().await;
     let token = shop.token().await;
-    let pull = shop.shop.pull("dev", "Change");
-    shop.shop.building_workflow("build.yml", "sha", &["shop/api"], Duration::from_millis(50));
+    let pull = shop.repository.pull("dev", "Change");
+    shop.repository.building_workflow("build.yml", "sha", &["shop/api"], Duration::from_millis(50));
     let path = "/repos/acme/shop/actions/workflows/build.yml/dispatches";
     let body = json!({"ref": "main", "inputs": {"sha": pull.sha}, "return_run_details": true});
     let made = shop.ask("POST", path, &token, &body).await;

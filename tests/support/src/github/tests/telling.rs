@@ -21,10 +21,10 @@ async fn listening(statuses: &[u16]) -> (Shop, Received) {
 #[tokio::test]
 async fn what_happens_is_told_in_order_signed_over_the_bytes_that_are_sent() {
     let (shop, received) = listening(&[]).await;
-    let pull = shop.shop.pull("dev", "Change");
-    let pushed = shop.shop.push(pull.number);
-    shop.shop.says("dev", pull.number, "/deploy staging");
-    shop.shop.close(pull.number);
+    let pull = shop.repository.pull("dev", "Change");
+    let pushed = shop.repository.push(pull.number);
+    shop.repository.says("dev", pull.number, "/deploy staging");
+    shop.repository.close(pull.number);
     shop.github.delivered().await;
     let payloads = received.payloads();
     let told: Vec<_> = payloads.iter().map(|payload| payload["action"].as_str().unwrap()).collect();
@@ -43,11 +43,11 @@ async fn what_happens_is_told_in_order_signed_over_the_bytes_that_are_sent() {
 #[tokio::test]
 async fn every_attempt_is_remembered_and_a_failed_one_can_be_asked_for_again() {
     let (shop, received) = listening(&[500]).await;
-    let pull = shop.shop.pull("dev", "Change");
+    let pull = shop.repository.pull("dev", "Change");
     shop.github.delivered().await;
     shop.github.fail_deliveries(1);
-    shop.shop.push(pull.number);
-    shop.shop.says("dev", pull.number, "hello");
+    shop.repository.push(pull.number);
+    shop.repository.says("dev", pull.number, "hello");
     shop.github.delivered().await;
     let failed = shop.get("/app/hook/deliveries?status=failure", &shop.jwt()).await.body;
     let codes: Vec<_> = failed.as_array().unwrap().iter().map(|one| one["status_code"].as_u64().unwrap()).collect();
@@ -68,9 +68,9 @@ async fn every_attempt_is_remembered_and_a_failed_one_can_be_asked_for_again() {
 #[tokio::test]
 async fn deliveries_are_listed_in_pages_by_cursor_for_three_days() {
     let (shop, _received) = listening(&[]).await;
-    let issue = shop.shop.issue("dev", "A question");
+    let issue = shop.repository.issue("dev", "A question");
     for n in 0..5 {
-        shop.shop.says("dev", issue, &format!("comment {n}"));
+        shop.repository.says("dev", issue, &format!("comment {n}"));
     }
     shop.github.delivered().await;
     let mut path = "/app/hook/deliveries?per_page=2".to_owned();
@@ -85,17 +85,17 @@ async fn deliveries_are_listed_in_pages_by_cursor_for_three_days() {
     sorted.sort_unstable_by(|one, other| other.cmp(one));
     sorted.dedup();
     assert_eq!((ids.len(), &ids), (5, &sorted));
-    shop.github.advance(std::time::Duration::from_secs(3 * 86_400 + 60));
+    shop.github.advance(std::time::Duration::from_mins(3 * 24 * 60 + 1));
     assert_eq!(shop.get("/app/hook/deliveries", &shop.jwt()).await.body, json!([]));
 }
 
 #[tokio::test]
 async fn deliveries_can_be_held_back_turned_around_doubled_and_given_a_new_id() {
     let (shop, received) = listening(&[]).await;
-    let issue = shop.shop.issue("dev", "A question");
+    let issue = shop.repository.issue("dev", "A question");
     shop.github.hold_deliveries();
-    shop.shop.says("dev", issue, "first");
-    shop.shop.says("dev", issue, "second");
+    shop.repository.says("dev", issue, "first");
+    shop.repository.says("dev", issue, "second");
     assert!(received.payloads().is_empty());
     shop.github.release_deliveries_reversed();
     shop.github.delivered().await;
@@ -115,8 +115,8 @@ async fn deliveries_can_be_held_back_turned_around_doubled_and_given_a_new_id() 
 async fn a_receiver_that_is_down_does_not_stop_the_model() {
     let shop = Shop::open().await;
     shop.github.webhook_to("http://127.0.0.1:9/webhooks/github");
-    let issue = shop.shop.issue("dev", "A question");
-    shop.shop.says("dev", issue, "hello");
+    let issue = shop.repository.issue("dev", "A question");
+    shop.repository.says("dev", issue, "hello");
     shop.github.delivered().await;
     let seen = shop.github.deliveries();
     assert_eq!((seen.len(), seen[0].code, seen[0].status.as_str()), (1, None, "failed to connect to host"));
