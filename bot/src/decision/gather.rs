@@ -25,8 +25,9 @@ use crate::types::{Actor, EnvironmentKey, IssueNumber, RepositoryId};
 
 /// How long GitHub is given to show what its webhook said already.
 const LAG: Duration = Duration::from_secs(6);
-const LOOKS: Backoff =
-    Backoff { first: Duration::from_millis(400), most: Duration::from_millis(1500), throttled: Duration::from_secs(5) };
+/// And how often it is asked meanwhile.
+const EVERY: Duration = Duration::from_millis(700);
+const LOOKS: Backoff = Backoff { first: EVERY, most: EVERY, throttled: EVERY };
 
 /// How many of the newest deployments of an environment are looked at.
 const RECENT: u32 = 20;
