@@ -4,6 +4,7 @@
 mod answers;
 mod conversation;
 mod limits;
+mod model;
 mod scripted;
 mod tokens;
 
