@@ -32,15 +32,21 @@ pub struct DoctorArgs {
 /// Examines the bot that these settings describe.
 pub async fn examine(settings: Result<Settings, Problems>, redactor: &Redactor) -> Findings {
     let mut found = Findings::default();
-    let settings = match settings {
-        Ok(settings) => settings,
+    match settings {
+        Ok(settings) => {
+            examine_github_and_files(&settings, &mut found).await;
+            ground::aws(&settings, redactor, &mut found).await;
+        }
         Err(problems) => {
             for problem in problems.all() {
                 found.problem("settings", problem);
             }
-            return found;
         }
-    };
+    }
+    found
+}
+
+async fn examine_github_and_files(settings: &Settings, found: &mut Findings) {
     found.ok("settings", "they can be read, and fit together");
     match &settings.app {
         None => found.fail(
@@ -50,13 +56,11 @@ pub async fn examine(settings: Result<Settings, Problems>, redactor: &Redactor) 
         ),
         Some(app) => match App::new(&settings.api_url, app.id, &app.private_key) {
             Err(problem) => found.problem("app", &problem),
-            Ok(hub) => github::examine(&hub, app, &settings, clock::now(), &mut found).await,
+            Ok(hub) => github::examine(&hub, app, settings, clock::now(), found).await,
         },
     }
-    ground::database(&settings, &mut found).await;
-    ground::allow_list(&settings, &mut found);
-    ground::aws(&settings, redactor, &mut found).await;
-    found
+    ground::database(settings, found).await;
+    ground::allow_list(settings, found);
 }
 
 /// Says what was found. Returns the process exit code: 0 all well, 1 something to look at, 2

@@ -30,4 +30,5 @@ pub mod types;
 pub mod verbs;
 pub mod webhook;
 pub mod wiring;
+#[cfg(test)]
 mod documents;

@@ -96,13 +96,11 @@ pub async fn run(
     let key = uuid::Uuid::new_v4().simple().to_string();
     let state = uuid::Uuid::new_v4().simple().to_string();
     let run = Arc::new(Run { place, key, state, files, made: Mutex::new(None), done: Cancel::new() });
-    let host = if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
+    let host =
+        if address.ip().is_unspecified() { format!("127.0.0.1:{}", address.port()) } else { address.to_string() };
     writeln!(out, "Open this page in a browser on this machine:\n\n    http://{host}/{}\n", run.key)
         .map_err(|why| not_said(&why))?;
-    let routes = Router::new()
-        .route("/created", get(created))
-        .route("/{key}", get(start))
-        .with_state(Arc::clone(&run));
+    let routes = Router::new().route("/created", get(created)).route("/{key}", get(start)).with_state(Arc::clone(&run));
     let server = serve::serve(listener, routes, serve::Limits::default(), &run.done);
     let end = async {
         let ended = tokio::select! {

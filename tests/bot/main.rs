@@ -7,6 +7,7 @@
 )]
 
 mod intake;
+mod verbs;
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

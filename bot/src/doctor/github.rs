@@ -93,23 +93,25 @@ fn identity(known: &Known, app: &AppSettings, found: &mut Findings) {
     }
 }
 
-fn clock(apart: Option<i64>, found: &mut Findings) {
+pub(super) fn clock(apart: Option<i64>, found: &mut Findings) {
     let (some, much) = APART;
     let next = "Let this machine keep time with a time server.";
     match apart {
-        None => found.warn("clock", "GitHub did not tell its time", "Check that SHIPLINE_GITHUB_API_URL leads to GitHub."),
+        None => {
+            found.warn("clock", "GitHub did not tell its time", "Check that SHIPLINE_GITHUB_API_URL leads to GitHub.")
+        }
         Some(apart) if apart.abs() > much => {
-            found.fail("clock", format!("{} s {} of GitHub's: it refuses our tokens", apart.abs(), way(apart)), next);
+            found.fail("clock", format!("{} s {} GitHub's: it refuses our tokens", apart.abs(), way(apart)), next);
         }
         Some(apart) if apart.abs() > some => {
-            found.warn("clock", format!("{} s {} of GitHub's", apart.abs(), way(apart)), next);
+            found.warn("clock", format!("{} s {} GitHub's", apart.abs(), way(apart)), next);
         }
         Some(_) => found.ok("clock", "agrees with GitHub's"),
     }
 }
 
 fn way(apart: i64) -> &'static str {
-    if apart > 0 { "ahead" } else { "behind that" }
+    if apart > 0 { "ahead of" } else { "behind" }
 }
 
 fn permissions(about: &'static str, has: &[(String, String)], page: &str, found: &mut Findings) {
@@ -140,11 +142,9 @@ fn tell(about: &'static str, difference: &Difference, page: &str, found: &mut Fi
             let said = format!("{title}: {level} is needed ({}), but it has {has}", permission.why);
             found.fail(about, said, format!("Set {title} to {level} {there}; then accept it at every installation."));
         }
-        Difference::TooMuch { key, has } => found.warn(
-            about,
-            format!("{key}: {has} is more than it needs"),
-            format!("Take {key} back {there}."),
-        ),
+        Difference::TooMuch { key, has } => {
+            found.warn(about, format!("{key}: {has} is more than it needs"), format!("Take {key} back {there}."))
+        }
         Difference::MayChangeCode { key } => found.fail(
             about,
             format!("{key}: write would let whoever gets the key change code"),
@@ -200,10 +200,16 @@ fn hook(config: Option<&HookConfig>, settings: &Settings, page: &str, found: &mu
     }
     match &wanted {
         Some(wanted) if wanted != url => {
-            wrong(format!("GitHub sends to {url}, this bot expects {wanted}"), format!("Set the URL {there}, or correct SHIPLINE_PUBLIC_URL."));
+            wrong(
+                format!("GitHub sends to {url}, this bot expects {wanted}"),
+                format!("Set the URL {there}, or correct SHIPLINE_PUBLIC_URL."),
+            );
         }
         None if !url.ends_with("/webhooks/github") => {
-            wrong(format!("GitHub sends to {url}"), format!("Set the URL {there} to this bot's address and /webhooks/github."));
+            wrong(
+                format!("GitHub sends to {url}"),
+                format!("Set the URL {there} to this bot's address and /webhooks/github."),
+            );
         }
         Some(_) | None => {}
     }

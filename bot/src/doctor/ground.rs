@@ -28,7 +28,11 @@ pub(super) async fn database(settings: &Settings, found: &mut Findings) {
         }
     };
     if let Err(why) = writes(&store).await {
-        return found.fail("database", format!("cannot be written: {why}"), "Give the bot's user the right to write, and make room.");
+        return found.fail(
+            "database",
+            format!("cannot be written: {why}"),
+            "Give the bot's user the right to write, and make room.",
+        );
     }
     found.ok("database", format!("opens, is up to date and can be written ({kind})"));
     match store.backlog(clock::now()).await {
@@ -38,7 +42,10 @@ pub(super) async fn database(settings: &Settings, found: &mut Findings) {
             "The log says why; they are kept.",
         ),
         Ok(backlog) => {
-            found.ok("inbox", format!("{} deliveries wait, {} deployments are open", backlog.waiting, backlog.deployments));
+            found.ok(
+                "inbox",
+                format!("{} deliveries wait, {} deployments are open", backlog.waiting, backlog.deployments),
+            );
         }
         Err(why) => found.fail("inbox", format!("cannot be read: {why}"), "Look at the database."),
     }

@@ -16,6 +16,7 @@ mod checks;
 mod conversation;
 mod deliveries;
 mod etags;
+mod examination;
 mod graphql;
 mod hub;
 mod identity;
@@ -25,6 +26,7 @@ mod rights;
 mod situation;
 
 pub use app::App;
+pub use examination::{Examined, HookConfig, Known};
 pub use hub::{Hub, Standing};
 pub use shipline::github::retry_after;
 

@@ -59,17 +59,15 @@ pub(super) async fn exchange(place: &Place, code: &str) -> Result<Credentials, P
 }
 
 fn client(place: &Place) -> Result<Octocrab, Problem> {
-    let origin = origin(&place.api_url);
+    let unusable = |why: octocrab::Error| unreachable(place, &why.to_string());
     Octocrab::builder()
-        .base_uri(origin)
-        .map(|builder| {
-            builder
-                .set_connect_timeout(Some(Duration::from_secs(5)))
-                .set_read_timeout(Some(Duration::from_secs(15)))
-                .set_write_timeout(Some(Duration::from_secs(15)))
-        })
-        .and_then(octocrab::OctocrabBuilder::build)
-        .map_err(|why| unreachable(place, &why.to_string()))
+        .base_uri(origin(&place.api_url))
+        .map_err(unusable)?
+        .set_connect_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(15)))
+        .set_write_timeout(Some(Duration::from_secs(15)))
+        .build()
+        .map_err(unusable)
 }
 
 /// Scheme and host of an address.

@@ -40,7 +40,8 @@ impl Files {
         for path in [&files.settings, &files.key, &files.secret] {
             if path.symlink_metadata().is_ok() {
                 let what = format!("{} is there already.", path.display());
-                let next = "Move it away, or choose another place with --output. It may belong to an App that is in use.";
+                let next =
+                    "Move it away, or choose another place with --output. It may belong to an App that is in use.";
                 return Err(Problem::mistake("file-exists", what, next));
             }
         }
