@@ -97,7 +97,7 @@ fn absolute(options: &SqliteConnectOptions) -> Result<PathBuf, StoreFailed> {
 
 fn cannot_open<T>(file: &std::path::Path, why: &sqlx::Error) -> Result<T, StoreFailed> {
     let file = file.display();
-    failed(match why.as_database_error().and_then(|error| error.code()).as_deref() {
+    failed(match why.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() {
         Some("26") => format!("{file} is not a SQLite database; name another file"),
         _ => format!("{file} cannot be opened: {why}; its folder must exist and be writable"),
     })

@@ -116,7 +116,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn whatever_is_written_is_read_back_with_the_same_hash(details in json_value(), outcome in ".*") {
-        let entry = Tip::default().next(NewAudit { details, outcome, ..new_audit("x") }, at(0));
+        let entry = Tip::default().next(NewAudit { outcome, details, ..new_audit("x") }, at(0));
         let read = AuditEntry::read(&canonical(&entry), entry.hash.clone()).unwrap();
         prop_assert_eq!(verify([&read]), Ok(()));
         prop_assert_eq!(read, entry);

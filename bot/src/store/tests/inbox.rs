@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashSet};
 
+use super::Accepted::{Known, New};
 use super::*;
 
 contract! {
@@ -28,7 +29,6 @@ fn ids(claims: &[Claimed]) -> Vec<&str> {
 
 async fn a_delivery_that_comes_again_is_known(home: Arc<Home>) {
     let store = home.open().await;
-    use Accepted::{Known, New};
     assert_eq!(store.accept(&[], at(0)).await.unwrap(), []);
     let first = [comment("a", 1, 10), comment("a", 1, 11), comment("b", 1, 10), comment("c", 2, 12)];
     assert_eq!(store.accept(&first, at(0)).await.unwrap(), [New, Known, Known, New]);
@@ -182,7 +182,7 @@ async fn batches_that_race_store_everything_once_and_leave_no_lane_without_a_tur
                     batch.reverse();
                 }
                 let answers = store.accept(&batch, at(0)).await.unwrap();
-                new += answers.iter().filter(|answer| **answer == Accepted::New).count();
+                new += answers.iter().filter(|answer| **answer == New).count();
             }
             new
         })

@@ -30,11 +30,11 @@ async fn assert_powerless(store: &Store, lease: &EnvironmentLease, now: i64) {
     let entries = store.entries(lease.deployment()).await.unwrap();
     let mut state = State::fresh();
     state.notices.push("written without the right to".to_owned());
-    assert_lost(store.renew(lease, at(now), at(now + 1_000)).await);
-    assert_lost(store.save(lease, &state, at(now)).await);
-    assert_lost(store.release(lease, &state, at(now), at(now)).await);
-    assert_lost(store.close(lease, &state, &closed("stolen", "succeeded"), at(now)).await);
-    assert_lost(store.append_entry(lease, &entry(entries.len() as u64, now)).await);
+    assert_lost(&store.renew(lease, at(now), at(now + 1_000)).await);
+    assert_lost(&store.save(lease, &state, at(now)).await);
+    assert_lost(&store.release(lease, &state, at(now), at(now)).await);
+    assert_lost(&store.close(lease, &state, &closed("stolen", "succeeded"), at(now)).await);
+    assert_lost(&store.append_entry(lease, &entry(entries.len() as u64, now)).await);
     assert_eq!(store.deployment(lease.deployment()).await.unwrap(), before);
     assert_eq!(store.entries(lease.deployment()).await.unwrap(), entries);
     assert!(store.audit_after(0, 10).await.unwrap().iter().all(|entry| entry.entry.key != "stolen"));
@@ -106,20 +106,20 @@ async fn a_lease_that_another_has_lets_nothing_be_written(home: Arc<Home>) {
 
 async fn the_fence_only_grows(home: Arc<Home>) {
     let store = home.open().await;
-    let mut last = 0;
+    let mut highest = 0;
     for round in 0..6_u64 {
         let now = i64::try_from(round).unwrap() * 10_000;
         add(&store, "staging", round, now).await;
         let (_, lost) = claim(&store, now).await.unwrap();
         let (_, lease) = claim(&store, now + 1_000).await.unwrap();
-        assert!(last < lost.fence() && lost.fence() < lease.fence());
-        last = lease.fence();
+        assert!(highest < lost.fence() && lost.fence() < lease.fence());
+        highest = lease.fence();
         store.close(&lease, &State::fresh(), &closed(&format!("{round}"), "failed"), at(now + 1_001)).await.unwrap();
     }
     drop(store);
     let store = home.open().await;
     add(&store, "staging", 100, 90_000).await;
-    assert!(claim(&store, 90_000).await.unwrap().1.fence() > last);
+    assert!(claim(&store, 90_000).await.unwrap().1.fence() > highest);
 }
 
 async fn a_renewed_lease_holds_longer(home: Arc<Home>) {
@@ -129,7 +129,7 @@ async fn a_renewed_lease_holds_longer(home: Arc<Home>) {
     store.renew(&lease, at(900), at(1_900)).await.unwrap();
     assert!(claim(&store, 1_899).await.is_none());
     store.save(&lease, &State::fresh(), at(1_899)).await.unwrap();
-    assert_lost(store.renew(&lease, at(1_900), at(2_900)).await);
+    assert_lost(&store.renew(&lease, at(1_900), at(2_900)).await);
 }
 
 async fn workers_that_race_never_share_an_environment(home: Arc<Home>) {
@@ -206,7 +206,9 @@ async fn a_deployment_that_cannot_be_read_holds_up_no_other_environment(home: Ar
     let store = home.open().await;
     let damaged = add(&store, "staging", 1, 0).await;
     let other = add(&store, "production", 2, 1).await;
-    home.raw(&format!("UPDATE deployments SET state = '{{\"stage\":\"of-tomorrow\"}}' WHERE id = {damaged}")).await.unwrap();
+    home.raw(&format!("UPDATE deployments SET state = '{{\"stage\":\"of-tomorrow\"}}' WHERE id = {damaged}"))
+        .await
+        .unwrap();
     assert_eq!(claim(&store, 2).await.unwrap().0.id, other);
     let error = store.claim_deployment(&WorkerId::new(), at(2), at(3)).await.unwrap_err();
     assert!(matches!(error, StoreFailed::Unreadable { what: "deployment", .. }), "{error}");

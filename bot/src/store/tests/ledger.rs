@@ -47,13 +47,7 @@ async fn closing_writes_everything_at_once(home: Arc<Home>) {
     assert_eq!(over.state, State { stage: Stage::Over, ..state }, "over, whatever the caller's stage was");
     assert_eq!(store.open_deployments(&staging).await.unwrap(), []);
     let good = store.good(&staging, 5).await.unwrap();
-    let expected = Good {
-        id: over.id,
-        commit: Some(sha(1)),
-        serves: serves("api:2"),
-        actor: actor(1),
-        since: at(5),
-    };
+    let expected = Good { id: over.id, commit: Some(sha(1)), serves: serves("api:2"), actor: actor(1), since: at(5) };
     assert_eq!(good, [expected]);
     assert_eq!(store.lock_of(&staging, at(6)).await.unwrap(), closed.lock);
     let audit = store.audit_after(0, 10).await.unwrap();
@@ -103,7 +97,8 @@ async fn the_ledger_is_told_newest_first_with_the_commit_where_it_is_known(home:
     for (index, (new, state, _)) in all.iter().enumerate() {
         let now = i64::try_from(index).unwrap() * 10;
         let lease = start(&store, new, now).await;
-        let closed = Closed { serves: Some(serves(&format!("api:{index}"))), ..closed(&format!("{index}"), "succeeded") };
+        let closed =
+            Closed { serves: Some(serves(&format!("api:{index}"))), ..closed(&format!("{index}"), "succeeded") };
         store.close(&lease, state, &closed, at(now + 1)).await.unwrap();
     }
     let good = store.good(&staging, 10).await.unwrap();

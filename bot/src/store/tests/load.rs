@@ -113,7 +113,10 @@ async fn the_plans_of_the_hot_statements_read_no_whole_table(home: Arc<Home>) {
         ("SELECT min(sequence) FROM deliveries WHERE lane = 'x' AND state = 'waiting'", "deliveries_lane"),
         ("SELECT sequence FROM deliveries WHERE state = 'done' AND received < 1 LIMIT 1000", "deliveries_done"),
         ("SELECT id FROM deployments WHERE turn = 1 AND due <= 1 ORDER BY due, id LIMIT 8", "deployments_due"),
-        ("SELECT id FROM deployments WHERE repository = 1 AND environment = 'staging' AND ended IS NULL", "deployments_open"),
+        (
+            "SELECT id FROM deployments WHERE repository = 1 AND environment = 'staging' AND ended IS NULL",
+            "deployments_open",
+        ),
         ("SELECT id FROM deployments WHERE run = 1 AND ended IS NULL", "deployments_run"),
     ];
     for (statement, index) in statements {

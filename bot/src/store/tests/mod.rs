@@ -263,7 +263,7 @@ pub(super) fn building(run: u64) -> State {
 }
 
 #[track_caller]
-pub(super) fn assert_lost<T: std::fmt::Debug>(result: Result<T, StoreFailed>) {
+pub(super) fn assert_lost(result: &Result<(), StoreFailed>) {
     assert!(matches!(result, Err(StoreFailed::LeaseLost(_))), "the lease should be lost: {result:?}");
 }
 

@@ -55,10 +55,7 @@ async fn a_database_of_a_newer_version_is_left_alone(home: Arc<Home>) {
     .await
     .unwrap();
     let why = refused(&home.url).await;
-    assert_eq!(
-        why,
-        "a newer shipline-bot has used it (its tables have version 9000); run that version or a newer one"
-    );
+    assert_eq!(why, "a newer shipline-bot has used it (its tables have version 9000); run that version or a newer one");
 }
 
 async fn it_answers(home: Arc<Home>) {

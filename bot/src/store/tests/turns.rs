@@ -131,7 +131,8 @@ async fn play(store: &Store, environment: &EnvironmentKey, first_comment: u64, s
     }
     // Whatever happened: nothing is stuck.
     model.now += 10 * LEASE;
-    while let Some((_, lease)) = store.claim_deployment(&names[0], at(model.now), at(model.now + LEASE)).await.unwrap() {
+    while let Some((_, lease)) = store.claim_deployment(&names[0], at(model.now), at(model.now + LEASE)).await.unwrap()
+    {
         let closed = closed(&format!("{environment}/{}", lease.fence()), "failed");
         store.close(&lease, &State::fresh(), &closed, at(model.now)).await.unwrap();
     }
