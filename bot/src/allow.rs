@@ -104,7 +104,9 @@ impl Entry {
         match &wanted.role {
             Some(role) if roles.contains(role) => Ok(()),
             Some(role) => Err(denied(repository, &format!("the role `{role}`"), roles.iter().map(RoleArn::as_str))),
-            None => Err(denied(repository, "the bot's own credentials, without a role", roles.iter().map(RoleArn::as_str))),
+            None => {
+                Err(denied(repository, "the bot's own credentials, without a role", roles.iter().map(RoleArn::as_str)))
+            }
         }
     }
 

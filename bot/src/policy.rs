@@ -62,16 +62,18 @@ mod tests {
         let denied = read(Some("version: 1\nservicess: {}\nenvironments: {}\n")).unwrap_err();
         assert_eq!(denied.code, ReasonCode::PolicyInvalid);
         assert!(denied.what.starts_with("`.github/shipline.yml:1 services`: "), "{}", denied.what);
-        assert!(denied.why.iter().any(|other| other.contains(".github/shipline.yml:2")), "all of them: {:?}", denied.why);
+        assert!(
+            denied.why.iter().any(|other| other.contains(".github/shipline.yml:2")),
+            "all of them: {:?}",
+            denied.why
+        );
     }
 
     #[test]
     fn what_a_provider_failed_at_is_never_told_as_the_readers_mistake() {
-        let problems = Problems::or(
-            vec![Problem::mistake("a", "first", "mend it"), Problem::provider("b", "second", "wait")],
-            (),
-        )
-        .unwrap_err();
+        let problems =
+            Problems::or(vec![Problem::mistake("a", "first", "mend it"), Problem::provider("b", "second", "wait")], ())
+                .unwrap_err();
         let denied = denied(&problems, ReasonCode::PlanRefused);
         assert_eq!(denied.code, ReasonCode::ProviderFailed);
         assert_eq!((denied.what.as_str(), denied.next.as_str()), ("first", "mend it"));

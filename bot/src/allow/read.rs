@@ -15,8 +15,7 @@ const FILE: &str = "allow-list";
 /// The keys of an entry.
 const KEYS: [&str; 5] = ["id", "roles", "accounts", "regions", "external-id"];
 
-const EXAMPLE: &str =
-    "Write it like this:\n  repositories:\n    acme/shop: { roles: [arn:aws:iam::111122223333:role/shop], regions: [us-east-1] }";
+const EXAMPLE: &str = "Write it like this:\n  repositories:\n    acme/shop: { roles: [arn:aws:iam::111122223333:role/shop], regions: [us-east-1] }";
 
 /// All entries, or all mistakes.
 pub(super) fn entries(text: &str) -> Result<Vec<Entry>, Problems> {

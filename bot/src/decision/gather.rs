@@ -155,7 +155,8 @@ async fn catch_up(
     };
     let deadline = clock::instant() + LAG;
     while !settled(situation) && clock::instant() < deadline {
-        let _waited = until::<(), _>(Some(clock::instant() + EVERY), LOOKS, &Cancel::new(), async || Seen::NotYet).await;
+        let _waited =
+            until::<(), _>(Some(clock::instant() + EVERY), LOOKS, &Cancel::new(), async || Seen::NotYet).await;
         // The policy stays the one that was read: only what lags behind is taken over.
         let newer = hub.situation(Some(number), Some(&key.environment)).await?;
         situation.pull = newer.pull;

@@ -124,9 +124,7 @@ impl Piece {
 pub(super) fn noted(seen: &SeenDeployment) -> Vec<(ServiceName, PinnedImage)> {
     let services = seen.shipline.as_ref().and_then(|noted| noted.get("services")).and_then(|all| all.as_object());
     let entries = services.into_iter().flatten();
-    entries
-        .filter_map(|(name, part)| Some((name.parse().ok()?, part.get("image")?.as_str()?.parse().ok()?)))
-        .collect()
+    entries.filter_map(|(name, part)| Some((name.parse().ok()?, part.get("image")?.as_str()?.parse().ok()?))).collect()
 }
 
 /// The past of an environment, newest first: each scene with all services known at that time.
@@ -283,7 +281,10 @@ fn was_unhealthy(scene: &Scene, services: &[ServiceName], past: &Past<'_>) -> Op
     let failed = past.history.iter().find(|deployment| {
         let touched = &deployment.asked.services;
         let here = touched.is_empty() || touched.iter().any(|service| services.contains(service));
-        broke(deployment) && here && deployment.state.commit == Some(commit) && deployment.ended.is_some_and(|at| at > scene.since)
+        broke(deployment)
+            && here
+            && deployment.state.commit == Some(commit)
+            && deployment.ended.is_some_and(|at| at > scene.since)
     })?;
     Some(failed.id)
 }

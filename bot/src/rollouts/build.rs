@@ -142,12 +142,21 @@ pub(super) fn brought_nothing(ended: &Ended, missing: &[ServiceName], commit: Co
     let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
     let (what, next) = if ended.conclusion == "success" {
         (
-            format!("The build workflow ended well, but there is no image of `{}` for {}.", commit.short(), names.join(", ")),
+            format!(
+                "The build workflow ended well, but there is no image of `{}` for {}.",
+                commit.short(),
+                names.join(", ")
+            ),
             "Let it push each image with the full commit as its tag and in the label `org.opencontainers.image.revision`.",
         )
     } else {
         (
-            format!("The build workflow ended with `{}`; there is no image of `{}` for {}.", ended.conclusion, commit.short(), names.join(", ")),
+            format!(
+                "The build workflow ended with `{}`; there is no image of `{}` for {}.",
+                ended.conclusion,
+                commit.short(),
+                names.join(", ")
+            ),
             "Mend the build, then deploy again.",
         )
     };

@@ -97,7 +97,8 @@ async fn finish(
         "github_deployment": state.github_deployment,
         "policy_commit": state.policy_commit,
     });
-    let closed = Closed { outcome: word.to_owned(), serves, lock: lock.clone(), audit: audit(worker, word, &details), details };
+    let closed =
+        Closed { outcome: word.to_owned(), serves, lock: lock.clone(), audit: audit(worker, word, &details), details };
     let old = older_comments(worker).await?;
     worker.teller.show(|wanted| {
         wanted.standing = Standing::Ended { view: Box::new(view), locked: lock };
@@ -226,15 +227,19 @@ async fn older_comments(worker: &Worker) -> Result<Vec<CommentId>, Halt> {
     let ours = &worker.deployment;
     let history = worker.kept.store.history(&ours.asked.key, 10).await?;
     let before = history.iter().filter(|other| {
-        other.id < ours.id && other.ended.is_some() && other.asked.issue == ours.asked.issue && other.state.stage == Stage::Over
+        other.id < ours.id
+            && other.ended.is_some()
+            && other.asked.issue == ours.asked.issue
+            && other.state.stage == Stage::Over
     });
     Ok(before.filter_map(|other| other.state.report).take(2).collect())
 }
 
 fn cause(view: &View) -> Option<String> {
-    let own = view.services.iter().find_map(|service| {
-        service.cause.as_ref().map(|cause| format!("{}: {}", service.name, cause.summary))
-    });
+    let own = view
+        .services
+        .iter()
+        .find_map(|service| service.cause.as_ref().map(|cause| format!("{}: {}", service.name, cause.summary)));
     own.or_else(|| view.check_failure.as_ref().map(|cause| cause.summary.clone()))
 }
 

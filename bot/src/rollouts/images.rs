@@ -173,15 +173,12 @@ impl Search<'_> {
     }
 
     /// What the action noted in GitHub's Deployments. What cannot be had is looked for by its tag.
-    async fn given_by_the_action(
-        &self,
-        before: &EnvironmentName,
-        given: &mut BTreeMap<ServiceName, Given>,
-    ) {
+    async fn given_by_the_action(&self, before: &EnvironmentName, given: &mut BTreeMap<ServiceName, Given>) {
         let Ok(situation) = self.hub.situation(None, Some(before)).await else { return };
-        let good = situation.deployments.iter().filter(|seen| {
-            seen.sha == self.commit && matches!(seen.state.as_deref(), Some("success" | "inactive"))
-        });
+        let good = situation
+            .deployments
+            .iter()
+            .filter(|seen| seen.sha == self.commit && matches!(seen.state.as_deref(), Some("success" | "inactive")));
         for (name, image) in good.flat_map(|seen| super::back::noted(seen)) {
             if self.services.contains(&name) {
                 given.entry(name).or_insert_with(|| Given { from: before.clone(), image, said: Said::OnGitHub });
@@ -200,7 +197,11 @@ impl Search<'_> {
         if given.said == Said::OnGitHub && label != Some(self.commit) {
             return Err(Denied::new(
                 ReasonCode::ImageOfAnotherCommit,
-                format!("`{image}`, noted for `{}` on GitHub, is not the image of `{}`.", given.from, self.commit.short()),
+                format!(
+                    "`{image}`, noted for `{}` on GitHub, is not the image of `{}`.",
+                    given.from,
+                    self.commit.short()
+                ),
                 format!("Deploy the commit to `{}` again, then here.", given.from),
             ));
         }
@@ -229,8 +230,7 @@ impl Search<'_> {
         let source = opened::pipeline(self.bot, &session, self.cancel);
         let image = self.proven(name, given, &source).await?;
         let tags = [Tag::from(self.commit)];
-        let promoted =
-            pipeline.promote(&source, &image, &own, &tags).await.map_err(|problem| about(name, problem))?;
+        let promoted = pipeline.promote(&source, &image, &own, &tags).await.map_err(|problem| about(name, problem))?;
         Ok((promoted.image, ImageOrigin::Promoted, promoted.warnings))
     }
 }

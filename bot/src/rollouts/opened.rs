@@ -93,7 +93,11 @@ pub(super) async fn claim(bot: &Bot, wanted: &Wanted<'_>, session: &Session) -> 
         .map(|target| place(target, &account, session.region()))
         .collect();
     let taken = bot.store.claim_places(wanted.repository.id, &places, clock::now()).await.map_err(|error| {
-        Denied::new(ReasonCode::ProviderFailed, format!("Whose services these are is not known: {error}."), "Try again.")
+        Denied::new(
+            ReasonCode::ProviderFailed,
+            format!("Whose services these are is not known: {error}."),
+            "Try again.",
+        )
     })?;
     if taken.is_empty() {
         return Ok(());
@@ -139,7 +143,8 @@ async fn files(hub: &Hub, wanted: &Wanted<'_>) -> Result<Option<TempDir>, Denied
         return Ok(None);
     }
     let folder = TempDir::with_prefix("shipline-").map_err(|error| unwritable(&error))?;
-    let fetched = join_all(paths.iter().map(async |path| (*path, hub.file(&path.to_string_lossy(), commit).await))).await;
+    let fetched =
+        join_all(paths.iter().map(async |path| (*path, hub.file(&path.to_string_lossy(), commit).await))).await;
     for (path, answer) in fetched {
         // The policy was checked for this; here a mistake would write outside the folder.
         if !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
@@ -199,7 +204,8 @@ mod tests {
         };
         let plain = ecs("shop", "api");
         assert_eq!(plain, "ecs/us-east-1/111122223333/shop/api");
-        let (cluster, service) = ("arn:aws:ecs:us-east-1:111122223333:cluster/shop", "arn:aws:ecs:us-east-1:111122223333:service/shop/api");
+        let (cluster, service) =
+            ("arn:aws:ecs:us-east-1:111122223333:cluster/shop", "arn:aws:ecs:us-east-1:111122223333:service/shop/api");
         assert_eq!(ecs(cluster, service), plain);
         let app = |service: &str| {
             let none = std::collections::BTreeMap::new;

@@ -37,9 +37,8 @@ pub(super) async fn wishes(
     let looking = join_all(opened.targets.iter().map(async |(name, target)| (name.clone(), target.past().await)));
     let mut remembered = BTreeMap::new();
     for (name, answer) in looking.await {
-        let past = answer.map_err(|error| {
-            policy::denied(&planning::about(&name, error.into()).into(), ReasonCode::PlanRefused)
-        })?;
+        let past = answer
+            .map_err(|error| policy::denied(&planning::about(&name, error.into()).into(), ReasonCode::PlanRefused))?;
         remembered.insert(name, past);
     }
     let live = remembered.iter().map(|(name, past)| (name.clone(), past.live.clone())).collect();
@@ -49,7 +48,9 @@ pub(super) async fn wishes(
     let past = Past { good: &good, seen, history: &history, live: &live, overtaken };
     let mut found = Wishes::default();
     if overtaken == Overtaken::Rollout {
-        found.notices.push("A rollout was under way and was cancelled by this rollback; what was good before serves again.".to_owned());
+        found.notices.push(
+            "A rollout was under way and was cancelled by this rollback; what was good before serves again.".to_owned(),
+        );
     }
     match back::choose(to, services, &past)? {
         Choice::Release { commit, runs } => {
@@ -80,7 +81,13 @@ pub(super) async fn wishes(
                 });
                 left.nth(steps.saturating_sub(1)).cloned()
             };
-            from_the_provider(&mut found, services, &remembered, pick, "No earlier release that was good here is known.")?;
+            from_the_provider(
+                &mut found,
+                services,
+                &remembered,
+                pick,
+                "No earlier release that was good here is known.",
+            )?;
         }
         Choice::AskByName(wanted) => {
             let pick = |past: &Remembered| {
@@ -181,9 +188,8 @@ async fn proven(
     pipeline: &Pipeline,
 ) -> Result<(), Denied> {
     let there = image.reference();
-    let known = own
-        .as_ref()
-        .is_some_and(|own| own.registry() == there.registry() && own.repository() == there.repository());
+    let known =
+        own.as_ref().is_some_and(|own| own.registry() == there.registry() && own.repository() == there.repository());
     let label = if known {
         let found = pipeline.resolve_existing(there, Ask::Commit).await;
         found.map_err(|problem| policy::denied(&planning::about(name, problem).into(), ReasonCode::ImageMissing))?.1
@@ -195,7 +201,10 @@ async fn proven(
     }
     Err(Denied::new(
         ReasonCode::ImageOfAnotherCommit,
-        format!("`{image}`, noted on GitHub for `{}`, is not an image of that commit in `{name}`'s repository.", commit.short()),
+        format!(
+            "`{image}`, noted on GitHub for `{}`, is not an image of that commit in `{name}`'s repository.",
+            commit.short()
+        ),
         "Name another release with `to <sha>`, or deploy the commit with `/deploy`.",
     ))
 }

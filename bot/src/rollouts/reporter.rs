@@ -130,10 +130,7 @@ impl Reporter for RolloutReporter {
 
 /// What the journal tells of a rollout so far, for the timeline of a worker that takes it over.
 pub(super) fn so_far(entries: &[Entry]) -> Vec<Moment> {
-    entries
-        .iter()
-        .filter_map(|entry| entry.event.as_ref().map(|event| moment(entry.at, event, &entry.phase)))
-        .collect()
+    entries.iter().filter_map(|entry| entry.event.as_ref().map(|event| moment(entry.at, event, &entry.phase))).collect()
 }
 
 fn moment(at: Timestamp, event: &Event, phase: &Phase) -> Moment {

@@ -12,6 +12,7 @@ use shipline::rollout::{Plan, Record};
 use shipline::types::Timestamp;
 use tracing::{info, warn};
 
+use super::ending;
 use super::halt::Halt;
 use super::journal::StoreJournal;
 use super::leased::{Gate, leased};
@@ -20,7 +21,6 @@ use super::prepare::{Ready, command};
 use super::reporter::{RolloutReporter, Shows, so_far};
 use super::teller::Check;
 use super::worker::Worker;
-use super::ending;
 use crate::decision::Denied;
 use crate::policy;
 use crate::store::{DeploymentKind, Stage, StoreFailed};
@@ -170,12 +170,17 @@ async fn roll(worker: &Worker, record: Record, targets: Targets, input: ViewInpu
         }
     };
     let driven = driven.map_err(|error| {
-        if worker.signals.lost.is_cancelled() { Halt::Lost } else { Halt::Store(StoreFailed::Database(error.to_string())) }
+        if worker.signals.lost.is_cancelled() {
+            Halt::Lost
+        } else {
+            Halt::Store(StoreFailed::Database(error.to_string()))
+        }
     })?;
     let mut view = reporter.view();
     if let Driven::Interrupted(_) = &driven {
         "needs-attention".clone_into(&mut view.result);
-        view.notices.push("The way back was asked for and could not be proven in time: look at the services.".to_owned());
+        view.notices
+            .push("The way back was asked for and could not be proven in time: look at the services.".to_owned());
     }
     ending::ended(worker, &plan, &driven, view).await
 }

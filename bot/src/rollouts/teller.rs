@@ -319,7 +319,8 @@ impl Task {
         if self.release_before == Before::Perhaps {
             let ours = serde_json::json!(self.deployment.id);
             let there = client.deployments(&new.environment, Some(&new.sha), 30).await?;
-            let found = there.iter().find(|seen| seen.shipline.as_ref().and_then(|p| p.get("deployment")) == Some(&ours));
+            let found =
+                there.iter().find(|seen| seen.shipline.as_ref().and_then(|p| p.get("deployment")) == Some(&ours));
             if let Some(found) = found {
                 return Ok(found.id.get());
             }

@@ -71,7 +71,16 @@ fn what_serves_already_is_a_success_that_changes_nothing() {
 fn a_release_that_breaks_is_taken_back_and_the_cause_is_in_the_comment() {
     story("a_release_that_breaks_is_taken_back_and_the_cause_is_in_the_comment", async |stage: Stage| {
         let broken = stage.image("api", &stage.head());
-        stage.goes(&broken, Behaviour::Exits { code: 1, after_ms: None, every_ms: None, lines: vec!["KeyError: DATABASE_URL".into()], container: None });
+        stage.goes(
+            &broken,
+            Behaviour::Exits {
+                code: 1,
+                after_ms: None,
+                every_ms: None,
+                lines: vec!["KeyError: DATABASE_URL".into()],
+                container: None,
+            },
+        );
         let id = stage.deploy("staging", &stage.head()).await;
         let worker = stage.worker().await;
         let ended = stage.ended(id).await;
@@ -181,7 +190,9 @@ fn a_build_that_fails_ends_the_deployment_with_its_page() {
         stage.until(async || stage.repository.runs().len() == 1).await;
         let run = stage.repository.runs()[0].id;
         stage.repository.finish(run, "failure");
-        stage.until(async || stage.store.wake_run(crate::types::RunId::new(run), clock::now()).await.unwrap() > 0).await;
+        stage
+            .until(async || stage.store.wake_run(crate::types::RunId::new(run), clock::now()).await.unwrap() > 0)
+            .await;
         let ended = stage.ended(id).await;
         worker.stop().await;
         assert_eq!(ended.outcome.as_deref(), Some("build-failed"));

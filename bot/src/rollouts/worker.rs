@@ -6,11 +6,11 @@ use std::time::Duration;
 use shipline::engine::{Cancel, clock};
 use tracing::{error, info, warn};
 
+use super::ending::{self, Ended};
 use super::halt::Halt;
 use super::keeper::{self, Signals, until};
 use super::kept::Kept;
 use super::teller::{Before, Teller};
-use super::ending::{self, Ended};
 use super::{prepare, rolling};
 use crate::context::Bot;
 use crate::decision::{Denied, ReasonCode};
@@ -139,7 +139,9 @@ impl Worker {
             format!("`/deploy {}` starts again.", self.deployment.asked.key.environment),
         );
         match self.kept.state().await.stage {
-            Stage::Building { .. } => denied.because("The build workflow is not stopped; its images are used next time."),
+            Stage::Building { .. } => {
+                denied.because("The build workflow is not stopped; its images are used next time.")
+            }
             Stage::Waiting | Stage::Rolling { .. } | Stage::Over => denied,
         }
     }

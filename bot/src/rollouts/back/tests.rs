@@ -4,9 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::store::{Asked, Stage, State};
-use crate::types::{
-    Actor, CommentId, EnvironmentKey, InstallationId, RepositoryId, RepositoryRef, UserId,
-};
+use crate::types::{Actor, CommentId, EnvironmentKey, InstallationId, RepositoryId, RepositoryRef, UserId};
 
 fn sha(n: u8) -> CommitSha {
     let mut text = String::new();
@@ -78,7 +76,15 @@ fn deployment(id: u64, kind: DeploymentKind, commit: u8, outcome: &str) -> Deplo
     };
     let state = State { stage: Stage::Over, commit: Some(sha(commit)), ..State::fresh() };
     let ended = at(i64::try_from(id).unwrap() * 10);
-    Deployment { id: DeploymentId::new(id), asked, state, created: ended, cancel: None, outcome: Some(outcome.to_owned()), ended: Some(ended) }
+    Deployment {
+        id: DeploymentId::new(id),
+        asked,
+        state,
+        created: ended,
+        cancel: None,
+        outcome: Some(outcome.to_owned()),
+        ended: Some(ended),
+    }
 }
 
 fn deploy(id: u64, commit: u8, outcome: &str) -> Deployment {
@@ -123,7 +129,8 @@ fn past<'a>(good: &'a [Good], history: &'a [Deployment], live: &'a BTreeMap<Serv
 #[test]
 fn one_step_undoes_the_last_release_and_leaves_services_it_did_not_touch() {
     // 1: both; 2: both; 3: api alone.
-    let good = [good(3, 3, &[("api", 3)]), good(2, 2, &[("api", 2), ("web", 2)]), good(1, 1, &[("api", 1), ("web", 1)])];
+    let good =
+        [good(3, 3, &[("api", 3)]), good(2, 2, &[("api", 2), ("web", 2)]), good(1, 1, &[("api", 1), ("web", 1)])];
     let live = live(&[("api", 3), ("web", 2)]);
     let past = past(&good, &[], &live);
     assert_eq!(chosen(None, &past), "api:2 web:2");
@@ -152,7 +159,12 @@ fn a_rollout_that_this_rollback_cancelled_makes_the_last_good_release_the_answer
 fn a_release_that_somebody_rolled_back_from_is_not_chosen_again_by_counting() {
     // 1, 2, then a rollback (3) to 1.
     let serves = [("api", 1), ("web", 1)];
-    let good = [good(3, 1, &serves), good(2, 2, &[("api", 2), ("web", 2)]), good(1, 1, &serves), good(0, 8, &[("api", 8), ("web", 8)])];
+    let good = [
+        good(3, 1, &serves),
+        good(2, 2, &[("api", 2), ("web", 2)]),
+        good(1, 1, &serves),
+        good(0, 8, &[("api", 8), ("web", 8)]),
+    ];
     let history = [rollback(3, 1), deploy(2, 2, "succeeded"), deploy(1, 1, "succeeded")];
     let live = live(&serves);
     let past = past(&good, &history, &live);
@@ -180,7 +192,8 @@ fn a_release_that_failed_before_it_was_good_is_good() {
 
 #[test]
 fn a_release_is_named_by_commit_short_commit_or_revision() {
-    let good = [good(3, 3, &[("api", 3), ("web", 3)]), good(2, 2, &[("api", 2)]), good(1, 1, &[("api", 1), ("web", 1)])];
+    let good =
+        [good(3, 3, &[("api", 3), ("web", 3)]), good(2, 2, &[("api", 2)]), good(1, 1, &[("api", 1), ("web", 1)])];
     let live = live(&[("api", 3), ("web", 3)]);
     let past = past(&good, &[], &live);
     assert_eq!(chosen(Some("0101010"), &past), "api:1 web:1");
