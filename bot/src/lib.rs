@@ -11,6 +11,8 @@ pub mod commands;
 pub mod context;
 pub mod decision;
 pub mod doctor;
+#[cfg(test)]
+mod documents;
 pub mod github;
 pub mod handlers;
 pub mod inbox;
@@ -30,4 +32,3 @@ pub mod types;
 pub mod verbs;
 pub mod webhook;
 pub mod wiring;
-mod documents;

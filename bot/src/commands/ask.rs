@@ -80,11 +80,7 @@ impl From<Denied> for Halted {
 
 impl From<Problem> for Halted {
     fn from(problem: Problem) -> Self {
-        if problem.code == gather::STORE_FAILED {
-            Self::Store(problem.into())
-        } else {
-            Self::GitHub(Box::new(problem))
-        }
+        if problem.code == gather::STORE_FAILED { Self::Store(problem.into()) } else { Self::GitHub(Box::new(problem)) }
     }
 }
 

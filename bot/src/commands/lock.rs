@@ -37,7 +37,9 @@ pub(super) async fn run(
 pub(super) fn held(lock: &Lock) -> Denied {
     let (environment, holder) = (&lock.key.environment, &lock.holder.login);
     let what = format!("`{holder}` holds the lock of `{environment}`.");
-    let next = format!("Ask `{holder}` to `/unlock {environment}`, or take it away with `/unlock {environment} --force <reason>`.");
+    let next = format!(
+        "Ask `{holder}` to `/unlock {environment}`, or take it away with `/unlock {environment} --force <reason>`."
+    );
     let denied = Denied::new(ReasonCode::LockOfAnother, what, next);
     if lock.reason.is_empty() { denied } else { denied.because(format!("The reason given: {}", lock.reason)) }
 }

@@ -64,13 +64,16 @@ pub(super) async fn run(
     }
     let Some(view) = preview.view else {
         // Without its images a release has no plan yet.
-        let next = format!("`/deploy {environment}` builds them first. For a plan before that, build them and comment again.");
+        let next =
+            format!("`/deploy {environment}` builds them first. For a plan before that, build them and comment again.");
         let mut denied = Denied::new(ReasonCode::ImageMissing, "What would change is not known yet.", next);
         denied.why.extend(preview.notices.into_iter().chain(gates));
         return Err(denied.into());
     };
     gates.extend(preview.notices);
-    Ok(Answer::said(ReasonCode::Done, messages::plan(&view, &gates)).noting("sha", bound.sha).noting("plan", &view.plan))
+    Ok(Answer::said(ReasonCode::Done, messages::plan(&view, &gates))
+        .noting("sha", bound.sha)
+        .noting("plan", &view.plan))
 }
 
 fn is_about_the_commit(code: ReasonCode) -> bool {

@@ -122,7 +122,8 @@ impl Visit<'_> {
                     Err(problem) => refused(&unreadable(&problem), &line(parsed)),
                 },
             };
-            let stranger = visibility(&situation) == Visibility::Public && !can_write(&rights, comment) && !ask.was_granted();
+            let stranger =
+                visibility(&situation) == Visibility::Public && !can_write(&rights, comment) && !ask.was_granted();
             self.note(*index, parsed, &answer, Some(&situation)).await?;
             match answer.text {
                 Some(_) if stranger => confused = true,
@@ -342,3 +343,6 @@ fn unreadable(problem: &Problem) -> Denied {
     denied.why.clone_from(&problem.why);
     denied
 }
+
+#[cfg(test)]
+mod tests;

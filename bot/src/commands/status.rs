@@ -31,7 +31,12 @@ pub(super) async fn run(ask: &Ask<'_>, environment: Option<&EnvironmentName>) ->
 async fn look(ask: &Ask<'_>, config: &Config, name: &EnvironmentName) -> Result<EnvironmentStatus, StoreFailed> {
     let (store, key, now) = (&ask.bot.store, ask.key(name), clock::now());
     let known = async {
-        tokio::try_join!(store.good(&key, 1), store.open_deployments(&key), store.lock_of(&key, now), store.history(&key, 10))
+        tokio::try_join!(
+            store.good(&key, 1),
+            store.open_deployments(&key),
+            store.lock_of(&key, now),
+            store.history(&key, 10)
+        )
     };
     let (live, known) = tokio::join!(rollouts::live(ask.bot, &ask.comment.repository, config, name), known);
     let (good, open, lock, history) = known?;

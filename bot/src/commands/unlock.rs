@@ -11,7 +11,11 @@ use crate::decision::access::{Right, Standing, may};
 use crate::decision::{Denied, ReasonCode};
 use crate::messages;
 
-pub(super) async fn run(ask: &Ask<'_>, environment: &EnvironmentName, force: Option<&String>) -> Result<Answer, Halted> {
+pub(super) async fn run(
+    ask: &Ask<'_>,
+    environment: &EnvironmentName,
+    force: Option<&String>,
+) -> Result<Answer, Halted> {
     let (store, actor, key) = (&ask.bot.store, &ask.comment.author, ask.key(environment));
     let lock = store.lock_of(&key, clock::now()).await?;
     // The numeric id was told by GitHub for this login just now: nobody else carries it.

@@ -25,10 +25,9 @@ use crate::types::{Actor, EnvironmentKey, IssueNumber, RepositoryId};
 
 /// How long GitHub is given to show what its webhook said already.
 const LAG: Duration = Duration::from_secs(6);
-/// The pause between looks.
-const EVERY: Duration = Duration::from_millis(500);
-const LOOKS: Backoff =
-    Backoff { first: Duration::from_millis(400), most: Duration::from_millis(1500), throttled: Duration::from_secs(5) };
+/// And how often it is asked meanwhile.
+const EVERY: Duration = Duration::from_millis(700);
+const LOOKS: Backoff = Backoff { first: EVERY, most: EVERY, throttled: EVERY };
 
 /// How many of the newest deployments of an environment are looked at.
 const RECENT: u32 = 20;
@@ -156,7 +155,8 @@ async fn catch_up(
     };
     let deadline = clock::instant() + LAG;
     while !settled(situation) && clock::instant() < deadline {
-        let _waited = until::<(), _>(Some(clock::instant() + EVERY), LOOKS, &Cancel::new(), async || Seen::NotYet).await;
+        let _waited =
+            until::<(), _>(Some(clock::instant() + EVERY), LOOKS, &Cancel::new(), async || Seen::NotYet).await;
         // The policy stays the one that was read: only what lags behind is taken over.
         let newer = hub.situation(Some(number), Some(&key.environment)).await?;
         situation.pull = newer.pull;
