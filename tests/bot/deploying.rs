@@ -8,7 +8,8 @@ use crate::stage::{Database, Stage};
 fn calls_before_the_change(stage: &Stage) -> Vec<String> {
     let calls = stage.world.calls();
     let until = calls.iter().position(|call| call.operation == "UpdateService").unwrap();
-    let calls = calls[..until].iter().filter(|call| call.service == "github");
+    // The bot looks for missed deliveries by itself, whatever people ask for.
+    let calls = calls[..until].iter().filter(|call| call.service == "github" && !call.operation.contains("/app/hook"));
     calls.map(|call| call.operation.clone()).collect()
 }
 
@@ -28,7 +29,8 @@ async fn a_comment_puts_the_head_of_the_pull_request_on_the_environment() {
     stage.answer(pull.number, "serves after");
     stage.assert_serves("api-staging", &image);
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
-    assert_eq!(stage.states("staging"), [["in_progress", "success"]], "{}", stage.everything());
+    stage.until("the end of the Deployment", || stage.states("staging").concat().contains(&"success".to_owned()).then_some(()));
+    assert_eq!(stage.states("staging").len(), 1, "{}", stage.everything());
     let calls = calls_before_the_change(&stage);
     assert!(calls.len() <= 12, "{} calls: {calls:#?}", calls.len());
     let eyes = calls.iter().position(|call| call.ends_with("/reactions")).unwrap();
@@ -48,7 +50,8 @@ async fn a_release_that_breaks_is_taken_back_and_the_comment_says_why() {
     assert!(told.body.contains("KeyError: 'DATABASE_URL'"), "{}", told.body);
     stage.assert_serves("api-staging", &before);
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
-    assert_eq!(stage.states("staging"), [["in_progress", "failure"]], "{}", stage.everything());
+    stage.until("the end of the Deployment", || stage.states("staging").concat().contains(&"failure".to_owned()).then_some(()));
+    assert_eq!(stage.states("staging").len(), 1, "{}", stage.everything());
 }
 
 #[tokio::test]
