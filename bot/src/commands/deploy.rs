@@ -34,7 +34,7 @@ pub(super) async fn run(
         sequence: ask.claimed.sequence,
         commented: ask.comment.created,
     };
-    let (situation, mut facts) = gather::facts(ask.bot, &matter, ask.situation.clone()).await?;
+    let (situation, mut facts) = Box::pin(gather::facts(ask.bot, &matter, ask.situation.clone())).await?;
     // The store answers for ours when the deployment is handed in: what was handed in before by this
     // very command must not be in its own way.
     facts.open.clear();

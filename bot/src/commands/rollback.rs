@@ -34,7 +34,7 @@ pub(super) async fn run(
         sequence: ask.claimed.sequence,
         commented: ask.comment.created,
     };
-    let (situation, facts) = gather::facts(ask.bot, &matter, ask.situation.clone()).await?;
+    let (situation, facts) = Box::pin(gather::facts(ask.bot, &matter, ask.situation.clone())).await?;
     decide(&Question {
         wanted,
         environment,

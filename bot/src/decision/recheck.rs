@@ -64,7 +64,7 @@ pub async fn still_allowed(bot: &Bot, asked: &Asked) -> Result<Result<(Situation
         sequence: 0,
         commented: asked.decided,
     };
-    let (situation, mut facts) = gather::facts(bot, &matter, situation).await?;
+    let (situation, mut facts) = Box::pin(gather::facts(bot, &matter, situation)).await?;
     // What is decided again is one of them: it is not in its own way.
     facts.open.clear();
     let now = clock::now();
