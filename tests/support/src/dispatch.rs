@@ -114,7 +114,7 @@ fn perform(
     let key = incoming.access_key();
     let World { env, ecs, apprunner, ecr, sts, target_health, endpoint, .. } = world;
     match service {
-        "github" | "oidc" => return world.github.answer(incoming, body, at, &mut world.env),
+        "github" | "oidc" => return world.github.answer(incoming, body, at),
         "blob" => {
             let found = incoming.path.strip_prefix("/blob/").and_then(|path| path.rsplit_once('/'));
             let blob = found.and_then(|(repository, digest)| ecr.blob(repository, digest));

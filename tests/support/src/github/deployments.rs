@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::document::Links;
 use super::{Repo, missing, refused};
-use crate::env::Env;
+use crate::ids::Ids;
 use crate::query::Form;
 use crate::reply::{Millis, rfc3339, text};
 use crate::server::Reply;
@@ -109,7 +109,7 @@ impl Repo {
         body: &Value,
         creator: &str,
         now: Millis,
-        env: &mut Env,
+        ids: &mut Ids,
         links: &Links<'_>,
     ) -> Reply {
         let Some(asked) = text(body, "ref") else {
@@ -118,7 +118,7 @@ impl Repo {
         let Some(sha) = self.seen(asked, now).map(|commit| commit.sha.clone()) else {
             return refused(422, &format!("No ref found for: {asked}"));
         };
-        let id = env.ids.number();
+        let id = ids.number();
         self.deployments.push(Deployment {
             id,
             sha,
@@ -144,7 +144,7 @@ impl Repo {
         body: &Value,
         creator: &str,
         now: Millis,
-        env: &mut Env,
+        ids: &mut Ids,
         links: &Links<'_>,
     ) -> Reply {
         let Some(index) = self.deployment(id) else { return refused(404, "Not Found") };
@@ -164,7 +164,7 @@ impl Repo {
                     let request = json!({"state": "inactive"});
                     older
                         .statuses
-                        .insert(0, Status { id: env.ids.number(), creator: creator.to_owned(), request, at: now });
+                        .insert(0, Status { id: ids.number(), creator: creator.to_owned(), request, at: now });
                 }
             }
         }
@@ -172,7 +172,7 @@ impl Repo {
         known.updated = now;
         known
             .statuses
-            .insert(0, Status { id: env.ids.number(), creator: creator.to_owned(), request: body.clone(), at: now });
+            .insert(0, Status { id: ids.number(), creator: creator.to_owned(), request: body.clone(), at: now });
         Reply::json(201, &known.statuses[0].document(known, links))
     }
 }

@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::apps::Caller;
 use super::limits::Account;
 use super::{GitHub, OIDC_PATH, missing, oidc, refused};
-use crate::env::Env;
 use crate::ids::digest;
 use crate::query::{self, Form};
 use crate::reply::Millis;
@@ -26,7 +25,7 @@ pub(crate) struct Ask<'a> {
 
 impl GitHub {
     /// Answers one request.
-    pub(crate) fn answer(&mut self, incoming: &Incoming, body: &Value, real: Millis, env: &mut Env) -> Reply {
+    pub(crate) fn answer(&mut self, incoming: &Incoming, body: &Value, real: Millis) -> Reply {
         let now = self.clock(real);
         // An enterprise server has its API under a path.
         let path = match incoming.path.strip_prefix("/api") {
@@ -59,7 +58,7 @@ impl GitHub {
             refused(400, "Problems parsing JSON")
         } else {
             let ask = Ask { method: &incoming.method, path, form, body, now, real, caller };
-            self.route(&ask, &parts, env)
+            self.route(&ask, &parts)
         };
         let reply = if incoming.method == "GET" { tagged(incoming, reply) } else { reply };
         let Some(account) = account else { return reply };

@@ -3,12 +3,11 @@
 use super::apps::Caller;
 use super::entry::{Ask, listed, number};
 use super::{GitHub, missing, refused};
-use crate::env::Env;
 use crate::server::Reply;
 use serde_json::Value;
 
 impl GitHub {
-    pub(super) fn route(&mut self, ask: &Ask<'_>, parts: &[&str], env: &mut Env) -> Reply {
+    pub(super) fn route(&mut self, ask: &Ask<'_>, parts: &[&str]) -> Reply {
         let found = match parts {
             ["graphql"] => Ok(self.graphql(ask)),
             ["app", rest @ ..] => self.route_app(ask, rest),
@@ -24,7 +23,7 @@ impl GitHub {
             ["repos", owner, name, rest @ ..] => {
                 let full = self.full_name(&format!("{owner}/{name}"));
                 match self.admit(&ask.caller, &full, ask.method, rest) {
-                    Ok(()) => self.route_repository(ask, &full, rest, env),
+                    Ok(()) => self.route_repository(ask, &full, rest),
                     Err(refusal) => Err(refusal),
                 }
             }
@@ -95,12 +94,12 @@ impl GitHub {
         Ok(super::entry::linked(Reply::json(200, &document), ask, &self.base, open.len()))
     }
 
-    fn route_repository(&mut self, ask: &Ask<'_>, full: &str, rest: &[&str], env: &mut Env) -> Result<Reply, Reply> {
+    fn route_repository(&mut self, ask: &Ask<'_>, full: &str, rest: &[&str]) -> Result<Reply, Reply> {
         let (form, now) = (&ask.form, ask.now);
         let repository = self.repositories.get(full).ok_or_else(missing)?;
         let links = self.links(full);
         if let ["deployments", ..] = rest {
-            return self.route_deployments(ask, full, rest, env);
+            return self.route_deployments(ask, full, rest);
         }
         match (ask.method, rest) {
             ("GET", ["compare", range @ ..]) => return Ok(repository.compare(&range.join("/"), now, form, &links)),
@@ -168,11 +167,11 @@ impl GitHub {
         }
     }
 
-    fn route_deployments(&mut self, ask: &Ask<'_>, full: &str, rest: &[&str], env: &mut Env) -> Result<Reply, Reply> {
+    fn route_deployments(&mut self, ask: &Ask<'_>, full: &str, rest: &[&str]) -> Result<Reply, Reply> {
         let (form, now) = (&ask.form, ask.now);
         let who = self.acting(&ask.caller);
         let creator = if who == 0 { "shipline[bot]".to_owned() } else { self.people.login(who).to_owned() };
-        let Self { base, people, repositories, .. } = self;
+        let Self { base, people, repositories, ids, .. } = self;
         let links = super::document::Links { base, repository: full, people };
         let repository = repositories.get_mut(full).ok_or_else(missing)?;
         let reply = match (ask.method, rest) {
@@ -180,14 +179,14 @@ impl GitHub {
                 let all = repository.list_deployments(form, &links);
                 listed(&all, ask, &self.base)
             }
-            ("POST", ["deployments"]) => repository.create_deployment(ask.body, &creator, now, env, &links),
+            ("POST", ["deployments"]) => repository.create_deployment(ask.body, &creator, now, ids, &links),
             ("GET", ["deployments", id]) => repository.get_deployment(id, &links),
             ("GET", ["deployments", id, "statuses"]) => {
                 let all = repository.list_statuses(id, &links)?;
                 listed(&all, ask, &self.base)
             }
             ("POST", ["deployments", id, "statuses"]) => {
-                let reply = repository.create_status(id, ask.body, &creator, now, env, &links);
+                let reply = repository.create_status(id, ask.body, &creator, now, ids, &links);
                 let deployment = repository.get_deployment(id, &links);
                 if reply.status == 201 {
                     let read = |reply: &Reply| serde_json::from_slice::<Value>(&reply.body).unwrap_or_default();

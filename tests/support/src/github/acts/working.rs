@@ -6,7 +6,7 @@ use super::super::GitHub;
 use super::super::actions::{Build, Workflow};
 use super::super::document::Links;
 use super::{Done, Given, Row, said};
-use crate::env::Env;
+use crate::ids::Ids;
 
 pub(super) const ACTS: &[Row] = &[
     ("workflow", &["repository", "file", "name", "inputs", "run_name", "build"], workflow),
@@ -49,8 +49,8 @@ fn deployment(github: &mut GitHub, given: &Given<'_>) -> Done {
         }
     }
     github.hosted(&full)?;
-    let made = made(github, &full, |repository, env, links| {
-        repository.create_deployment(&request, &who, given.now, env, links)
+    let made = made(github, &full, |repository, ids, links| {
+        repository.create_deployment(&request, &who, given.now, ids, links)
     })?;
     if let Some(state) = given.text("state") {
         tell(github, &full, made["id"].as_u64().unwrap_or_default(), state, &who, given)?;
@@ -69,8 +69,8 @@ fn deployment_status(github: &mut GitHub, given: &Given<'_>) -> Done {
 fn tell(github: &mut GitHub, full: &str, id: u64, state: &str, who: &str, given: &Given<'_>) -> Done {
     let id = id.to_string();
     let request = json!({"state": state});
-    let status = made(github, full, |repository, env, links| {
-        repository.create_status(&id, &request, who, given.now, env, links)
+    let status = made(github, full, |repository, ids, links| {
+        repository.create_status(&id, &request, who, given.now, ids, links)
     })?;
     let links = github.links(full);
     let deployment = github.repositories[full].get_deployment(&id, &links);
@@ -84,14 +84,11 @@ fn tell(github: &mut GitHub, full: &str, id: u64, state: &str, who: &str, given:
 fn made(
     github: &mut GitHub,
     full: &str,
-    operation: impl FnOnce(&mut super::super::Repo, &mut Env, &Links<'_>) -> crate::server::Reply,
+    operation: impl FnOnce(&mut super::super::Repo, &mut Ids, &Links<'_>) -> crate::server::Reply,
 ) -> Done {
-    let mut env = Env::new();
-    std::mem::swap(&mut env.ids, &mut github.ids);
-    let GitHub { base, people, repositories, .. } = github;
+    let GitHub { base, people, repositories, ids, .. } = github;
     let links = Links { base, repository: full, people };
-    let reply = repositories.get_mut(full).map(|repository| operation(repository, &mut env, &links));
-    std::mem::swap(&mut env.ids, &mut github.ids);
+    let reply = repositories.get_mut(full).map(|repository| operation(repository, ids, &links));
     match reply {
         Some(reply) if reply.status < 300 => serde_json::from_slice(&reply.body).map_err(|error| error.to_string()),
         Some(reply) => Err(said(&reply)),

@@ -283,6 +283,32 @@ async fn a_dispatched_workflow_builds_an_image_and_ends_by_itself() {
 }
 
 #[tokio::test]
+async fn deployments_of_the_app_and_of_somebody_else_are_told_apart() {
+    let shop = Shop::open().await;
+    let token = shop.token().await;
+    let pull = shop.repository.pull("dev", "Change");
+    let body =
+        json!({"ref": pull.sha, "environment": "staging", "payload": {"plan": "3f9a1c"}, "required_contexts": []});
+    let ours = shop.ask("POST", "/repos/acme/shop/deployments", &token, &body).await.body;
+    let theirs = shop.repository.foreign_deployment("boss", &pull.sha, "staging", "in_progress");
+    let statuses = format!("/repos/acme/shop/deployments/{}/statuses", ours["id"]);
+    assert_eq!(shop.ask("POST", &statuses, &token, &json!({"state": "queued"})).await.status, 201);
+    let seen = shop.repository.deployments();
+    let told: Vec<_> = seen
+        .iter()
+        .map(|one| (one["id"].as_u64(), one["creator"].as_str(), one["statuses"][0]["state"].as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (ours["id"].as_u64(), Some("shipline[bot]"), Some("queued")),
+            (Some(theirs), Some("boss"), Some("in_progress")),
+        ]
+    );
+    assert_ne!(ours["id"].as_u64(), Some(theirs));
+}
+
+#[tokio::test]
 async fn a_manifest_becomes_an_app_once() {
     let shop = Shop::open().await;
     let manifest = json!({
