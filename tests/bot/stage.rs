@@ -89,8 +89,18 @@ impl Stage {
                 (postgres.url.clone(), Some(postgres))
             }
         };
-        let stage =
-            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, _postgres: postgres, settings: Vec::new() };
+        let stage = Self {
+            world,
+            github,
+            shop,
+            app,
+            bots: Vec::new(),
+            folder,
+            url,
+            port,
+            _postgres: postgres,
+            settings: Vec::new(),
+        };
         for name in ["api-staging", "api-production"] {
             stage.service(name);
         }
@@ -119,14 +129,25 @@ impl Stage {
         if let Some(commit) = commit {
             labels.insert("org.opencontainers.image.revision".to_owned(), commit.to_owned());
         }
-        let seed =
-            ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
+        let seed = ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
         format!("{REGISTRY}/pmis/api@{}", self.world.image(seed))
     }
 
     /// The image of a commit, as the build workflow would have pushed it.
     pub(crate) fn built(&self, sha: &str) -> String {
         self.image(sha, Some(sha))
+    }
+
+    /// The image of a commit gets the tag of another one as well.
+    pub(crate) fn also_tagged(&self, commit: &str, other: &str) {
+        let manifest = self.world.ecr_manifest("pmis/api", commit);
+        let labels = std::collections::BTreeMap::new();
+        self.world.image(ImageSeed {
+            repository: "pmis/api".to_owned(),
+            tags: vec![commit.to_owned(), other.to_owned()],
+            labels,
+            manifest: Some(manifest.unwrap_or_else(|| panic!("there is no image {commit}"))),
+        });
     }
 
     /// A pull request whose head is built, learnt by the bot, and older than any comment to come.
@@ -301,7 +322,8 @@ impl Stage {
     pub(crate) fn everything(&self) -> String {
         let mut text = String::new();
         for issue in 1..10 {
-            let Ok(found) = self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
+            let Ok(found) =
+                self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
             else {
                 continue;
             };
@@ -310,8 +332,12 @@ impl Stage {
                 text.push_str(&format!("#{issue} {author}: {body}\n\n"));
             }
         }
-        let calls: Vec<String> =
-            self.world.calls().iter().map(|call| format!("{} {} {:?}", call.service, call.operation, call.status)).collect();
+        let calls: Vec<String> = self
+            .world
+            .calls()
+            .iter()
+            .map(|call| format!("{} {} {:?}", call.service, call.operation, call.status))
+            .collect();
         let deliveries: Vec<String> = self
             .github
             .deliveries()
