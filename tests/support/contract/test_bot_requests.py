@@ -4,7 +4,7 @@ import unittest
 
 import github_description
 import graphql_description
-from bot_session import BotSession
+from bot_session import POLICY, BotSession
 
 
 def problems(calls):
@@ -66,6 +66,61 @@ class BotRequests(BotSession):
             "PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}",
             "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions",
             "POST /repos/{owner}/{repo}/deployments", "POST /repos/{owner}/{repo}/deployments/{deployment_id}/statuses",
+        }, kinds(calls))
+        self.violations = problems(calls)
+
+
+STRICT = POLICY.replace("version: 1\n", "version: 1\nbuild: { workflow: build.yml }\n").replace(
+    "  production:\n",
+    "  production:\n    checks: required\n    reviews: required\n    access: { deploy: ['@acme/release'] }\n",
+)
+
+
+class BotRequestsUnderRules(BotSession):
+    """Where somebody must be of a team, checks and reviews are required, and images are built on demand."""
+
+    policy = STRICT
+
+    def test_every_request_is_one_that_github_describes(self):
+        self.act("team", slug="release", members={"mona": "active"})
+        self.act("protect", branch="main", checks=[{"context": "test", "app": 15368}], reviews=1)
+        self.act("ruleset", branch="main", checks=[{"context": "lint"}], reviews=1)
+        self.act("workflow", file="build.yml", name="Build", run_name="shipline ${{ inputs.deployment }}",
+                 inputs=["sha", "environment", "services", "deployment"])
+        # Nobody answered a minute ago: the delivery has to be fetched.
+        issue = self.act("issue", title="A question")["number"]
+        self.act("advance", ms=-60_000)
+        self.act("lose", count=1, how="failed")
+        self.says("dev", issue, "/help")
+        self.waits("the delivery is lost", lambda: self.act("quiet")["quiet"])
+        self.act("advance", ms=60_000)
+        self.answer(issue, "/deploy")
+        pull = self.act("pull", who="dev", title="Say hello")
+        number = pull["number"]
+        self.says("dev", number, "/deploy production")
+        self.answer(number, "@acme/release")
+        self.says("mona", number, "/plan production")
+        self.answer(number, "test")
+        for name in "test", "lint":
+            self.act("check", sha=pull["sha"], name=name, conclusion="success")
+        self.act("review", pull=number, who="mona", state="approved")
+        # The answer is lost: the run has to be found.
+        self.seed(faults=[{"service": "github", "operation": "POST /repos/acme/shop/actions/workflows/build.yml/dispatches",
+                           "kind": "lose_response", "times": 1}])
+        self.says("mona", number, "/deploy production")
+        followed = "GET /repos/{owner}/{repo}/actions/runs/{run_id}"
+        self.waits("the run is followed", lambda: followed in kinds(self.calls("github")))
+        self.image(pull["sha"])
+        self.act("finish", run=self.act("runs")[0]["id"])
+        self.answer(number, "serves after")
+        calls = self.calls("github")
+        self.assertLessEqual({
+            "GET /orgs/{org}/teams/{team_slug}/memberships/{username}",
+            "GET /repos/{owner}/{repo}/commits/{ref}/check-runs",
+            "POST /app/hook/deliveries/{delivery_id}/attempts",
+            "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches",
+            "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs",
+            followed,
         }, kinds(calls))
         self.violations = problems(calls)
 
