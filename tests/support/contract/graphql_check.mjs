@@ -1,7 +1,8 @@
 // Checks GraphQL documents, their variables and their answers against a schema.
 //
 // node graphql_check.mjs <folder of the package graphql> <schema.graphql>
-// In:  [{"name", "query", "variables", "answer"}], `answer` may be absent. Out: the problems, a list of texts.
+// In:  [{"name", "query", "variables", "answer"}]; without `variables` only the document is checked, without
+// `answer` only the request. Out: the problems, a list of texts.
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -86,10 +87,10 @@ function checked(type, value, selections, context, path) {
   return tried.reduce((best, told) => (told.length < best.length ? told : best));
 }
 
-function problems({ name, query, variables = {}, answer }) {
+function problems({ query, variables, answer }) {
   const document = parse(query);
   const invalid = validate(schema, document).map((error) => error.message);
-  if (invalid.length > 0) return invalid;
+  if (invalid.length > 0 || variables === undefined) return invalid;
   const operation = getOperationAST(document);
   const values = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
   if (values.errors) return values.errors.map((error) => error.message);

@@ -14,7 +14,7 @@ GRAPHQL = "16.15.0"
 
 
 def problems(cases):
-    """What is wrong with `{"name", "query", "variables", "answer"}`; an answer may be absent."""
+    """What is wrong with `{"name", "query", "variables", "answer"}`; the last two may be absent."""
     checker = pathlib.Path(__file__).with_name("graphql_check.mjs")
     schema = npm_package.unpacked("@octokit/graphql-schema", SCHEMA, "schema.graphql") / "schema.graphql"
     command = [npm_package.program("node"), checker, npm_package.unpacked("graphql", GRAPHQL), schema]

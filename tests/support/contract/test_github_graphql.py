@@ -30,7 +30,8 @@ class GitHubGraphQL(InstalledApp):
         return answer
 
     def tearDown(self):
-        self.violations += graphql_description.problems(self.cases)
+        if self.cases:
+            self.violations += graphql_description.problems(self.cases)
         super().tearDown()
 
     def situation(self, pull, name="shop", **changed):
@@ -38,9 +39,9 @@ class GitHubGraphQL(InstalledApp):
                      "withDeployments": True, "policy": ".github/shipline.yml", **changed}
         return self.graphql(f"Situation of {pull} {changed}", documents()["Situation"], **variables)
 
-    def test_documents_are_found(self):
+    def test_every_document_of_the_bot_fits_the_schema(self):
         self.assertLessEqual({"Situation", "Minimize"}, set(documents()))
-        self.cases = [{"name": name, "query": query} for name, query in documents().items() if "!" not in query.split("{")[0]]
+        self.cases = [{"name": name, "query": query} for name, query in documents().items()]
 
     def test_situations_of_pull_requests(self):
         plain = self.act("pull", who="dev", title="A change")
@@ -120,25 +121,32 @@ class TheCheckItself(unittest.TestCase):
 
     QUERY = "query Q($n: Int!) { repository(owner: \"a\", name: \"b\") { databaseId pullRequest(number: $n) { state title author { login } } } }"
 
-    def told(self, answer, query=QUERY, **variables):
-        return graphql_description.problems([{"name": "Q", "query": query, "variables": variables or {"n": 1}, "answer": answer}])
+    def told(self, cases):
+        """The problems of every case: the text that is expected, the answer, what else is another."""
+        asked = [{"name": said, "query": self.QUERY, "variables": {"n": 1}, "answer": answer, **more} for said, answer, more in cases]
+        found = graphql_description.problems(asked)
+        return {said: [problem for problem in found if problem.startswith(f"{said}: ")] for said, _, _ in cases}
 
-    def test_wrong_answers_are_found(self):
+    def test_wrong_answers_and_requests_are_found(self):
         pull = {"state": "OPEN", "title": "T", "author": {"login": "dev"}}
-        good = {"data": {"repository": {"databaseId": 1, "pullRequest": pull}}}
-        self.assertEqual(self.told(good), [])
-        for wrong, said in (({**pull, "state": "open"}, "is no PullRequestState"), ({**pull, "title": None}, "is null"),
-                            ({**pull, "more": 1}, "was not selected"), ({"state": "OPEN", "title": "T"}, "author: is missing"),
-                            ({**pull, "author": {"login": 7}}, "is no String")):
-            told = self.told({"data": {"repository": {"databaseId": 1, "pullRequest": wrong}}})
-            self.assertEqual(len(told), 1, told)
-            self.assertIn(said, told[0])
-        self.assertIn("no data", self.told({})[0])
-
-    def test_wrong_requests_are_found(self):
-        self.assertIn("Cannot query field", self.told(None, query="query { repository(owner: \"a\", name: \"b\") { wrong } }")[0])
-        self.assertIn("is not declared", self.told({"data": {"repository": None}}, n=1, m=2)[0])
-        self.assertIn("\"$n\"", self.told(None, n="one")[0])
+        def answer(pull):
+            return {"data": {"repository": {"databaseId": 1, "pullRequest": pull}}}
+        told = self.told([
+            ("nothing", answer(pull), {}),
+            ("is no PullRequestState", answer({**pull, "state": "open"}), {}),
+            ("is null, which", answer({**pull, "title": None}), {}),
+            ("more: was not selected", answer({**pull, "more": 1}), {}),
+            ("author: is missing", answer({"state": "OPEN", "title": "T"}), {}),
+            ("7 is no String", answer({**pull, "author": {"login": 7}}), {}),
+            ("no data, and no errors", {}, {}),
+            ("Cannot query field", None, {"query": "query { repository(owner: \"a\", name: \"b\") { wrong } }"}),
+            ("variable m is not declared", None, {"variables": {"n": 1, "m": 2}}),
+            ("Int cannot represent non-integer value", None, {"variables": {"n": "one"}}),
+        ])
+        self.assertEqual(told.pop("nothing"), [])
+        for said, problems in told.items():
+            self.assertEqual(len(problems), 1, problems)
+            self.assertEqual(problems[0].count(said), 2, problems)
 
 
 if __name__ == "__main__":

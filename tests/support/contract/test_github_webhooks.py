@@ -1,5 +1,6 @@
 """The webhooks of the GitHub model against GitHub's schemas and examples, as a server receives them."""
 
+import copy
 import hashlib
 import hmac
 import re
@@ -134,6 +135,26 @@ class GitHubWebhooks(InstalledApp):
         self.act("says", who="dev", issue=issue, body="/status")
         signed = sorted("X-Hub-Signature-256" in one.headers for one in self.caught())
         self.assertEqual(signed, [False, True])
+
+
+class TheCheckItself(unittest.TestCase):
+    """A check that finds nothing in wrong payloads would be worth nothing."""
+
+    def told(self, event, payload):
+        name = f"{event}.{payload['action']}"
+        return [*github_description.webhook_problems(event, payload), *webhook_description.schema_problems(event, payload),
+                *webhook_description.example_problems(name, payload)]
+
+    def test_wrong_payloads_are_found(self):
+        payload = copy.deepcopy(webhook_description.examples()["issue_comment.created"][0])
+        missing = {**payload, "comment": {name: value for name, value in payload["comment"].items() if name != "user"}}
+        # The examples are older than both descriptions: what counts is what a change adds.
+        added = set(self.told("issue_comment", missing)) - set(self.told("issue_comment", payload))
+        self.assertEqual({problem.split(": ")[0] for problem in added},
+                         {"issue-comment-created", "issue_comment$created", "issue_comment.created.comment"}, added)
+        self.assertTrue(all("user" in problem for problem in added), added)
+        self.assertIn("unknown member more", " ".join(self.told("issue_comment", {**payload, "more": 1})))
+        self.assertIn("GitHub sends no such thing", self.told("issue_comment", {**payload, "action": "whispered"})[0])
 
 
 if __name__ == "__main__":
