@@ -235,6 +235,18 @@ impl Stage {
         assert!(bot.child.wait().unwrap().success(), "{}", self.logs());
     }
 
+    /// Another command of the program, with the settings it needs for the database.
+    pub(crate) fn program(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(arguments)
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}\n{}", self.everything());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub(crate) fn port(&self, index: usize) -> u16 {
         self.bots[index].as_ref().unwrap().port
     }
@@ -309,6 +321,11 @@ impl Stage {
 
     fn log_path(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("bot-{index}.log"))
+    }
+
+    /// What a bot has logged so far.
+    pub(crate) fn log(&self, index: usize) -> String {
+        std::fs::read_to_string(self.log_path(index)).unwrap()
     }
 
     pub(crate) fn logs(&self) -> String {
