@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     url: String,
     port: u16,
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
     settings: Vec<(String, String)>,
 }
 
@@ -89,18 +89,8 @@ impl Stage {
                 (postgres.url.clone(), Some(postgres))
             }
         };
-        let stage = Self {
-            world,
-            github,
-            shop,
-            app,
-            bots: Vec::new(),
-            folder,
-            url,
-            port,
-            _postgres: postgres,
-            settings: Vec::new(),
-        };
+        let stage =
+            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, postgres, settings: Vec::new() };
         for name in ["api-staging", "api-production"] {
             stage.service(name);
         }
@@ -321,6 +311,12 @@ impl Stage {
 
     fn log_path(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("bot-{index}.log"))
+    }
+
+    /// The server and the name of this stage's database.
+    pub(crate) fn postgres(&self) -> (&str, &str) {
+        let postgres = self.postgres.as_ref().unwrap();
+        (&postgres.server, &postgres.name)
     }
 
     /// What a bot has logged so far.
