@@ -79,7 +79,7 @@ async fn going_back_puts_the_last_good_release_there_and_holds_the_environment()
     assert!(calls.len() <= 6, "{} calls: {calls:#?}", calls.len());
 
     stage.says("mona", first.number, "/deploy production");
-    let refused = stage.answer(first.number, "dev");
+    let refused = stage.answer(first.number, "was locked by `dev`");
     assert!(refused.body.contains("rolled back, look before you deploy"), "{}", stage.everything());
     assert_eq!(stage.serving("api-production").unwrap(), good);
 }

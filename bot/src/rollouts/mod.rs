@@ -121,7 +121,9 @@ fn told(ended: Result<(), tokio::task::JoinError>) {
 fn span(deployment: &Deployment) -> tracing::Span {
     let (id, asked) = (deployment.id, &deployment.asked);
     let (environment, repository) = (&asked.key.environment, &asked.repository.name);
-    info_span!("rollout", deployment_id = %id, %environment, %repository, phase = deployment.state.stage.word())
+    // The phase stands on the event of its change: a span field that is recorded again is written again
+    // on every line.
+    info_span!("rollout", deployment_id = %id, %environment, %repository)
 }
 
 #[cfg(test)]
