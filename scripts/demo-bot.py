@@ -183,7 +183,9 @@ class Cloud:
 
     def settled(self):
         service = self.service()
-        return service["runningCount"] == service["desiredCount"] and len(service["deployments"]) == 1
+        # One that failed stays in the list.
+        others = [d for d in service["deployments"] if d.get("rolloutState") != "FAILED"]
+        return service["runningCount"] == service["desiredCount"] and len(others) == 1
 
     def answers(self):
         return self.module.ask(self.world, self.name)[1]
