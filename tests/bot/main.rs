@@ -9,6 +9,8 @@
 mod crash;
 mod deploying;
 mod intake;
+mod outages;
+mod replicas;
 mod stage;
 mod verbs;
 

@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     url: String,
     port: u16,
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
     settings: Vec<(String, String)>,
 }
 
@@ -90,7 +90,7 @@ impl Stage {
             }
         };
         let stage =
-            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, _postgres: postgres, settings: Vec::new() };
+            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, postgres, settings: Vec::new() };
         for name in ["api-staging", "api-production"] {
             stage.service(name);
         }
@@ -119,14 +119,25 @@ impl Stage {
         if let Some(commit) = commit {
             labels.insert("org.opencontainers.image.revision".to_owned(), commit.to_owned());
         }
-        let seed =
-            ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
+        let seed = ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
         format!("{REGISTRY}/pmis/api@{}", self.world.image(seed))
     }
 
     /// The image of a commit, as the build workflow would have pushed it.
     pub(crate) fn built(&self, sha: &str) -> String {
         self.image(sha, Some(sha))
+    }
+
+    /// The image of a commit gets the tag of another one as well.
+    pub(crate) fn also_tagged(&self, commit: &str, other: &str) {
+        let manifest = self.world.ecr_manifest("pmis/api", commit);
+        let labels = std::collections::BTreeMap::new();
+        self.world.image(ImageSeed {
+            repository: "pmis/api".to_owned(),
+            tags: vec![commit.to_owned(), other.to_owned()],
+            labels,
+            manifest: Some(manifest.unwrap_or_else(|| panic!("there is no image {commit}"))),
+        });
     }
 
     /// A pull request whose head is built, learnt by the bot, and older than any comment to come.
@@ -214,6 +225,18 @@ impl Stage {
         assert!(bot.child.wait().unwrap().success(), "{}", self.logs());
     }
 
+    /// Another command of the program, with the settings it needs for the database.
+    pub(crate) fn program(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(arguments)
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}\n{}", self.everything());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub(crate) fn port(&self, index: usize) -> u16 {
         self.bots[index].as_ref().unwrap().port
     }
@@ -290,6 +313,17 @@ impl Stage {
         self.folder.path().join(format!("bot-{index}.log"))
     }
 
+    /// The server and the name of this stage's database.
+    pub(crate) fn postgres(&self) -> (&str, &str) {
+        let postgres = self.postgres.as_ref().unwrap();
+        (&postgres.server, &postgres.name)
+    }
+
+    /// What a bot has logged so far.
+    pub(crate) fn log(&self, index: usize) -> String {
+        std::fs::read_to_string(self.log_path(index)).unwrap()
+    }
+
     pub(crate) fn logs(&self) -> String {
         (0..=self.bots.len())
             .filter_map(|index| std::fs::read_to_string(self.log_path(index)).ok().map(|text| (index, text)))
@@ -301,7 +335,8 @@ impl Stage {
     pub(crate) fn everything(&self) -> String {
         let mut text = String::new();
         for issue in 1..10 {
-            let Ok(found) = self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
+            let Ok(found) =
+                self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
             else {
                 continue;
             };
@@ -310,8 +345,12 @@ impl Stage {
                 text.push_str(&format!("#{issue} {author}: {body}\n\n"));
             }
         }
-        let calls: Vec<String> =
-            self.world.calls().iter().map(|call| format!("{} {} {:?}", call.service, call.operation, call.status)).collect();
+        let calls: Vec<String> = self
+            .world
+            .calls()
+            .iter()
+            .map(|call| format!("{} {} {:?}", call.service, call.operation, call.status))
+            .collect();
         let deliveries: Vec<String> = self
             .github
             .deliveries()

@@ -14,7 +14,7 @@ impl GitHub {
             ["orgs", organisation, "teams", slug, "memberships", login] => {
                 self.team_membership(ask, organisation, slug, login)
             }
-            ["rate_limit"] => Ok(Reply::json(200, &serde_json::json!({"resources": {}}))),
+            ["rate_limit"] if ask.method == "GET" => Ok(Reply::json(200, &self.limits.overview(&ask.caller, ask.real))),
             ["installation", "repositories"] => self.installed_repositories(ask),
             ["repos", owner, name, "installation"] if ask.method == "GET" => match ask.caller {
                 Caller::App(app) => Ok(self.installation_of(app, &format!("{owner}/{name}"))),
@@ -43,7 +43,7 @@ impl GitHub {
             return Err(refused(401, "A JSON web token could not be decoded"));
         };
         Ok(match (ask.method, rest) {
-            ("GET", []) => Reply::json(200, &self.app_document(app)),
+            ("GET", []) => Reply::json(200, &self.own_app(app)),
             ("GET", ["installations"]) => {
                 let own = self.apps.installations.iter().filter(|installation| installation.app == app);
                 let all: Vec<Value> = own.map(|installation| self.installation_document(installation.id)).collect();
@@ -84,13 +84,12 @@ impl GitHub {
     fn installed_repositories(&self, ask: &Ask<'_>) -> Result<Reply, Reply> {
         let Caller::Installation(token) = &ask.caller else { return Err(refused(401, "Bad credentials")) };
         let names = self.repositories.iter().filter(|(_, known)| known.is_hosted()).map(|(name, _)| name);
-        let open: Vec<Value> = names
-            .filter(|name| self.granted(token, Some(name)).is_some())
-            .map(|name| self.repository_full(name))
-            .collect();
+        let open: Vec<Value> =
+            names.filter(|name| self.granted(token, Some(name)).is_some()).map(|name| self.repository(name)).collect();
         let page = super::entry::page_of(&open, &ask.form, 30);
+        let selection = self.selection(token);
         let document =
-            serde_json::json!({"total_count": open.len(), "repository_selection": "all", "repositories": page});
+            serde_json::json!({"total_count": open.len(), "repository_selection": selection, "repositories": page});
         Ok(super::entry::linked(Reply::json(200, &document), ask, &self.base, open.len()))
     }
 

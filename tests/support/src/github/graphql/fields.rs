@@ -182,6 +182,13 @@ impl<'a> Look<'a> {
                 let pull = repository.pulls.get(&number).ok_or_else(|| Failure::not_found(nowhere))?;
                 Node::Pull { full, pull }
             }
+            "object" => {
+                self.allowed(full, &["contents"])?;
+                let asked = arguments.get("expression").and_then(Value::as_str).unwrap_or_default();
+                repository.object(asked).map_or(Node::Value(Value::Null), |(kind, oid)| {
+                    Node::Object(kind, json!({"oid": oid, "abbreviatedOid": &oid[..7]}))
+                })
+            }
             "deployments" => {
                 self.allowed(full, &["deployments"])?;
                 Node::Connection("DeploymentConnection", self.deployments(full, arguments))
