@@ -209,7 +209,8 @@ async fn a_delivery_whose_process_died_three_times_is_put_aside_untried_and_the_
     stage.send(&[delivery(1, 1)]).await;
     for _ in 0..3 {
         let now = clock::now();
-        let dead = stage.store.claim_deliveries(&WorkerId::new(), now, now + Duration::from_millis(1), 1).await.unwrap();
+        let dead =
+            stage.store.claim_deliveries(&WorkerId::new(), now, now + Duration::from_millis(1), 1).await.unwrap();
         assert_eq!(dead.len(), 1);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
