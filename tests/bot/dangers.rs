@@ -37,7 +37,9 @@ async fn no_secret_is_told_anywhere() {
     assert!(told.body.contains("starting with token ***"), "the line is shown, the secret is not: {}", told.body);
     stage.says("dev", number, "/history staging");
     stage.answer(number, "staging · history");
-    stage.until("the Deployment's end", || stage.states("staging").concat().contains(&"failure".to_owned()).then_some(()));
+    stage.until("the Deployment's end", || {
+        stage.states("staging").concat().contains(&"failure".to_owned()).then_some(())
+    });
     stage.stop(0);
     let audit = stage.audit();
     stage.start();
@@ -73,12 +75,13 @@ async fn no_secret_is_told_anywhere() {
 #[tokio::test]
 async fn the_policy_of_a_pull_request_and_of_its_newest_commit_decides_nothing() {
     let stage = Stage::with_bot(Database::Sqlite).await;
-    stage.shop.file(".github/shipline.yml", &POLICY.replace("  production:\n", "  production:\n    access: { deploy: [admin] }\n"));
-    let evil = POLICY.replace("api-production", "api-staging");
-    let made = stage.shop.act(
-        "pull",
-        json!({"who": "dev", "title": "Let me in", "files": {".github/shipline.yml": evil}}),
+    stage.shop.file(
+        ".github/shipline.yml",
+        &POLICY.replace("  production:\n", "  production:\n    access: { deploy: [admin] }\n"),
     );
+    let evil = POLICY.replace("api-production", "api-staging");
+    let made =
+        stage.shop.act("pull", json!({"who": "dev", "title": "Let me in", "files": {".github/shipline.yml": evil}}));
     let (number, sha) = (made["number"].as_u64().unwrap(), made["sha"].as_str().unwrap());
     stage.built(sha);
     let before = stage.serving("api-staging").unwrap();
@@ -174,7 +177,8 @@ async fn comments_without_a_command_cost_no_call() {
     let pull = stage.pull("Say hello");
     stage.github.delivered().await;
     stage.world.forget_calls();
-    for body in ["looks good", "> /deploy staging", "```\n/deploy staging\n```", "see /etc/passwd and /deploy staging"] {
+    for body in ["looks good", "> /deploy staging", "```\n/deploy staging\n```", "see /etc/passwd and /deploy staging"]
+    {
         stage.says("dev", pull.number, body);
     }
     stage.github.delivered().await;
@@ -207,9 +211,15 @@ async fn strangers_of_a_public_repository_get_no_answer_and_no_deployment() {
 async fn an_app_with_more_rights_than_it_needs_is_reported() {
     let (stage, folder) = (Stage::new(Database::Sqlite).await, tempfile::tempdir().unwrap());
     let more = [("metadata", "read"), ("contents", "write"), ("members", "read"), ("statuses", "read")];
-    let more = more.into_iter().chain(["pull_requests", "issues", "deployments", "checks", "actions"].map(|name| (name, "write")));
+    let more = more
+        .into_iter()
+        .chain(["pull_requests", "issues", "deployments", "checks", "actions"].map(|name| (name, "write")));
     let permissions = more.map(|(name, level)| (name.to_owned(), level.to_owned())).collect();
-    let app = stage.github.app(&AppSeed { name: Some("greedy".into()), permissions: Some(permissions), ..AppSeed::default() });
+    let app = stage.github.app(&AppSeed {
+        name: Some("greedy".into()),
+        permissions: Some(permissions),
+        ..AppSeed::default()
+    });
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
         .arg("doctor")
         .env_clear()

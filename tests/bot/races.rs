@@ -104,7 +104,9 @@ async fn two_people_deploy_different_commits_in_the_same_second_and_both_run_one
         assert_eq!(stage.world.count("ecs", "UpdateService"), 2, "{}", stage.everything());
         let last = stage.shop.deployments().last().unwrap()["sha"].as_str().unwrap().to_owned();
         stage.assert_serves("api-staging", &stage.built(&last));
-        stage.until("both are over", || (audited(&stage, "deployment-ended") == ["succeeded", "succeeded"]).then_some(()));
+        stage.until("both are over", || {
+            (audited(&stage, "deployment-ended") == ["succeeded", "succeeded"]).then_some(())
+        });
         for pull in [first.number, second.number] {
             assert_eq!(stage.answers(pull).len(), 1, "{}", stage.everything());
         }
@@ -248,7 +250,9 @@ async fn a_permission_that_is_withdrawn_in_the_middle_stops_no_rollout_and_given
         let back = json!({"permissions": {"issues": "write", "pull_requests": "write", permission: "write"}});
         stage.github.act("permit", &back);
         stage.answer(pull.number, "serves after");
-        stage.until("the Deployment's end", || stage.states("staging").concat().contains(&"success".to_owned()).then_some(()));
+        stage.until("the Deployment's end", || {
+            stage.states("staging").concat().contains(&"success".to_owned()).then_some(())
+        });
         assert_eq!(stage.answers(pull.number).len(), 1, "{permission}\n{}", stage.everything());
         assert_eq!(stage.states("staging").len(), 1, "{permission}\n{}", stage.everything());
         stage.until("it is over", || (audited(&stage, "deployment-ended") == ["succeeded"]).then_some(()));
@@ -366,7 +370,9 @@ async fn a_repository_that_is_renamed_in_between_is_still_the_same() {
     stage.shop = stage.shop.renamed("acme/market");
     stage.answer(pull.number, "serves after");
     stage.assert_serves("api-staging", &image);
-    stage.until("the Deployment's end", || stage.states("staging").concat().contains(&"success".to_owned()).then_some(()));
+    stage.until("the Deployment's end", || {
+        stage.states("staging").concat().contains(&"success".to_owned()).then_some(())
+    });
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
     assert_eq!(stage.states("staging").len(), 1, "{}", stage.everything());
     // The history is the repository's, whatever its name; so is the place it deploys to.
@@ -388,7 +394,9 @@ async fn an_hour_limit_that_runs_out_in_the_middle_only_delays_the_words() {
     stage.github.leave_requests(0, Duration::from_secs(8));
     stage.until("the release serves", || (stage.serving("api-staging")? == image).then_some(()));
     stage.answer(pull.number, "serves after");
-    stage.until("the Deployment's end", || stage.states("staging").concat().contains(&"success".to_owned()).then_some(()));
+    stage.until("the Deployment's end", || {
+        stage.states("staging").concat().contains(&"success".to_owned()).then_some(())
+    });
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
 }
 
@@ -414,7 +422,9 @@ async fn a_pause_that_github_asks_for_is_kept_and_the_comment_is_true_at_the_end
     let next = calls().iter().map(|call| call.at_ms).filter(|at| *at > refused).min().unwrap();
     assert!(next >= refused + 2_900, "the next call came {} ms after\n{}", next - refused, stage.everything());
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
-    stage.until("the Deployment's end", || stage.states("staging").concat().contains(&"success".to_owned()).then_some(()));
+    stage.until("the Deployment's end", || {
+        stage.states("staging").concat().contains(&"success".to_owned()).then_some(())
+    });
 }
 
 #[tokio::test]
@@ -429,7 +439,9 @@ async fn a_github_that_is_down_for_the_whole_rollout_is_told_the_end_when_it_is_
     assert!(stage.answers(pull.number).iter().all(|answer| !answer.body.contains("serves after")));
     stage.world.no_faults();
     stage.answer(pull.number, "serves after");
-    stage.until("the Deployment's end", || stage.states("staging").concat().contains(&"success".to_owned()).then_some(()));
+    stage.until("the Deployment's end", || {
+        stage.states("staging").concat().contains(&"success".to_owned()).then_some(())
+    });
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
     assert_eq!(stage.states("staging").len(), 1, "{}", stage.everything());
 }

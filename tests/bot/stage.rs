@@ -89,8 +89,18 @@ impl Stage {
                 (postgres.url.clone(), Some(postgres))
             }
         };
-        let stage =
-            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, _postgres: postgres, settings: Vec::new() };
+        let stage = Self {
+            world,
+            github,
+            shop,
+            app,
+            bots: Vec::new(),
+            folder,
+            url,
+            port,
+            _postgres: postgres,
+            settings: Vec::new(),
+        };
         for name in ["api-staging", "api-production"] {
             stage.service(name);
         }
@@ -119,8 +129,7 @@ impl Stage {
         if let Some(commit) = commit {
             labels.insert("org.opencontainers.image.revision".to_owned(), commit.to_owned());
         }
-        let seed =
-            ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
+        let seed = ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
         format!("{REGISTRY}/pmis/api@{}", self.world.image(seed))
     }
 
@@ -320,7 +329,8 @@ impl Stage {
     pub(crate) fn everything(&self) -> String {
         let mut text = String::new();
         for issue in 1..10 {
-            let Ok(found) = self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
+            let Ok(found) =
+                self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
             else {
                 continue;
             };
@@ -329,8 +339,12 @@ impl Stage {
                 text.push_str(&format!("#{issue} {author}: {body}\n\n"));
             }
         }
-        let calls: Vec<String> =
-            self.world.calls().iter().map(|call| format!("{} {} {:?}", call.service, call.operation, call.status)).collect();
+        let calls: Vec<String> = self
+            .world
+            .calls()
+            .iter()
+            .map(|call| format!("{} {} {:?}", call.service, call.operation, call.status))
+            .collect();
         let deliveries: Vec<String> = self
             .github
             .deliveries()
