@@ -11,10 +11,13 @@
 )]
 
 mod crash;
+mod dangers;
+mod deliveries;
 mod deploying;
 mod intake;
 mod outages;
 mod replicas;
+mod races;
 mod stage;
 mod verbs;
 

@@ -309,6 +309,25 @@ impl Stage {
         self.world.calls().into_iter().filter(|call| call.service == "github").collect()
     }
 
+    /// The audit trail, as `audit export` writes it.
+    pub(crate) fn audit(&self) -> Vec<Value> {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(["audit", "export"])
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Everything in SQLite's files, as text.
+    pub(crate) fn database_bytes(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let ours = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("bot.db"));
+        ours.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+    }
+
     fn log_path(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("bot-{index}.log"))
     }
