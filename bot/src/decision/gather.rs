@@ -100,6 +100,14 @@ pub async fn facts(bot: &Bot, matter: &Matter<'_>, mut situation: Situation) -> 
     let expected = sha.or(before.map(|head| head.sha));
     catch_up(hub, key, pull, &mut situation, newest.filter(|head| Some(head.sha) == expected), &spec.policy).await?;
     facts.own = self::own(&situation, &history);
+    if let Some(pull) = situation.pull.as_mut()
+        && spec.policy.pulls.behind != BehindBase::Allowed
+        && pull.state == PullState::Open
+        && !pull.behind
+    {
+        // GitHub calls a branch behind only where branch protection asks for one that is up to date.
+        pull.behind = !hub.holds_all_of(&pull.base, pull.head).await?;
+    }
     let environment = key.environment.as_str();
     if let Some(asked) = sha.filter(|_| binding(environment, sha, &situation, &facts, commented).asks_ancestry()) {
         facts.commit.ancestry = ancestry(hub, &situation.default_branch, situation.policy_commit, asked).await;
