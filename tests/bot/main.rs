@@ -6,10 +6,15 @@
     reason = "a story whose stage is missing ends there"
 )]
 
+mod building;
+mod commands;
 mod crash;
 mod deploying;
 mod intake;
+mod promotion;
+mod refusals;
 mod stage;
+mod told;
 mod verbs;
 
 use std::io::{Read as _, Write as _};
