@@ -10,15 +10,20 @@
     reason = "a story whose stage is missing ends there"
 )]
 
+mod building;
+mod commands;
 mod crash;
 mod dangers;
 mod deliveries;
 mod deploying;
 mod intake;
 mod outages;
-mod replicas;
+mod promotion;
 mod races;
+mod refusals;
+mod replicas;
 mod stage;
+mod told;
 mod verbs;
 
 use std::io::{Read as _, Write as _};

@@ -128,6 +128,14 @@ impl Stage {
         self.image(sha, Some(sha))
     }
 
+    /// Another image under the tag and with the label of a commit.
+    pub(crate) fn rebuilt(&self, sha: &str) -> String {
+        let labels = [("word", "rebuilt"), ("org.opencontainers.image.revision", sha)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let seed = ImageSeed { repository: "pmis/api".to_owned(), tags: vec![sha.to_owned()], labels, manifest: None };
+        format!("{REGISTRY}/pmis/api@{}", self.world.image(seed))
+    }
+
     /// The image of a commit gets the tag of another one as well.
     pub(crate) fn also_tagged(&self, commit: &str, other: &str) {
         let manifest = self.world.ecr_manifest("pmis/api", commit);
@@ -171,6 +179,13 @@ impl Stage {
     /// A setting of every bot that is started from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A file beside the bot's database; answers its path.
+    pub(crate) fn keep(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
     }
 
     /// Starts a bot; the first one listens where GitHub sends.

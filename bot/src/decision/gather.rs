@@ -125,6 +125,14 @@ pub async fn facts(bot: &Bot, matter: &Matter<'_>, mut situation: Situation) -> 
     catch_up(hub, key, pull, &mut situation, told, &spec.policy).await?;
     behind_its_webhooks(bot, key, &situation, told).await?;
     facts.own = self::own(&situation, &history);
+    if let Some(pull) = situation.pull.as_mut()
+        && spec.policy.pulls.behind != BehindBase::Allowed
+        && pull.state == PullState::Open
+        && !pull.behind
+    {
+        // GitHub calls a branch behind only where branch protection asks for one that is up to date.
+        pull.behind = !hub.holds_all_of(&pull.base, pull.head).await?;
+    }
     let environment = key.environment.as_str();
     if let Some(asked) = sha.filter(|_| binding(environment, sha, &situation, &facts, commented).asks_ancestry()) {
         facts.commit.ancestry = ancestry(hub, &situation.default_branch, situation.policy_commit, asked).await;

@@ -1,5 +1,6 @@
 //! What a held deployment knows, kept in the store under its lease.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use shipline::engine::clock;
@@ -8,7 +9,7 @@ use tokio::sync::Mutex;
 
 use super::keeper::until;
 use crate::store::{Closed, EnvironmentLease, Stage, State, Store, StoreFailed};
-use crate::types::DeploymentId;
+use crate::types::{Actor, DeploymentId};
 
 /// The state of a deployment that this process holds, and the lease it is written under. Everybody
 /// who works on the deployment shares it, so no write undoes another.
@@ -16,16 +17,28 @@ pub(super) struct Kept {
     pub(super) store: Store,
     pub(super) lease: EnvironmentLease,
     state: Mutex<State>,
+    cancelled: OnceLock<Actor>,
 }
 
 impl Kept {
     pub(super) fn new(store: Store, lease: EnvironmentLease, state: State) -> Self {
-        Self { store, lease, state: Mutex::new(state) }
+        Self { store, lease, state: Mutex::new(state), cancelled: OnceLock::new() }
     }
 
     /// Which deployment.
     pub(super) fn id(&self) -> DeploymentId {
         self.lease.deployment()
+    }
+
+    /// Takes note of who cancelled it, while it was worked on.
+    pub(super) fn cancelled_by(&self, actor: Actor) {
+        // The first one counts, as in the store.
+        let _known = self.cancelled.set(actor);
+    }
+
+    /// Who cancelled it while it was worked on.
+    pub(super) fn canceller(&self) -> Option<&Actor> {
+        self.cancelled.get()
     }
 
     /// The state as it is now.

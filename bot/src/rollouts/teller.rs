@@ -256,6 +256,7 @@ impl Task {
         }
         let mut deployment = self.deployment.clone();
         deployment.state = self.kept.state().await;
+        deployment.cancel = deployment.cancel.or_else(|| self.kept.canceller().cloned());
         let Some(stand) = stand(&wanted.standing) else { return Ok(()) };
         let body = messages::deployment(&Shown {
             deployment: &deployment,
