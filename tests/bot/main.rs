@@ -3,6 +3,10 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::print_stdout,
+    clippy::similar_names,
     reason = "a story whose stage is missing ends there"
 )]
 

@@ -26,7 +26,11 @@ pub(super) const ACTS: &[Row] = &[
     ("expire-tokens", &[], expire_tokens),
     ("webhook", &["app", "url", "secret"], webhook),
     ("ping", &["app"], ping),
-    ("repository", &["repository", "visibility", "default_branch", "files", "owner", "fork_of"], repository),
+    (
+        "repository",
+        &["repository", "visibility", "default_branch", "files", "message", "author", "sha", "owner", "fork_of"],
+        repository,
+    ),
     ("user", &["login", "repository", "role"], user),
     ("rename", &["from", "to"], rename),
     ("team", &["organization", "slug", "members"], team),
@@ -213,19 +217,11 @@ fn repository(github: &mut GitHub, given: &Given<'_>) -> Done {
         ..Repo::default()
     };
     if repository.commits.is_empty() {
-        let sha = fresh_sha(github.ids.number(), &full);
-        repository.add_commit(
-            &branch,
-            Commit {
-                sha,
-                message: "First commit".to_owned(),
-                author: owner.to_owned(),
-                parents: Vec::new(),
-                files,
-                at: given.now,
-                visible: 0,
-            },
-        );
+        let sha = given.sha()?.unwrap_or_else(|| fresh_sha(github.ids.number(), &full));
+        let message = given.text("message").unwrap_or("First commit").to_owned();
+        let author = given.text("author").unwrap_or(owner).to_owned();
+        let at = given.now;
+        repository.add_commit(&branch, Commit { sha, message, author, parents: Vec::new(), files, at, visible: 0 });
     }
     let sha = repository.references.get(&branch).cloned();
     github.repositories.insert(full, repository);
