@@ -28,5 +28,5 @@ pub use identity::SourceIdentity;
 pub use login::Mask;
 pub use pipeline::{Lines, Options, Pipeline};
 pub use promote::Promoted;
-pub use source::{Context, Source};
+pub use source::{Context, Source, dockerfile, dockerignore};
 pub use tags::{Origin, Tags, tags};

@@ -165,12 +165,12 @@ pub(super) fn few(paths: &[String]) -> String {
 }
 
 /// The Dockerfile of a build, relative to the repository.
-pub(super) fn dockerfile(build: &BuildSpec) -> PathBuf {
+pub fn dockerfile(build: &BuildSpec) -> PathBuf {
     build.dockerfile.clone().unwrap_or_else(|| build.context.join("Dockerfile"))
 }
 
 /// The ignore file BuildKit prefers: `<Dockerfile>.dockerignore` beside the Dockerfile.
-fn dockerignore(dockerfile: &Path) -> PathBuf {
+pub fn dockerignore(dockerfile: &Path) -> PathBuf {
     let mut name = dockerfile.as_os_str().to_owned();
     name.push(".dockerignore");
     PathBuf::from(name)

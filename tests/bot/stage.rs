@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     url: String,
     port: u16,
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
     settings: Vec<(String, String)>,
 }
 
@@ -90,7 +90,7 @@ impl Stage {
             }
         };
         let stage =
-            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, _postgres: postgres, settings: Vec::new() };
+            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, postgres, settings: Vec::new() };
         for name in ["api-staging", "api-production"] {
             stage.service(name);
         }
@@ -119,14 +119,33 @@ impl Stage {
         if let Some(commit) = commit {
             labels.insert("org.opencontainers.image.revision".to_owned(), commit.to_owned());
         }
-        let seed =
-            ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
+        let seed = ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
         format!("{REGISTRY}/pmis/api@{}", self.world.image(seed))
     }
 
     /// The image of a commit, as the build workflow would have pushed it.
     pub(crate) fn built(&self, sha: &str) -> String {
         self.image(sha, Some(sha))
+    }
+
+    /// Another image under the tag and with the label of a commit.
+    pub(crate) fn rebuilt(&self, sha: &str) -> String {
+        let labels = [("word", "rebuilt"), ("org.opencontainers.image.revision", sha)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let seed = ImageSeed { repository: "pmis/api".to_owned(), tags: vec![sha.to_owned()], labels, manifest: None };
+        format!("{REGISTRY}/pmis/api@{}", self.world.image(seed))
+    }
+
+    /// The image of a commit gets the tag of another one as well.
+    pub(crate) fn also_tagged(&self, commit: &str, other: &str) {
+        let manifest = self.world.ecr_manifest("pmis/api", commit);
+        let labels = std::collections::BTreeMap::new();
+        self.world.image(ImageSeed {
+            repository: "pmis/api".to_owned(),
+            tags: vec![commit.to_owned(), other.to_owned()],
+            labels,
+            manifest: Some(manifest.unwrap_or_else(|| panic!("there is no image {commit}"))),
+        });
     }
 
     /// A pull request whose head is built, learnt by the bot, and older than any comment to come.
@@ -160,6 +179,13 @@ impl Stage {
     /// A setting of every bot that is started from now on.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A file beside the bot's database; answers its path.
+    pub(crate) fn keep(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
     }
 
     /// Starts a bot; the first one listens where GitHub sends.
@@ -212,6 +238,18 @@ impl Stage {
         let pid = bot.child.id().to_string();
         assert!(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap().success());
         assert!(bot.child.wait().unwrap().success(), "{}", self.logs());
+    }
+
+    /// Another command of the program, with the settings it needs for the database.
+    pub(crate) fn program(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(arguments)
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}\n{}", self.everything());
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(crate) fn port(&self, index: usize) -> u16 {
@@ -286,8 +324,38 @@ impl Stage {
         self.world.calls().into_iter().filter(|call| call.service == "github").collect()
     }
 
+    /// The audit trail, as `audit export` writes it.
+    pub(crate) fn audit(&self) -> Vec<Value> {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(["audit", "export"])
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Everything in SQLite's files, as text.
+    pub(crate) fn database_bytes(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let ours = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("bot.db"));
+        ours.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+    }
+
     fn log_path(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("bot-{index}.log"))
+    }
+
+    /// The server and the name of this stage's database.
+    pub(crate) fn postgres(&self) -> (&str, &str) {
+        let postgres = self.postgres.as_ref().unwrap();
+        (&postgres.server, &postgres.name)
+    }
+
+    /// What a bot has logged so far.
+    pub(crate) fn log(&self, index: usize) -> String {
+        std::fs::read_to_string(self.log_path(index)).unwrap()
     }
 
     pub(crate) fn logs(&self) -> String {
@@ -301,7 +369,8 @@ impl Stage {
     pub(crate) fn everything(&self) -> String {
         let mut text = String::new();
         for issue in 1..10 {
-            let Ok(found) = self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
+            let Ok(found) =
+                self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
             else {
                 continue;
             };
@@ -310,8 +379,12 @@ impl Stage {
                 text.push_str(&format!("#{issue} {author}: {body}\n\n"));
             }
         }
-        let calls: Vec<String> =
-            self.world.calls().iter().map(|call| format!("{} {} {:?}", call.service, call.operation, call.status)).collect();
+        let calls: Vec<String> = self
+            .world
+            .calls()
+            .iter()
+            .map(|call| format!("{} {} {:?}", call.service, call.operation, call.status))
+            .collect();
         let deliveries: Vec<String> = self
             .github
             .deliveries()

@@ -86,7 +86,7 @@ fn verdict(environment: &str, sha: CommitSha, all: &[(&str, Found)]) -> Result<(
     } else if !pending.is_empty() {
         let verb = if pending.len() == 1 { "has" } else { "have" };
         let what = format!("{} {verb} not ended yet on {}.", names(&pending), commit(sha));
-        (ReasonCode::ChecksPending, what, "Wait for it, then comment again.".to_owned())
+        (ReasonCode::ChecksPending, what, format!("Wait for {}, then comment again.", it(&pending)))
     } else if !missing.is_empty() {
         let verb = if missing.len() == 1 { "was" } else { "were" };
         let what = format!(
@@ -95,9 +95,9 @@ fn verdict(environment: &str, sha: CommitSha, all: &[(&str, Found)]) -> Result<(
             commit(sha),
             it(&missing)
         );
+        let (whose, names) = if missing.len() == 1 { ("its", "the name is") } else { ("their", "the names are") };
         let next = format!(
-            "See whether its workflow runs for this commit, and whether {} spelt right in the policy or in branch protection.",
-            if missing.len() == 1 { "the name is" } else { "the names are" }
+            "See whether {whose} workflow runs for this commit, and whether {names} spelt right in the policy or in branch protection."
         );
         (ReasonCode::ChecksMissing, what, next)
     } else {

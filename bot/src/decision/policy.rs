@@ -82,11 +82,12 @@ fn choose<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     let near = known.iter().map(|name| (strsim::osa_distance(wanted, name), *name)).min();
     let all: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    let there = if all.len() == 1 { "There is" } else { "There are" };
     match near {
         Some((distance, name)) if (distance <= 2 && distance < wanted.len()) || name.starts_with(wanted) => {
-            format!("Did you mean `{name}`? There is {}.", list(&all, "and"))
+            format!("Did you mean `{name}`? {there} {}.", list(&all, "and"))
         }
-        Some(_) => format!("There is {}.", list(&all, "and")),
+        Some(_) => format!("{there} {}.", list(&all, "and")),
         None => "There is none.".to_owned(),
     }
 }

@@ -51,7 +51,7 @@ pub(super) fn clear(
     let what = format!("A GitHub Deployment {who} is in progress on `{environment}`.");
     let next = "Wait for its end or cancel its workflow run, then comment again. If nothing runs any more, set its status to `inactive`.";
     Err(Denied::new(ReasonCode::ForeignDeployment, what, next).because(format!(
-        "It brings {} and is {state} since {since} (GitHub Deployment `{}`).",
+        "It brings {} and has been {state} for {since} (GitHub Deployment `{}`).",
         commit(found.sha),
         found.id
     )))

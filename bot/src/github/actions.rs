@@ -45,7 +45,15 @@ impl Hub {
             inputs.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
         let body = json!({ "ref": branch, "inputs": inputs, "return_run_details": true });
         let request = Request::new(Method::Post, format!("start the workflow `{workflow}`"), path).body(body);
-        let answer = self.connection().send(&request).await?;
+        let answer = self.connection().send(&request.accepting(&[404])).await?;
+        if answer.status() == 404 {
+            // Nothing that passes by itself: trying again does not help.
+            return Err(Problem::mistake(
+                "github-no-workflow",
+                format!("GitHub knows no workflow `{workflow}` in this repository."),
+                "Add it to `.github/workflows` of the default branch, or correct its name in the policy.",
+            ));
+        }
         if answer.status() == 204 {
             return Err(Problem::provider(
                 "github-run-unknown",

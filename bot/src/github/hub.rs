@@ -59,6 +59,21 @@ impl Hub {
 
     /// Where a commit stands, seen from a branch.
     pub async fn standing(&self, branch: &str, sha: CommitSha) -> Result<Standing, Problem> {
+        match self.compared(branch, sha).await?.as_deref() {
+            Some("behind" | "identical") => Ok(Standing::OnBranch),
+            Some(_) => Ok(Standing::Elsewhere),
+            None => Ok(if self.knows(sha).await? { Standing::Elsewhere } else { Standing::NotKnown }),
+        }
+    }
+
+    /// Whether a commit holds every commit of a branch.
+    pub async fn holds_all_of(&self, branch: &str, sha: CommitSha) -> Result<bool, Problem> {
+        Ok(matches!(self.compared(branch, sha).await?.as_deref(), Some("ahead" | "identical")))
+    }
+
+    /// GitHub's word for how a commit stands to a branch; nothing without such a commit, or when the
+    /// two have nothing in common.
+    async fn compared(&self, branch: &str, sha: CommitSha) -> Result<Option<String>, Problem> {
         #[derive(Deserialize)]
         struct Compared {
             status: String,
@@ -69,12 +84,9 @@ impl Hub {
         let request = Request::get("compare the commit with the branch", path).accepting(&[404, 422]);
         let answer = self.connection().send(&request).await?;
         if answer.status() != 200 {
-            // No such commit, or nothing in common with the branch.
-            return Ok(if self.knows(sha).await? { Standing::Elsewhere } else { Standing::NotKnown });
+            return Ok(None);
         }
-        let compared: Compared = answer.read()?;
-        let on_branch = matches!(compared.status.as_str(), "behind" | "identical");
-        Ok(if on_branch { Standing::OnBranch } else { Standing::Elsewhere })
+        answer.read().map(|compared: Compared| Some(compared.status))
     }
 
     /// Commits between, newest first, for people: SHA, first line, author.

@@ -24,11 +24,13 @@ mod limits;
 mod outbound;
 mod rights;
 mod situation;
+mod source;
 
 pub use app::App;
 pub use examination::{Examined, HookConfig, Known};
 pub use hub::{Hub, Standing};
 pub use shipline::github::retry_after;
+pub use source::Sources;
 
 use shipline::types::{CommitSha, Timestamp};
 

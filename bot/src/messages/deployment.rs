@@ -15,9 +15,9 @@ use super::trail::{commits, timeline};
 use super::trim::trimmed;
 use super::words::{ago, at, commit, quoted, release, request_link, who};
 use crate::decision::{Denied, ReasonCode};
-use crate::store::{Deployment, DeploymentKind, Lock};
+use crate::store::{Deployment, DeploymentKind, Lock, Stage};
 
-/// The one comment of a deployment, at any time of its life (BEHAVIOUR: state line, services
+/// The one comment of a deployment, at any time of its life (state line, services
 /// table, cause, timeline, commits, links). Ends with its marker.
 pub fn deployment(shown: &Shown<'_>) -> String {
     let view = match &shown.stand {
@@ -38,6 +38,10 @@ pub fn deployment(shown: &Shown<'_>) -> String {
             details(&mut text, shown, whole, view);
         }
         (Stand::Refused(denied), _) => {
+            // Every other one says it in its heading.
+            if matches!(denied.code, ReasonCode::Cancelled | ReasonCode::Replaced) {
+                text.add(&sentence(&cut(&denied.what, 300)));
+            }
             body(&mut text, denied);
             text.add(&timeline(shown, None));
         }
@@ -53,9 +57,13 @@ pub fn deployment(shown: &Shown<'_>) -> String {
 /// A cancel was taken note of.
 pub fn cancelling(deployment: &Deployment) -> String {
     let environment = &deployment.asked.key.environment;
+    let changed = match deployment.state.stage {
+        Stage::Waiting | Stage::Building { .. } => "Nothing has been changed for it yet",
+        Stage::Rolling { .. } | Stage::Over => "What it has changed is taken back",
+    };
     let mut text = Sections::new();
     text.add(&format!(
-        "Cancelling {} ← {}, which {} asked for. What it has changed is taken back; its own comment says how it ends.",
+        "Cancelling {} ← {}, which {} asked for. {changed}; its own comment says how it ends.",
         code(environment.as_str()),
         release(deployment),
         who(&deployment.asked.actor)

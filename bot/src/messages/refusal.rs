@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use shipline::report::escape::{code, cut, sentence};
+use shipline::report::escape::{code, cut, link, sentence};
 
 use super::sections::Sections;
 use crate::commands::{NotACommand, NotACommandCode};
@@ -16,7 +16,11 @@ const SENTENCE: usize = 1_000;
 /// A no, with why and what next. `line` is the command as it was written.
 pub fn denied(denied: &Denied, line: &str) -> String {
     let mut text = Sections::new();
-    text.add(&format!("{}: {}", code(&cut(line.trim(), 200)), sentence(&cut(&denied.what, SENTENCE))));
+    let line = match line.trim() {
+        "" => String::new(),
+        line => format!("{}: ", code(&cut(line, 200))),
+    };
+    text.add(&format!("{line}{}", sentence(&cut(&denied.what, SENTENCE))));
     body(&mut text, denied);
     text.finish()
 }
@@ -34,7 +38,10 @@ pub fn not_a_command(line: &NotACommand) -> String {
 pub(super) fn body(text: &mut Sections, denied: &Denied) {
     let mut facts = String::new();
     for fact in denied.why.iter().take(FACTS) {
-        let _ = writeln!(facts, "- {}", sentence(&cut(fact, SENTENCE)));
+        let _ = match fact.strip_prefix("run: ") {
+            Some(url) => writeln!(facts, "- {}", link("the workflow's run", &cut(url, SENTENCE))),
+            None => writeln!(facts, "- {}", sentence(&cut(fact, SENTENCE))),
+        };
     }
     if denied.why.len() > FACTS {
         let _ = writeln!(facts, "- … and {} more", denied.why.len() - FACTS);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use shipline::report::escape::{code, cut, link, sentence};
-use shipline::types::Timestamp;
+use shipline::types::{CommitSha, Timestamp};
 
 use super::history::ended;
 use super::sections::Sections;
@@ -78,8 +78,10 @@ fn live(out: &mut String, environment: &EnvironmentStatus) {
         Live::Known(services) => {
             out.push_str("| service | serves | commit | |\n| --- | --- | --- | --- |\n");
             for service in services.iter().take(ROWS) {
-                let commit = service.commit.map(|sha| code(&sha.short())).unwrap_or_default();
-                let remark = remark(environment.good.as_ref(), service);
+                let good = environment.good.as_ref();
+                let commit = service.commit.or_else(|| known_commit(good, service));
+                let commit = commit.map(|sha| code(&sha.short())).unwrap_or_default();
+                let remark = remark(good, service);
                 let _ =
                     writeln!(out, "| {} | {} | {commit} | {remark} |", service.name, code(&cut(&service.revision, 80)));
             }
@@ -89,6 +91,12 @@ fn live(out: &mut String, environment: &EnvironmentStatus) {
             out.push('\n');
         }
     }
+}
+
+/// The commit that our ledger knows of what the provider shows.
+fn known_commit(good: Option<&Good>, service: &LiveService) -> Option<CommitSha> {
+    let known = good?.serves.get(&service.name)?;
+    known.commit.filter(|_| known.id == service.id)
 }
 
 /// Says when the provider shows something else than our ledger.

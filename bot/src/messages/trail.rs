@@ -36,7 +36,8 @@ pub(super) fn timeline(shown: &Shown<'_>, view: Option<&View>) -> String {
     if let Some(view) = view {
         moments.extend(view.timeline.iter().map(|m| (m.at, m.service.as_ref(), m.what.as_str())));
     }
-    if moments.is_empty() {
+    // That it was taken up is all there is to tell of one that was refused at once.
+    if moments.is_empty() || (matches!(shown.stand, Stand::Refused(_)) && moments.len() == 1) {
         return String::new();
     }
     moments.sort_by_key(|(when, ..)| *when);

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use super::halt::Halt;
 use super::teller::{Check, Standing};
 use super::worker::Worker;
+use crate::decision::lock::AFTER_ROLLBACK;
 use crate::decision::{Denied, ReasonCode};
 use crate::store::{Closed, DeploymentKind, Lock, NewAudit, Stage, StoreFailed};
 use crate::types::CommentId;
@@ -35,9 +36,6 @@ const CLOSES: Duration = Duration::from_mins(1);
 
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(200), most: Duration::from_secs(3), throttled: Duration::from_secs(3) };
-
-/// Why a rollback locks.
-const LOCKED: &str = "rolled back, look before you deploy";
 
 /// Whether a deployment that is refused may have changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +215,7 @@ async fn lock(worker: &Worker) -> Result<Option<Lock>, Halt> {
     if held.is_some_and(|held| held.holder.id != asked.actor.id) {
         return Ok(None);
     }
-    let reason = LOCKED.to_owned();
+    let reason = AFTER_ROLLBACK.to_owned();
     Ok(Some(Lock { key: asked.key.clone(), holder: asked.actor.clone(), reason, since: now, until: None }))
 }
 
@@ -262,4 +260,5 @@ fn audit(worker: &Worker, outcome: &str, details: &Value) -> NewAudit {
             "end": details,
         }),
     }
+    .without_secrets(&worker.bot.redactor)
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use shipline::aws::Session;
 use shipline::cli::release::repository;
-use shipline::config::spec::{Config, EnvironmentSpec, ImageSpec};
+use shipline::config::spec::{BuildSpec, Config, EnvironmentSpec, ImageSpec};
 use shipline::engine::Cancel;
-use shipline::image::{Ask, Pipeline};
+use shipline::image::{Ask, Pipeline, dockerfile, dockerignore};
 use shipline::problem::Problem;
 use shipline::report::ImageOrigin;
 use shipline::types::{CommitSha, EnvironmentName, ImageRef, PinnedImage, ServiceName, Tag};
@@ -16,7 +16,7 @@ use shipline::types::{CommitSha, EnvironmentName, ImageRef, PinnedImage, Service
 use super::opened;
 use crate::context::Bot;
 use crate::decision::{Denied, ReasonCode};
-use crate::github::Hub;
+use crate::github::{Hub, Sources};
 use crate::policy;
 use crate::types::{EnvironmentKey, RepositoryRef};
 
@@ -117,6 +117,12 @@ impl Search<'_> {
         if label == Some(self.commit) {
             return Ok(Some((image, ImageOrigin::FoundByCommit, Vec::new())));
         }
+        if let Some(earlier) = label
+            && self.is_built_alike(name, earlier).await?
+        {
+            // A commit that changes nothing of this service has the image of the one before it.
+            return Ok(Some((image, ImageOrigin::FoundByTree, Vec::new())));
+        }
         let says = label.map_or_else(
             || "it has no label `org.opencontainers.image.revision`".to_owned(),
             |other| format!("its label says `{}`", other.short()),
@@ -126,6 +132,23 @@ impl Search<'_> {
             format!("`{tagged}` is not the image of `{}`: {says}.", self.commit.short()),
             "Build and push the image of this commit with that label (`shipline build` and docs/bot.md do), then try again.",
         ))
+    }
+
+    /// Whether the image of another commit is that of ours as well: what its build reads and how it is
+    /// built are the very same in both, by git's own ids and both commits' configuration.
+    async fn is_built_alike(&self, name: &ServiceName, other: CommitSha) -> Result<bool, Denied> {
+        let not_told = |problem: Problem| about(name, problem);
+        let texts = [self.commit, other].map(|commit| self.hub.file(shipline::config::FILE, commit));
+        let texts = try_join_all(texts).await.map_err(not_told)?;
+        let builds: Vec<Option<BuildSpec>> = texts.iter().map(|text| build_of(text.as_deref(), name)).collect();
+        let [Some(build), Some(before)] = builds.as_slice() else { return Ok(false) };
+        if build != before {
+            return Ok(false);
+        }
+        let dockerfile = dockerfile(build);
+        let ignore = dockerignore(&dockerfile);
+        let sources = Sources { context: &build.context, dockerfile: &dockerfile, ignore: &ignore };
+        self.hub.same_source(sources, self.commit, other).await.map_err(not_told)
     }
 
     async fn repository_of(&self, name: &ServiceName) -> Result<ImageRef, Denied> {
@@ -233,6 +256,12 @@ impl Search<'_> {
         let promoted = pipeline.promote(&source, &image, &own, &tags).await.map_err(|problem| about(name, problem))?;
         Ok((promoted.image, ImageOrigin::Promoted, promoted.warnings))
     }
+}
+
+/// How a configuration builds a service; nothing when it does not, or cannot be read.
+fn build_of(text: Option<&str>, name: &ServiceName) -> Option<BuildSpec> {
+    let config = shipline::config::parse(shipline::config::FILE, text?).ok()?;
+    config.services.get(name)?.image.as_ref()?.build.clone()
 }
 
 fn about(name: &ServiceName, problem: Problem) -> Denied {

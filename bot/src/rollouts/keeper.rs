@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 
 use super::kept::Kept;
 use super::pause::pause;
-use crate::store::StoreFailed;
+use crate::store::{Deployment, StoreFailed};
 
 /// How often a wish to cancel is looked for.
 const LISTEN: Duration = Duration::from_secs(1);
@@ -69,7 +69,10 @@ async fn listen(kept: &Kept, signals: &Signals) {
         return;
     }
     match kept.store.deployment(kept.id()).await {
-        Ok(Some(deployment)) if deployment.cancel.is_some() => signals.cancel.cancel(),
+        Ok(Some(Deployment { cancel: Some(actor), .. })) => {
+            kept.cancelled_by(actor);
+            signals.cancel.cancel();
+        }
         Ok(_) => {}
         // Asked again in a second.
         Err(error) => debug!(%error, "whether a cancel was asked for is not known"),

@@ -8,7 +8,7 @@ use shipline::github::DeploymentState;
 use shipline::report::{Commit, Moment, View, ViewInput, view};
 use shipline::rollout::{Entry, Event, Phase, Plan};
 use shipline::types::Timestamp;
-use tracing::{Span, info};
+use tracing::info;
 
 use super::teller::{Check, Standing, Teller};
 use crate::context::Bot;
@@ -86,7 +86,6 @@ impl RolloutReporter {
         kept.phase = phase.clone();
         if kept.word != phase.word() {
             kept.word = phase.word();
-            Span::current().record("phase", phase.word());
             info!(phase = phase.word(), "the rollout's phase");
             self.bot.metrics.phase(phase.word());
         }

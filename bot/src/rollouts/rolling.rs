@@ -7,7 +7,7 @@ use futures_util::future::FutureExt as _;
 use shipline::cli::ledger;
 use shipline::engine::{Driven, Limits, Targets, clock, drive};
 use shipline::github::{Lifetime, NewDeployment};
-use shipline::report::{Moment, ViewInput};
+use shipline::report::ViewInput;
 use shipline::rollout::{Plan, Record};
 use shipline::types::Timestamp;
 use tracing::{info, warn};
@@ -46,7 +46,7 @@ pub(super) async fn begin(worker: &Worker, ready: Ready) -> Result<(), Halt> {
     let Ready { plan, targets, spec, input } = ready;
     if plan.changes_nothing() {
         let began = clock::now();
-        return ending::unchanged(worker, &plan, with_before(worker, input).await, began).await;
+        return ending::unchanged(worker, &plan, input, began).await;
     }
     if let Some(sha) = plan.release.commit {
         let mut payload = ledger::payload(&plan);
@@ -74,7 +74,6 @@ pub(super) async fn begin(worker: &Worker, ready: Ready) -> Result<(), Halt> {
     }
     let record = Record::new(plan, clock::now());
     worker.kept.change(|state| state.stage = Stage::Rolling { record: Box::new(record.clone()) }).await?;
-    let input = with_before(worker, input).await;
     let shows = match worker.deployment.asked.kind {
         DeploymentKind::Deploy { .. } => Shows::AtOnce,
         DeploymentKind::Rollback { .. } => Shows::WithTheFirstChange,
@@ -91,7 +90,7 @@ pub(super) async fn resume(worker: &Worker, record: Record) -> Result<(), Halt> 
         Err(denied) => return Err(not_reopened(worker, &record, denied)),
     };
     let state = worker.kept.state().await;
-    let mut input = with_before(worker, ViewInput::default()).await;
+    let mut input = ViewInput::default();
     command(&worker.deployment.asked.kind).clone_into(&mut input.command);
     input.timeline.extend(so_far(&entries));
     input.notices = state.notices;
@@ -128,26 +127,12 @@ fn not_reopened(worker: &Worker, record: &Record, denied: Denied) -> Halt {
     Halt::Unknown(Denied { what, next, ..denied })
 }
 
-/// What happened before the rollout began, for the timeline.
-async fn with_before(worker: &Worker, mut input: ViewInput) -> ViewInput {
-    let state = worker.kept.state().await;
-    let mut last = "";
-    for (at, what) in &state.before {
-        // Every claim is noted; people care for the first one.
-        if what != last {
-            input.timeline.push(Moment { at: *at, service: None, what: what.clone() });
-        }
-        last = what;
-    }
-    input
-}
-
 /// Drives to the end.
 async fn roll(worker: &Worker, record: Record, targets: Targets, input: ViewInput, shows: Shows) -> Result<(), Halt> {
     let Record { plan, started, .. } = record;
     let reporter = reporter(worker, &plan, started, input, shows);
     let gate = Gate::new(Arc::clone(&worker.kept), worker.bot.times.lease, worker.signals.clone());
-    let targets = leased(targets, &gate);
+    let targets = leased(targets, &gate, &worker.bot.redactor);
     let journal = StoreJournal { kept: Arc::clone(&worker.kept), lost: worker.signals.lost.clone() };
     let limits = Limits { after_cancel: plan.within.duration() + WAY_BACK, ..Limits::default() };
     let driving = drive(&plan, &targets, &journal, &reporter, &worker.signals.cancel, limits);

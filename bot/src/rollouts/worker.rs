@@ -15,7 +15,7 @@ use super::{prepare, rolling};
 use crate::context::Bot;
 use crate::decision::{Denied, ReasonCode};
 use crate::github::Hub;
-use crate::store::{Deployment, EnvironmentLease, Stage, StoreFailed};
+use crate::store::{Deployment, EnvironmentLease, Stage, State, StoreFailed};
 
 /// How long handing back waits until GitHub shows where the deployment stands.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -85,7 +85,12 @@ impl Worker {
                     return Err(Halt::Cancelled);
                 }
                 // Written before the first effect: whoever comes later knows that there may be some.
-                self.kept.change(|state| state.before.push((clock::now(), "taken up".to_owned()))).await?;
+                let first = |state: &mut State| {
+                    if state.before.is_empty() {
+                        state.before.push((clock::now(), "taken up".to_owned()));
+                    }
+                };
+                self.kept.change(first).await?;
                 let ready = self.signals.before_changes(Box::pin(prepare::prepare(self))).await??;
                 rolling::begin(self, ready).await
             }

@@ -119,6 +119,15 @@ impl AwsWorld {
         known.map(|known| known.images.iter().flat_map(|image| image.tags.clone()).collect()).unwrap_or_default()
     }
 
+    /// The manifest of an image.
+    #[must_use]
+    pub fn ecr_manifest(&self, repository: &str, tag: &str) -> Option<String> {
+        let world = self.server.world().lock();
+        let known = world.ecr.repositories.get(repository)?;
+        let image = known.images.iter().find(|image| image.tags.iter().any(|known| known == tag))?;
+        Some(image.manifest.clone())
+    }
+
     /// Adds a role.
     pub fn role(&self, role: RoleSeed) -> &Self {
         self.seed(Seed { roles: vec![role], ..Seed::default() });

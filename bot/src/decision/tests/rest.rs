@@ -143,7 +143,7 @@ fn somebody_elses_deployment_in_progress_refuses_until_it_must_be_a_leftover() {
     let scene = |seen: SeenDeployment| Scene::with(|scene| scene.situation.deployments = vec![seen]);
     insta::assert_snapshot!(text(&scene(seen("in_progress", "2026-03-03T11:50:02Z", false)).denied()), @"
     [foreign-deployment] A GitHub Deployment of `github-actions[bot]` is in progress on `staging`.
-    - It brings `ccccccc` and is in progress since 10 min (GitHub Deployment `5`).
+    - It brings `ccccccc` and has been in progress for 10 min (GitHub Deployment `5`).
     → Wait for its end or cancel its workflow run, then comment again. If nothing runs any more, set its status to `inactive`.
     ");
     for state in ["queued", "pending"] {
@@ -228,7 +228,7 @@ fn names_that_the_policy_does_not_have_are_answered_with_those_it_has() {
     let unknown = policy::environment(&scene.config, &"stagin".parse().unwrap()).unwrap_err();
     insta::assert_snapshot!(text(&unknown), @"
     [unknown-environment] There is no environment `stagin` in the policy.
-    → Did you mean `staging`? There is `production` and `staging`.
+    → Did you mean `staging`? There are `production` and `staging`.
     ");
     let environment = scene.environment.clone();
     let spec = scene.spec();
@@ -236,7 +236,7 @@ fn names_that_the_policy_does_not_have_are_answered_with_those_it_has() {
     let unknown = policy::services(&environment, spec, &[db]).unwrap_err();
     insta::assert_snapshot!(text(&unknown), @"
     [unknown-service] `staging` has no service `db`.
-    → There is `api` and `web`.
+    → There are `api` and `web`.
     ");
     assert_eq!(policy::services(&environment, spec, &[]).unwrap().len(), 2);
 }

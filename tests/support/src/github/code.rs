@@ -116,6 +116,22 @@ impl Repo {
         )
     }
 
+    /// What git means by `<commit>:<path>`: its type and id; equal content has equal ids.
+    pub(super) fn object(&self, expression: &str) -> Option<(&'static str, String)> {
+        let (sha, path) = expression.split_once(':')?;
+        let commit = self.commit(sha)?;
+        if let Some(text) = commit.files.get(path) {
+            return Some(("Blob", blob(text)));
+        }
+        let folder = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let inside: Vec<String> = commit
+            .files
+            .iter()
+            .filter_map(|(name, text)| Some(format!("{} {}", name.strip_prefix(&folder)?, blob(text))))
+            .collect();
+        (!inside.is_empty()).then(|| ("Tree", blob(&inside.join("\n"))))
+    }
+
     /// `GET /repos/{}/contents/{path}?ref=`: a file; folders are listed by name.
     pub(super) fn contents(&self, path: &str, form: &Form, now: Millis, links: &Links<'_>) -> Reply {
         let reference = form.get("ref").map_or(self.default_branch.as_str(), String::as_str);
