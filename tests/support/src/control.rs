@@ -61,6 +61,7 @@
 //! | `permit`, `withdraw` | `permissions`\*; `permission`\* | |
 //! | `expire-tokens`, `ping`, `webhook` | `app`, `url`, `secret` | |
 //! | `repository` | `repository`, `visibility` (`private`, `public`), `default_branch`, `files`, `owner` (`organization`, `user`), `fork_of` | `id`, `sha` |
+//! | `rename-repository` | `repository`\*, `to`\*: the old name leads to the new one | |
 //! | `user`, `rename`, `team` | `login`\*, `role` (`none` takes it away); `from`\*, `to`\*; `slug`\*, `organization`, `members` {login: `active` or `pending`} | `id` |
 //! | `commit` | `branch`, `from`, `files`, `message`, `author`, `sha` | `sha` |
 //! | `pull` | `who`, `title`, `body`, `branch`, `base`, `files`, `message`, `sha`, `stage` (`ready`, `draft`), `fork` | `number`, `sha` |

@@ -21,8 +21,16 @@ impl GitHub {
                 Caller::App(app) => Ok(self.installation_of(app, &format!("{owner}/{name}"))),
                 _ => Err(refused(401, "A JSON web token could not be decoded")),
             },
+            ["repositories", id, rest @ ..] => {
+                let named = number(id).and_then(|id| self.numbered(id).ok_or_else(missing));
+                let admitted = named.and_then(|full| self.admit(&ask.caller, &full, ask.method, rest).map(|()| full));
+                admitted.and_then(|full| self.route_repository(ask, &full, rest, env))
+            }
             ["repos", owner, name, rest @ ..] => {
                 let full = self.full_name(&format!("{owner}/{name}"));
+                if let Some(id) = self.former.get(&full).filter(|_| !self.repositories.contains_key(&full)) {
+                    return self.elsewhere(ask, *id, rest);
+                }
                 match self.admit(&ask.caller, &full, ask.method, rest) {
                     Ok(()) => self.route_repository(ask, &full, rest, env),
                     Err(refusal) => Err(refusal),
@@ -31,6 +39,22 @@ impl GitHub {
             _ => Err(missing()),
         };
         found.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// The name of a repository today.
+    pub(super) fn numbered(&self, id: u64) -> Option<String> {
+        self.repositories.iter().find(|(_, known)| known.id == id).map(|(full, _)| full.clone())
+    }
+
+    /// A repository that was renamed is found by its number.
+    fn elsewhere(&self, ask: &Ask<'_>, id: u64, rest: &[&str]) -> Reply {
+        let below: String = rest.iter().map(|part| format!("/{part}")).collect();
+        let asked: Vec<String> = ask.form.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) };
+        let to = format!("{}/repositories/{id}{below}{query}", self.base);
+        let (status, words) =
+            if ask.method == "GET" { (301, "Moved Permanently") } else { (307, "Temporary Redirect") };
+        Reply::json(status, &serde_json::json!({"message": words, "url": to})).with_header("location", &to)
     }
 
     /// GitHub does not mind upper and lower case in names.
