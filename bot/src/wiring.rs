@@ -65,9 +65,8 @@ pub async fn run(settings: Settings, redactor: Redactor, stop: &Cancel) -> Resul
 async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Result<Bot, Problems> {
     let allow = allow_list(&settings)?;
     let metrics = Metrics::new();
-    let github = App::new(&settings.api_url, app.id, &app.private_key)?
-        .with_redactor(redactor.clone())
-        .with_observer({
+    let github =
+        App::new(&settings.api_url, app.id, &app.private_key)?.with_redactor(redactor.clone()).with_observer({
             let metrics = metrics.clone();
             move |doing, status| metrics.github(doing, status)
         });
