@@ -29,7 +29,9 @@ async fn a_comment_puts_the_head_of_the_pull_request_on_the_environment() {
     stage.answer(pull.number, "serves after");
     stage.assert_serves("api-staging", &image);
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
-    stage.until("the end of the Deployment", || stage.states("staging").concat().contains(&"success".to_owned()).then_some(()));
+    stage.until("the end of the Deployment", || {
+        stage.states("staging").concat().contains(&"success".to_owned()).then_some(())
+    });
     assert_eq!(stage.states("staging").len(), 1, "{}", stage.everything());
     let calls = calls_before_the_change(&stage);
     assert!(calls.len() <= 12, "{} calls: {calls:#?}", calls.len());
@@ -50,7 +52,9 @@ async fn a_release_that_breaks_is_taken_back_and_the_comment_says_why() {
     assert!(told.body.contains("KeyError: 'DATABASE_URL'"), "{}", told.body);
     stage.assert_serves("api-staging", &before);
     assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
-    stage.until("the end of the Deployment", || stage.states("staging").concat().contains(&"failure".to_owned()).then_some(()));
+    stage.until("the end of the Deployment", || {
+        stage.states("staging").concat().contains(&"failure".to_owned()).then_some(())
+    });
     assert_eq!(stage.states("staging").len(), 1, "{}", stage.everything());
 }
 

@@ -7,8 +7,11 @@
 )]
 
 mod crash;
+mod dangers;
+mod deliveries;
 mod deploying;
 mod intake;
+mod races;
 mod stage;
 mod verbs;
 

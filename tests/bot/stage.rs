@@ -89,8 +89,18 @@ impl Stage {
                 (postgres.url.clone(), Some(postgres))
             }
         };
-        let stage =
-            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, _postgres: postgres, settings: Vec::new() };
+        let stage = Self {
+            world,
+            github,
+            shop,
+            app,
+            bots: Vec::new(),
+            folder,
+            url,
+            port,
+            _postgres: postgres,
+            settings: Vec::new(),
+        };
         for name in ["api-staging", "api-production"] {
             stage.service(name);
         }
@@ -119,8 +129,7 @@ impl Stage {
         if let Some(commit) = commit {
             labels.insert("org.opencontainers.image.revision".to_owned(), commit.to_owned());
         }
-        let seed =
-            ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
+        let seed = ImageSeed { repository: "pmis/api".to_owned(), tags: vec![tag.to_owned()], labels, manifest: None };
         format!("{REGISTRY}/pmis/api@{}", self.world.image(seed))
     }
 
@@ -286,6 +295,25 @@ impl Stage {
         self.world.calls().into_iter().filter(|call| call.service == "github").collect()
     }
 
+    /// The audit trail, as `audit export` writes it.
+    pub(crate) fn audit(&self) -> Vec<Value> {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(["audit", "export"])
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Everything in SQLite's files, as text.
+    pub(crate) fn database_bytes(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let ours = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("bot.db"));
+        ours.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+    }
+
     fn log_path(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("bot-{index}.log"))
     }
@@ -301,7 +329,8 @@ impl Stage {
     pub(crate) fn everything(&self) -> String {
         let mut text = String::new();
         for issue in 1..10 {
-            let Ok(found) = self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
+            let Ok(found) =
+                self.github.try_act("conversation", &json!({"repository": self.shop.name(), "issue": issue}))
             else {
                 continue;
             };
@@ -310,8 +339,12 @@ impl Stage {
                 text.push_str(&format!("#{issue} {author}: {body}\n\n"));
             }
         }
-        let calls: Vec<String> =
-            self.world.calls().iter().map(|call| format!("{} {} {:?}", call.service, call.operation, call.status)).collect();
+        let calls: Vec<String> = self
+            .world
+            .calls()
+            .iter()
+            .map(|call| format!("{} {} {:?}", call.service, call.operation, call.status))
+            .collect();
         let deliveries: Vec<String> = self
             .github
             .deliveries()
