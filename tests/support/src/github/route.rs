@@ -47,7 +47,7 @@ impl GitHub {
 
     /// A repository that was renamed is found by its number.
     fn elsewhere(&self, ask: &Ask<'_>, id: u64, rest: &[&str]) -> Reply {
-        let below: String = rest.iter().map(|part| format!("/{part}")).collect();
+        let below = if rest.is_empty() { String::new() } else { format!("/{}", rest.join("/")) };
         let asked: Vec<String> = ask.form.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) };
         let to = format!("{}/repositories/{id}{below}{query}", self.base);
