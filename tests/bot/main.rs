@@ -15,6 +15,7 @@ mod promotion;
 mod refusals;
 mod stage;
 mod told;
+mod unanswered;
 mod verbs;
 
 use std::io::{Read as _, Write as _};
