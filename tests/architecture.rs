@@ -129,6 +129,53 @@ fn foreign_shapes_stop_at_the_door() {
 }
 
 #[test]
+fn foreign_shapes_of_the_bot_stop_at_its_own_doors() {
+    for source in sources(&["bot/src"]) {
+        for (word, door) in [("octocrab", "bot/src/github"), ("sqlx", "bot/src/store"), ("aws_sdk", "nowhere")] {
+            let inside = source.path.starts_with(door) || source.path.starts_with("bot/src/setup");
+            assert!(inside || !source.text.contains(&format!("{word}::")), "{} holds {word}", source.path);
+        }
+    }
+}
+
+#[test]
+fn what_the_bot_says_parses_and_decides_is_pure() {
+    let banned = ["async fn", ".await", "tokio::", "std::env", "Instant::now", "clock::", "std::fs", "reqwest"];
+    let gathers = ["bot/src/decision/gather.rs", "bot/src/decision/recheck.rs"];
+    let parser = ["parse", "parse/", "usage", "text", "lines", "written", "command."];
+    let is_pure = |path: &str| {
+        path.starts_with("bot/src/messages")
+            || path.starts_with("bot/src/decision") && !gathers.contains(&path)
+            || parser.iter().any(|name| path.starts_with(&format!("bot/src/commands/{name}")))
+    };
+    let pure: Vec<Source> = sources(&["bot/src"]).into_iter().filter(|source| is_pure(&source.path)).collect();
+    assert!(pure.len() > 20, "{} files", pure.len());
+    for source in pure {
+        for word in banned {
+            assert!(!source.text.contains(word), "{} holds {word}", source.path);
+        }
+    }
+}
+
+#[test]
+fn a_handler_is_short() {
+    for source in sources(&["bot/src/handlers"]) {
+        let lines = source.text.lines().count();
+        assert!(lines <= 80 || source.path.ends_with("mod.rs"), "{} has {lines} lines", source.path);
+    }
+}
+
+#[test]
+fn both_databases_have_the_same_migrations() {
+    let names = |database: &str| -> Vec<String> {
+        let files = files_below(&root().join("bot/migrations").join(database), "sql");
+        files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    assert!(!names("sqlite").is_empty());
+    assert_eq!(names("sqlite"), names("postgres"));
+}
+
+#[test]
 fn every_module_says_what_it_is_and_no_file_is_too_long() {
     let mut wrong = Vec::new();
     for source in sources(&["src", "bot/src"]) {

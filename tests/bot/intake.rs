@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use shipline_bot::store::Store;
+use shipline_test_support::{AppSeed, AwsWorld};
 
 use crate::{Bot, free_port, get};
 
@@ -24,10 +25,7 @@ struct Stage {
 
 fn program(folder: &std::path::Path, port: u16) -> Command {
     let key = folder.join("key.pem");
-    if !key.exists() {
-        let made = Command::new("openssl").args(["genrsa", "-traditional", "-out"]).arg(&key).arg("2048").output();
-        assert!(made.unwrap().status.success(), "openssl makes no key");
-    }
+    fs::write(&key, private_key()).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_shipline-bot"));
     program
         .arg("serve")
@@ -40,6 +38,12 @@ fn program(folder: &std::path::Path, port: u16) -> Command {
         .env("SHIPLINE_WEBHOOK_SECRET", SECRET)
         .env("SHIPLINE_LOG", "error");
     program
+}
+
+/// A key as GitHub hands it out.
+fn private_key() -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { AwsWorld::start().await.github().app(&AppSeed::default()).pem })
 }
 
 fn database(folder: &std::path::Path) -> PathBuf {

@@ -3,16 +3,25 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::print_stdout,
+    clippy::similar_names,
     reason = "a story whose stage is missing ends there"
 )]
 
 mod building;
 mod commands;
 mod crash;
+mod dangers;
+mod deliveries;
 mod deploying;
 mod intake;
+mod outages;
 mod promotion;
+mod races;
 mod refusals;
+mod replicas;
 mod stage;
 mod told;
 mod unanswered;

@@ -45,7 +45,7 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     url: String,
     port: u16,
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
     settings: Vec<(String, String)>,
 }
 
@@ -89,18 +89,8 @@ impl Stage {
                 (postgres.url.clone(), Some(postgres))
             }
         };
-        let stage = Self {
-            world,
-            github,
-            shop,
-            app,
-            bots: Vec::new(),
-            folder,
-            url,
-            port,
-            _postgres: postgres,
-            settings: Vec::new(),
-        };
+        let stage =
+            Self { world, github, shop, app, bots: Vec::new(), folder, url, port, postgres, settings: Vec::new() };
         for name in ["api-staging", "api-production"] {
             stage.service(name);
         }
@@ -250,6 +240,18 @@ impl Stage {
         assert!(bot.child.wait().unwrap().success(), "{}", self.logs());
     }
 
+    /// Another command of the program, with the settings it needs for the database.
+    pub(crate) fn program(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(arguments)
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}\n{}", self.everything());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub(crate) fn port(&self, index: usize) -> u16 {
         self.bots[index].as_ref().unwrap().port
     }
@@ -322,8 +324,38 @@ impl Stage {
         self.world.calls().into_iter().filter(|call| call.service == "github").collect()
     }
 
+    /// The audit trail, as `audit export` writes it.
+    pub(crate) fn audit(&self) -> Vec<Value> {
+        let output = Command::new(env!("CARGO_BIN_EXE_shipline-bot"))
+            .args(["audit", "export"])
+            .env_clear()
+            .env("SHIPLINE_DATABASE_URL", &self.url)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Everything in SQLite's files, as text.
+    pub(crate) fn database_bytes(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let ours = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("bot.db"));
+        ours.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()).collect()
+    }
+
     fn log_path(&self, index: usize) -> PathBuf {
         self.folder.path().join(format!("bot-{index}.log"))
+    }
+
+    /// The server and the name of this stage's database.
+    pub(crate) fn postgres(&self) -> (&str, &str) {
+        let postgres = self.postgres.as_ref().unwrap();
+        (&postgres.server, &postgres.name)
+    }
+
+    /// What a bot has logged so far.
+    pub(crate) fn log(&self, index: usize) -> String {
+        std::fs::read_to_string(self.log_path(index)).unwrap()
     }
 
     pub(crate) fn logs(&self) -> String {

@@ -272,6 +272,7 @@ impl Visit<'_> {
             outcome: answer.code.word().to_owned(),
             details,
         };
+        let entry = entry.without_secrets(&self.bot.redactor);
         self.bot.store.audit(&entry, clock::now()).await?;
         self.bot.metrics.command(verb, answer.code.word());
         info!(verb, environment, outcome = answer.code.word(), "command");

@@ -1,4 +1,4 @@
-//! Whether a deploy or a rollback may go on: every rule, in the order of BEHAVIOUR §7. Pure and total.
+//! Whether a deploy or a rollback may go on: every rule, one after another. Pure and total.
 //!
 //! One walk finds all objections; the first is the answer to a command, all of them are what a plan
 //! shows. A rollback skips what is about the pull request, the commit and the time: at night, in a

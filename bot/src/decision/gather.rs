@@ -17,6 +17,7 @@ use shipline::types::{CommitSha, EnvironmentName, ServiceName, Timestamp};
 use super::access::{Standing, may, teams};
 use super::decide::{Wanted, binding};
 use super::order::{Brought, held_since};
+use super::words::commit;
 use super::{Ancestry, CommitFacts, Facts, Learned, PullState, Rights, Situation, policy};
 use crate::context::Bot;
 use crate::github::{self, Hub};
@@ -31,6 +32,28 @@ const LOOKS: Backoff = Backoff { first: EVERY, most: EVERY, throttled: EVERY };
 
 /// How many of the newest deployments of an environment are looked at.
 const RECENT: u32 = 20;
+
+/// GitHub's API still shows an older head than its webhooks told of. To call that a push after the
+/// comment would be wrong, and to offer the older head would be worse.
+async fn behind_its_webhooks(
+    bot: &Bot,
+    key: &EnvironmentKey,
+    situation: &Situation,
+    told: Option<Head>,
+) -> Result<(), Problem> {
+    let (Some(pull), Some(told)) = (&situation.pull, told) else { return Ok(()) };
+    if pull.state != PullState::Open || pull.head == told.sha {
+        return Ok(());
+    }
+    let older = bot.store.was_head(key.repository, pull.number, pull.head, told.at).await;
+    if !older.map_err(|failed| stored(&failed))? {
+        return Ok(());
+    }
+    let what = format!("GitHub does not show {} as the head of this pull request yet.", commit(told.sha));
+    let next = "GitHub needs a moment after a push: comment again in a minute.";
+    Err(Problem::provider("github-behind", what, next)
+        .because(format!("It told the bot of that push, but still shows {}, which came before.", commit(pull.head))))
+}
 
 /// What the facts are about.
 #[derive(Clone, Copy)]
@@ -98,7 +121,9 @@ pub async fn facts(bot: &Bot, matter: &Matter<'_>, mut situation: Situation) -> 
     };
     let Wanted::Deploy { sha } = wanted else { return Ok((situation, facts)) };
     let expected = sha.or(before.map(|head| head.sha));
-    catch_up(hub, key, pull, &mut situation, newest.filter(|head| Some(head.sha) == expected), &spec.policy).await?;
+    let told = newest.filter(|head| Some(head.sha) == expected);
+    catch_up(hub, key, pull, &mut situation, told, &spec.policy).await?;
+    behind_its_webhooks(bot, key, &situation, told).await?;
     facts.own = self::own(&situation, &history);
     if let Some(pull) = situation.pull.as_mut()
         && spec.policy.pulls.behind != BehindBase::Allowed

@@ -84,8 +84,8 @@ impl Hub {
             .connection()
             .pages(&Request::get("look for our comment", path), |answer| {
                 let comments: Vec<Comment> = answer.read()?;
-                let marked = |comment: &Comment| comment.body.as_ref().is_some_and(|body| body.contains(marker));
-                for found in comments.into_iter().filter(marked) {
+                let is_marked = |comment: &Comment| comment.body.as_ref().is_some_and(|body| body.contains(marker));
+                for found in comments.into_iter().filter(is_marked) {
                     match &found.performed_via_github_app {
                         Some(by) if by.id == self.app.id => return Ok(Pages::Found(found.id)),
                         // Everybody can write a marker.

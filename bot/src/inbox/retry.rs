@@ -17,6 +17,8 @@ const ASKED: Duration = Duration::from_mins(65);
 pub(super) const PASSING: u32 = 56;
 /// Tries with a defect of our own.
 pub(super) const DEFECT: u32 = 10;
+/// Tries that end without a word, one after another.
+pub(super) const DEATHS: u32 = 3;
 
 /// What happens to a delivery whose try number `tries` (from 1) failed.
 pub(super) fn after(failed: &HandlerFailed, tries: u32, now: Timestamp) -> DeliveryEnd {
@@ -40,11 +42,11 @@ pub(super) fn after(failed: &HandlerFailed, tries: u32, now: Timestamp) -> Deliv
     }
 }
 
-/// A delivery that was tried so often without an end: its work takes the whole process down.
-pub(super) fn hopeless(tries: u32) -> Option<DeliveryEnd> {
-    // Every failure that was told was counted by `after`; beyond both numbers nobody told anything.
-    (tries > PASSING).then(|| DeliveryEnd::Parked {
-        why: format!("given up after {tries} tries, the last of which ended without a word: did the process die?"),
+/// A delivery whose tries ended without a word so often: its work takes the whole process down, and
+/// everybody else's with it.
+pub(super) fn hopeless(deaths: u32) -> Option<DeliveryEnd> {
+    (deaths >= DEATHS).then(|| DeliveryEnd::Parked {
+        why: format!("given up: {deaths} tries in a row ended without a word; did the process die?"),
     })
 }
 

@@ -203,6 +203,33 @@ async fn a_dead_workers_delivery_is_taken_over_when_its_claim_has_run_out() {
 }
 
 #[tokio::test]
+async fn a_delivery_whose_process_died_three_times_is_put_aside_untried_and_the_others_go_on() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let stage = Stage::with(Pace { lanes: 0, ..quick() }, |_| async { Ok(()) }).await;
+    stage.send(&[delivery(1, 1)]).await;
+    for _ in 0..3 {
+        let now = clock::now();
+        let dead =
+            stage.store.claim_deliveries(&WorkerId::new(), now, now + Duration::from_millis(1), 1).await.unwrap();
+        assert_eq!(dead.len(), 1);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stage.send(&[delivery(2, 2)]).await;
+    let noted = Arc::clone(&seen);
+    let handler: Handler = Arc::new(move |claimed| {
+        noted.lock().unwrap().push(comment_of(&claimed));
+        async { Ok(()) }.boxed_local()
+    });
+    let alive =
+        Inbox::new(stage.store.clone(), WorkerId::new(), Metrics::new(), Arc::clone(&stage.wake), quick(), handler);
+    let alive = alive.start(stage.stop.clone());
+    stage.until(0, 1).await;
+    stage.end().await;
+    alive.await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [2]);
+}
+
+#[tokio::test]
 async fn at_the_stop_work_under_way_is_finished_and_nothing_new_is_begun() {
     let begun = Arc::new(Notify::new());
     let said = Arc::clone(&begun);

@@ -28,7 +28,7 @@ impl Inbox {
 
     async fn attempt(&self, claimed: Arc<Claimed>) {
         let tries = claimed.attempts + 1;
-        let end = match retry::hopeless(tries) {
+        let end = match retry::hopeless(claimed.deaths) {
             Some(end) => end,
             None => match self.handled(&claimed).await {
                 Some(Ok(())) => DeliveryEnd::Done,

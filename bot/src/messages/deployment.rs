@@ -17,7 +17,7 @@ use super::words::{ago, at, commit, quoted, release, request_link, who};
 use crate::decision::{Denied, ReasonCode};
 use crate::store::{Deployment, DeploymentKind, Lock, Stage};
 
-/// The one comment of a deployment, at any time of its life (BEHAVIOUR: state line, services
+/// The one comment of a deployment, at any time of its life (state line, services
 /// table, cause, timeline, commits, links). Ends with its marker.
 pub fn deployment(shown: &Shown<'_>) -> String {
     let view = match &shown.stand {

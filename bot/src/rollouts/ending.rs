@@ -260,4 +260,5 @@ fn audit(worker: &Worker, outcome: &str, details: &Value) -> NewAudit {
             "end": details,
         }),
     }
+    .without_secrets(&worker.bot.redactor)
 }

@@ -1,11 +1,14 @@
 //! What a held deployment knows, kept in the store under its lease.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use shipline::engine::clock;
+use shipline::problem::Problem;
 use tokio::sync::Mutex;
 
-use crate::store::{Closed, EnvironmentLease, State, Store, StoreFailed};
+use super::keeper::until;
+use crate::store::{Closed, EnvironmentLease, Stage, State, Store, StoreFailed};
 use crate::types::{Actor, DeploymentId};
 
 /// The state of a deployment that this process holds, and the lease it is written under. Everybody
@@ -51,6 +54,21 @@ impl Kept {
         self.store.save(&self.lease, &state, clock::now()).await
     }
 
+    /// Renews the lease before something is made at GitHub that must not be made twice: whoever comes
+    /// next looks for it only when this lease has run out, and by then it is there. A worker that slept
+    /// through the end of its lease makes nothing. Of a deployment that is closed nobody comes next.
+    pub(super) async fn still_ours(&self, lease: Duration) -> Result<(), Problem> {
+        if self.state.lock().await.stage == Stage::Over {
+            return Ok(());
+        }
+        let now = clock::now();
+        self.store.renew(&self.lease, now, until(now, lease)).await.map_err(|error| {
+            let next = "Nothing is to be done: whoever has the deployment goes on.";
+            Problem::provider("lease", "it is not certain that the deployment is still in our hands", next)
+                .because(error.to_string())
+        })
+    }
+
     /// Gives the lease back; the deployment is due again at `wake`.
     pub(super) async fn release(&self, wake: shipline::types::Timestamp) -> Result<(), StoreFailed> {
         let state = self.state.lock().await;
@@ -60,7 +78,7 @@ impl Kept {
     /// Ends the deployment.
     pub(super) async fn close(&self, closed: &Closed) -> Result<(), StoreFailed> {
         let mut state = self.state.lock().await;
-        state.stage = crate::store::Stage::Over;
+        state.stage = Stage::Over;
         self.store.close(&self.lease, &state, closed, clock::now()).await
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use shipline::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Targets, Wish, clock};
+use shipline::redact::Redactor;
 use shipline::rollout::{Cause, ServicePlan, Shift, TargetPlace};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tracing::warn;
@@ -71,11 +72,23 @@ impl Gate {
 struct Leased {
     target: Arc<dyn Target>,
     gate: Arc<Gate>,
+    redactor: Redactor,
+}
+
+/// What a program printed and a provider said, before it is kept: the journal is on a disk, too.
+fn without_secrets(redactor: &Redactor, mut cause: Cause) -> Cause {
+    let clean = |text: &mut String| *text = redactor.clean(text);
+    clean(&mut cause.summary);
+    cause.provider_says.iter_mut().for_each(clean);
+    cause.facts.iter_mut().for_each(clean);
+    cause.log.iter_mut().flat_map(|log| &mut log.lines).for_each(clean);
+    cause
 }
 
 /// The targets behind the gate.
-pub(super) fn leased(targets: Targets, gate: &Arc<Gate>) -> Targets {
-    let behind = |target| -> Arc<dyn Target> { Arc::new(Leased { target, gate: Arc::clone(gate) }) };
+pub(super) fn leased(targets: Targets, gate: &Arc<Gate>, redactor: &Redactor) -> Targets {
+    let behind =
+        |target| -> Arc<dyn Target> { Arc::new(Leased { target, gate: Arc::clone(gate), redactor: redactor.clone() }) };
     targets.into_iter().map(|(name, target)| (name, behind(target))).collect()
 }
 
@@ -99,7 +112,7 @@ impl Target for Leased {
     }
 
     async fn explain(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
-        self.target.explain(plan, shift, seen).await
+        without_secrets(&self.redactor, self.target.explain(plan, shift, seen).await)
     }
 
     async fn revert(&self, plan: &ServicePlan, shift: Option<&Shift>) -> Result<Back, Box<Cause>> {

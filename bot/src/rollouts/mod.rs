@@ -49,7 +49,8 @@ pub use preview::preview;
 const AT_ONCE: usize = 64;
 
 /// How often it is looked for deployments that are due: their time came, a lease ran out, another
-/// replica made them due.
+/// replica made them due. With short leases it is looked more often: whoever sets them wants that a
+/// dead replica's deployments go on soon.
 const LOOKS: Duration = Duration::from_secs(2);
 
 /// Claims and works on deployments until `stop`; then hands back what it holds. The handle is done
@@ -65,6 +66,7 @@ pub fn start(bot: Arc<Bot>, stop: Cancel) -> JoinHandle<()> {
 async fn claim(bot: Arc<Bot>, stop: Cancel) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
+    let looks = LOOKS.min(bot.times.lease / 4);
     loop {
         let permit = tokio::select! {
             biased;
@@ -98,7 +100,7 @@ async fn claim(bot: Arc<Bot>, stop: Cancel) {
             biased;
             () = stop.cancelled() => break,
             // Ours or somebody else's: the wait is over or its time is.
-            _due = tokio::time::timeout(LOOKS, bot.deployments_due.notified()) => {}
+            _due = tokio::time::timeout(looks, bot.deployments_due.notified()) => {}
         }
     }
     if !running.is_empty() {

@@ -132,7 +132,7 @@ async fn roll(worker: &Worker, record: Record, targets: Targets, input: ViewInpu
     let Record { plan, started, .. } = record;
     let reporter = reporter(worker, &plan, started, input, shows);
     let gate = Gate::new(Arc::clone(&worker.kept), worker.bot.times.lease, worker.signals.clone());
-    let targets = leased(targets, &gate);
+    let targets = leased(targets, &gate, &worker.bot.redactor);
     let journal = StoreJournal { kept: Arc::clone(&worker.kept), lost: worker.signals.lost.clone() };
     let limits = Limits { after_cancel: plan.within.duration() + WAY_BACK, ..Limits::default() };
     let driving = drive(&plan, &targets, &journal, &reporter, &worker.signals.cancel, limits);

@@ -4,7 +4,8 @@
 //! is wanted now ([`Teller::show`]), the task writes the newest of it, at most every
 //! [`crate::context::Times::edits`]. Invariants: GitHub never holds a rollout up and never ends one;
 //! what failed is tried again with pauses; what may exist after a lost answer or a crash is looked
-//! for before it is made; a comment that is gone is written anew.
+//! for before it is made, and made only under a lease that holds; a comment that is gone is written
+//! anew.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -282,6 +283,7 @@ impl Task {
         if !there {
             // An answer that gets lost must not make a second comment.
             self.comment_before = Before::Perhaps;
+            self.kept.still_ours(self.bot.times.lease).await?;
             let made = self.hub.comment(deployment.asked.issue, &body).await?;
             self.keep("comment", |state| state.report = Some(made)).await;
         }
@@ -327,6 +329,7 @@ impl Task {
             }
         }
         self.release_before = Before::Perhaps;
+        self.kept.still_ours(self.bot.times.lease).await?;
         let made = client.create_deployment(new).await?;
         if made.sha != new.sha {
             warn!(wanted = %new.sha, made = %made.sha, "GitHub's Deployment is of another commit");

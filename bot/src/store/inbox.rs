@@ -3,7 +3,8 @@
 //! A lane's oldest waiting delivery has the turn; only that one can be claimed, so what is tried
 //! again later holds back what came after it in its lane, and nothing else. A claim is a due time in
 //! the future and a number: when the time is over somebody else claims, with a higher number, and the
-//! first one's result no longer counts.
+//! first one's result no longer counts. One whose claim ran out without a word may have ended its whole
+//! process: it is counted, and claimed alone.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -18,6 +19,18 @@ use crate::webhook::{Delivery, Event};
 
 /// How many deliveries one transaction forgets, so that nobody who stores one waits long.
 const FORGET: i64 = 1_000;
+
+/// Not one whose last try ended without a word; of those the least suspicious one, alone.
+macro_rules! harmless {
+    () => {
+        "(worker IS NULL OR sequence =
+            (SELECT sequence FROM deliveries AS suspect
+             WHERE suspect.turn = 1 AND suspect.worker IS NOT NULL AND suspect.due <= $3
+                AND NOT EXISTS (SELECT 1 FROM deliveries AS tried
+                    WHERE tried.turn = 1 AND tried.worker IS NOT NULL AND tried.deaths > 0 AND tried.due > $3)
+             ORDER BY suspect.deaths, suspect.sequence LIMIT 1))"
+    };
+}
 
 impl Store {
     /// Stores deliveries, all in one transaction, and the heads they teach. Returns, in the same
@@ -116,16 +129,25 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         let statement = self.kind().sql(
-            "UPDATE deliveries SET due = $1, claim = claim + 1, attempts = attempts + 1, worker = $2
-             WHERE sequence IN
-                (SELECT sequence FROM deliveries WHERE turn = 1 AND due <= $3 ORDER BY sequence LIMIT $4)
-             RETURNING sequence, delivery, event, attempts, received, claim",
-            "WITH picked AS MATERIALIZED
-                (SELECT sequence FROM deliveries WHERE turn = 1 AND due <= $3 ORDER BY sequence LIMIT $4
-                 FOR UPDATE SKIP LOCKED)
-             UPDATE deliveries SET due = $1, claim = claim + 1, attempts = attempts + 1, worker = $2
-             FROM picked WHERE deliveries.sequence = picked.sequence
-             RETURNING deliveries.sequence, delivery, event, attempts, received, claim",
+            concat!(
+                "UPDATE deliveries SET due = $1, claim = claim + 1, attempts = attempts + 1, worker = $2,
+                    deaths = deaths + CASE WHEN worker IS NULL THEN 0 ELSE 1 END
+                 WHERE sequence IN
+                    (SELECT sequence FROM deliveries WHERE turn = 1 AND due <= $3 AND ",
+                harmless!(),
+                " ORDER BY sequence LIMIT $4)
+                 RETURNING sequence, delivery, event, attempts, received, claim, deaths"
+            ),
+            concat!(
+                "WITH picked AS MATERIALIZED
+                    (SELECT sequence FROM deliveries WHERE turn = 1 AND due <= $3 AND ",
+                harmless!(),
+                " ORDER BY sequence LIMIT $4 FOR UPDATE SKIP LOCKED)
+                 UPDATE deliveries SET due = $1, claim = claim + 1, attempts = attempts + 1, worker = $2,
+                    deaths = deaths + CASE WHEN worker IS NULL THEN 0 ELSE 1 END
+                 FROM picked WHERE deliveries.sequence = picked.sequence
+                 RETURNING deliveries.sequence, delivery, event, attempts, received, claim, deaths"
+            ),
         );
         let rows = sqlx::query(statement)
             .bind(millis(until))
@@ -165,7 +187,7 @@ impl Store {
             DeliveryEnd::Parked { why } => ("parked", Some(text(why))),
             DeliveryEnd::Retry { at, why } => {
                 let mut tx = self.begin().await?;
-                let again = "UPDATE deliveries SET due = $1, why = $2, worker = NULL
+                let again = "UPDATE deliveries SET due = $1, why = $2, worker = NULL, deaths = 0
                      WHERE sequence = $3 AND claim = $4 AND state = 'waiting'";
                 let query = sqlx::query(again).bind(millis(*at)).bind(text(why)).bind(sequence).bind(claim);
                 query.execute(&mut *tx).await?;
@@ -315,6 +337,7 @@ fn claimed(row: &AnyRow) -> Result<Result<Claimed, Damaged>, StoreFailed> {
         attempts: u32::try_from(tried - 1).unwrap_or(u32::MAX),
         received: time(row.try_get("received")?)?,
         claim: number(claim)?,
+        deaths: u32::try_from(row.try_get::<i64, _>("deaths")?).unwrap_or(u32::MAX),
     }))
 }
 

@@ -14,6 +14,7 @@ pub mod chain;
 mod claims;
 mod database;
 mod deployment;
+mod heads;
 mod inbox;
 mod journal;
 mod lease;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shipline::redact::Redactor;
 use shipline::types::{CommitSha, Timestamp};
 
 use crate::types::{Actor, EnvironmentKey, RepositoryId};
@@ -48,6 +49,8 @@ pub struct Claimed {
     pub received: Timestamp,
     /// Which claim this is: a later one outdates it.
     pub claim: u64,
+    /// How many tries in a row before this one ended without a word.
+    pub deaths: u32,
 }
 
 /// How work on a delivery ended.
@@ -147,6 +150,27 @@ pub struct NewAudit {
     pub outcome: String,
     /// Everything else worth keeping: commit of the policy, SHA, plan hash, links.
     pub details: Value,
+}
+
+impl NewAudit {
+    /// People write secrets into reasons, programs into logs. The chain is made of what is stored, and
+    /// is exported as it is: so they go before.
+    #[must_use]
+    pub fn without_secrets(mut self, redactor: &Redactor) -> Self {
+        self.details = cleaned(redactor, self.details);
+        self
+    }
+}
+
+fn cleaned(redactor: &Redactor, value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redactor.clean(&text)),
+        Value::Array(items) => items.into_iter().map(|item| cleaned(redactor, item)).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (redactor.clean(&name), cleaned(redactor, value))).collect()
+        }
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
+    }
 }
 
 /// One link of the audit chain.

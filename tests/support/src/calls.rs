@@ -14,6 +14,9 @@ pub struct Call {
     /// `DescribeServices`; for GitHub `POST /repos/{o}/{r}/deployments` with
     /// the real names in it.
     pub operation: String,
+    /// What stands behind the `?` of the address.
+    #[serde(default)]
+    pub query: String,
     /// The request document; form fields for the Query protocol.
     pub body: Value,
     /// The access key id it was signed with.

@@ -11,7 +11,7 @@
 //! | `DELETE /_sim/calls` | | `{}`, the record is empty |
 //! | `POST /_sim/reset` | | `{}`, the account is empty |
 //! | `POST /_sim/github/<act>` | what the act needs | what it made; 400 `{"error", "code"}`, and nothing was changed |
-//! | `GET /_sim/github/<owner>/<repo>/pull/<n>` | | the conversation as a page; `?refresh=2` reloads it, `<n>.txt` is text |
+//! | `GET /_sim/github/<owner>/<repo>/pull/<n>` | | the conversation as a page; `?refresh=2` reloads it; `<n>.txt` is text, `<n>.txt?from=<comment>` that comment and later ones |
 //!
 //! ```json
 //! {
@@ -60,7 +60,8 @@
 //! | `install`, `uninstall`, `suspend`, `unsuspend` | `app`, `account`, `repositories`, `permissions`, `events`; `installation`; `who` | `installation` |
 //! | `permit`, `withdraw` | `permissions`\*; `permission`\* | |
 //! | `expire-tokens`, `ping`, `webhook` | `app`, `url`, `secret` | |
-//! | `repository` | `repository`, `visibility` (`private`, `public`), `default_branch`, `files`, `owner` (`organization`, `user`), `fork_of` | `id`, `sha` |
+//! | `repository` | `repository`, `visibility` (`private`, `public`), `default_branch`, `files`, `message`, `author` and `sha` of the first commit, `owner` (`organization`, `user`), `fork_of` | `id`, `sha` |
+//! | `rename-repository` | `repository`\*, `to`\*: the old name leads to the new one | |
 //! | `user`, `rename`, `team` | `login`\*, `role` (`none` takes it away); `from`\*, `to`\*; `slug`\*, `organization`, `members` {login: `active` or `pending`} | `id` |
 //! | `commit` | `branch`, `from`, `files`, `message`, `author`, `sha` | `sha` |
 //! | `pull` | `who`, `title`, `body`, `branch`, `base`, `files`, `message`, `sha`, `stage` (`ready`, `draft`), `fork` | `number`, `sha` |

@@ -95,6 +95,7 @@ pub(crate) fn answer(shared: &Shared, incoming: &Incoming) -> (Reply, Fate) {
         at_ms: at,
         service,
         operation,
+        query: incoming.query.clone(),
         body,
         access_key_id: key,
         status: reply.as_ref().map(|reply| reply.status),

@@ -116,6 +116,7 @@ impl Stage {
             attempts,
             received: clock::now(),
             claim: 1,
+            deaths: 0,
         };
         on_comment(&self.bot, &claimed, comment).await.unwrap();
     }

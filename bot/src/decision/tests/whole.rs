@@ -11,8 +11,11 @@ use crate::decision::{
 };
 use crate::store::Head;
 
-/// Everything that can be wrong with a deploy, in the order of BEHAVIOUR §7.
-fn spoilers() -> Vec<(ReasonCode, fn(&mut Scene))> {
+/// What makes a scene wrong.
+type Spoil = fn(&mut Scene);
+
+/// Everything that can be wrong with a deploy, in the order of the decision.
+fn spoilers() -> Vec<(ReasonCode, Spoil)> {
     vec![
         (ReasonCode::AccessDenied, |scene| scene.rights.role = Some(Role::Read)),
         (ReasonCode::PullClosed, |scene| scene.pull().state = PullState::Closed),

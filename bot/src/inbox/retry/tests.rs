@@ -47,7 +47,7 @@ fn a_defect_is_tried_ten_times_and_what_lasts_once() {
 
 #[test]
 fn what_ends_the_whole_process_every_time_is_put_aside_without_another_try() {
-    assert_eq!(hopeless(1), None);
-    assert_eq!(hopeless(PASSING), None);
-    assert!(matches!(hopeless(PASSING + 1), Some(DeliveryEnd::Parked { .. })));
+    assert_eq!(hopeless(0), None);
+    assert_eq!(hopeless(2), None);
+    assert!(matches!(hopeless(3), Some(DeliveryEnd::Parked { .. })));
 }

@@ -30,7 +30,7 @@ use crate::types::{
 
 const PORT: &str = "SHIPLINE_STORY_PORT";
 const REGISTRY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const POLICY: &str = "
 version: 1
@@ -166,7 +166,7 @@ impl Stage {
         EnvironmentKey { repository: self.reference.id, environment: environment.parse().unwrap() }
     }
 
-    pub(super) fn lease(&self) -> Duration {
+    pub(super) const fn lease() -> Duration {
         Duration::from_millis(1200)
     }
 
@@ -255,7 +255,7 @@ impl Stage {
         let (stopped, killed) = (stop.clone(), kill.clone());
         let api = self.world.endpoint();
         let (id, pem, url) = (self.app.id, self.app.pem.clone(), url(&self.folder));
-        let lease = self.lease();
+        let lease = Self::lease();
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -9,6 +9,7 @@ contract! {
     one_that_is_tried_again_holds_back_its_lane_and_no_other,
     a_parked_delivery_frees_its_lane_and_stays_visible,
     a_claim_that_ran_out_is_free_and_its_late_end_does_nothing,
+    deliveries_whose_process_died_are_counted_and_claimed_one_at_a_time,
     a_known_delivery_before_a_new_one_of_its_lane_does_not_hold_it_up,
     workers_that_race_never_share_a_delivery_and_keep_the_order_of_a_lane,
     batches_that_race_store_everything_once_and_leave_no_lane_without_a_turn,
@@ -115,6 +116,30 @@ async fn a_claim_that_ran_out_is_free_and_its_late_end_does_nothing(home: Arc<Ho
     assert_eq!(ids(&next), ["a2"]);
     store.finish_delivery(&next[0], &DeliveryEnd::Done, at(1_700)).await.unwrap();
     assert!(claim(&store, 9_000, 10).await.is_empty());
+}
+
+async fn deliveries_whose_process_died_are_counted_and_claimed_one_at_a_time(home: Arc<Home>) {
+    let store = home.open().await;
+    store.accept(&[comment("a", 1, 1), comment("b", 2, 2), comment("c", 3, 3)], at(0)).await.unwrap();
+    assert_eq!(ids(&claim(&store, 0, 10).await), ["a", "b", "c"]);
+    // Whoever had them died. One that did nothing yet is claimed beside one that may have killed.
+    store.accept(&[comment("d", 4, 4)], at(1_000)).await.unwrap();
+    let (first, none) = (claim(&store, 1_000, 10).await, claim(&store, 1_000, 10).await);
+    assert_eq!(ids(&first), ["a", "d"]);
+    assert_eq!((first[0].deaths, first[1].deaths), (1, 0));
+    assert!(none.is_empty(), "another one that may have killed is claimed beside the first");
+    // It was not that one, and the next is alone, too; the third kills.
+    store.finish_delivery(&first[0], &DeliveryEnd::Done, at(1_100)).await.unwrap();
+    let second = claim(&store, 1_100, 10).await;
+    assert_eq!(ids(&second), ["b"]);
+    let told = DeliveryEnd::Retry { at: at(1_200), why: "GitHub answered 502".to_owned() };
+    store.finish_delivery(&second[0], &told, at(1_150)).await.unwrap();
+    assert_eq!(ids(&claim(&store, 1_150, 10).await), ["c"]);
+    // What was told is no death: it is claimed beside again, and not counted.
+    let again = claim(&store, 1_200, 10).await;
+    assert_eq!((ids(&again), again[0].deaths), (vec!["b"], 0));
+    let later = claim(&store, 9_000, 1).await;
+    assert_eq!(later[0].deaths, 1, "the least suspicious goes first: {later:?}");
 }
 
 async fn a_known_delivery_before_a_new_one_of_its_lane_does_not_hold_it_up(home: Arc<Home>) {
@@ -229,6 +254,10 @@ async fn heads_are_learnt_in_the_order_of_github_and_bound_by_the_order_of_stori
     assert_eq!(store.head_before(RepositoryId::new(2), 8, 1_000).await.unwrap(), None);
     let learnt = store.head_before(repository, 8, numbers[1]).await.unwrap().unwrap();
     assert_eq!(learnt, Head { sha: sha(0xa), at: at(1_000), sequence: numbers[0] });
+    let was = async |sha, before| store.was_head(repository, 8, sha, at(before)).await.unwrap();
+    assert!(was(sha(0xa), 3_000).await && was(sha(0xb), 3_000).await);
+    assert!(!was(sha(0xc), 3_000).await, "not before its own moment");
+    assert!(!was(sha(0xe), 9_000).await, "of another pull request");
 }
 
 async fn forgetting_leaves_what_waits_what_is_parked_and_the_newest_head(home: Arc<Home>) {

@@ -81,6 +81,17 @@ impl Given<'_> {
         self.get(member).map(read).transpose()
     }
 
+    /// `sha`, in full.
+    pub(super) fn sha(&self) -> Result<Option<String>, String> {
+        match self.text("sha") {
+            Some(sha) if sha.len() == 40 && sha.chars().all(|digit| digit.is_ascii_hexdigit()) => {
+                Ok(Some(sha.to_lowercase()))
+            }
+            Some(other) => Err(format!("{other} is no SHA: 40 hexadecimal digits")),
+            None => Ok(None),
+        }
+    }
+
     /// `repository`, or the one everybody uses.
     pub(super) fn repository(&self) -> String {
         self.text("repository").unwrap_or("acme/shop").to_owned()

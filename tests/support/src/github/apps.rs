@@ -166,16 +166,23 @@ impl GitHub {
         Some(access::both(&token.permissions, &installation.permissions))
     }
 
+    /// `GET /app`: only the App itself learns where it is installed.
+    pub(super) fn own_app(&self, id: u64) -> Value {
+        let mut document = self.app_document(id);
+        let count = self.apps.installations.iter().filter(|installation| installation.app == id).count();
+        document["installations_count"] = json!(count);
+        document
+    }
+
     pub(super) fn app_document(&self, id: u64) -> Value {
         let Some(app) = self.apps.app(id) else { return Value::Null };
-        let count = self.apps.installations.iter().filter(|installation| installation.app == id).count();
         json!({
             "id": app.id, "slug": app.slug, "node_id": format!("A_{id}"), "client_id": app.client_id,
             "owner": self.people.document(&self.base, self.people.login(app.owner)),
             "name": app.name, "description": "", "external_url": "https://example.com",
             "html_url": format!("{}/apps/{}", self.base, app.slug),
             "created_at": rfc3339(app.created), "updated_at": rfc3339(app.created),
-            "permissions": app.permissions, "events": app.events, "installations_count": count,
+            "permissions": app.permissions, "events": app.events,
         })
     }
 
@@ -209,6 +216,12 @@ impl GitHub {
             "single_file_name": null, "has_multiple_single_files": false, "single_file_paths": [],
             "suspended_by": suspended.as_ref().map(|_| self.people.document(base, account)), "suspended_at": suspended,
         })
+    }
+
+    /// GitHub's word for which repositories a token opens.
+    pub(super) fn selection(&self, token: &Token) -> &'static str {
+        let all = self.apps.installation(token.installation).is_some_and(|known| known.selection == Selection::All);
+        if all && token.repositories.is_none() { "all" } else { "selected" }
     }
 
     /// `POST /app/installations/{id}/access_tokens`.
@@ -252,17 +265,17 @@ impl GitHub {
                 }
             }
         }
-        let selection =
-            if repositories.is_some() || installation.selection != Selection::All { "selected" } else { "all" };
         let expires = now + HOUR;
+        let fresh = Token { installation: id, expires, permissions: permissions.clone(), repositories };
+        let selection = self.selection(&fresh);
         let token = format!("ghs_{}{}", self.ids.hex(), &self.ids.hex()[..4]);
         let mut document = json!({
             "token": token, "expires_at": rfc3339(expires), "permissions": permissions, "repository_selection": selection,
         });
-        if let Some(names) = &repositories {
+        if let Some(names) = &fresh.repositories {
             document["repositories"] = names.iter().map(|name| self.repository(name)).collect();
         }
-        self.apps.tokens.insert(token, Token { installation: id, expires, permissions, repositories });
+        self.apps.tokens.insert(token, fresh);
         Reply::json(201, &document)
     }
 

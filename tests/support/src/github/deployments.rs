@@ -136,8 +136,8 @@ impl Repo {
         Ok(known.statuses.iter().map(|status| status.document(known, links)).collect())
     }
 
-    /// A success makes older deployments of a lasting, non-production
-    /// environment inactive, unless `auto_inactive` is off.
+    /// A success makes older deployments of a lasting, non-production environment inactive, of those
+    /// that had succeeded, unless `auto_inactive` is off.
     pub(super) fn create_status(
         &mut self,
         id: &str,
@@ -160,7 +160,9 @@ impl Repo {
             for older in &mut self.deployments[..index] {
                 let lasting = !older.is("transient_environment", false);
                 let production = older.is("production_environment", older.environment() == "production");
-                if lasting && !production && older.environment() == environment {
+                let succeeded =
+                    older.statuses.first().is_some_and(|status| text(&status.request, "state") == Some("success"));
+                if succeeded && lasting && !production && older.environment() == environment {
                     let request = json!({"state": "inactive"});
                     older
                         .statuses

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::apps::Caller;
 use crate::reply::Millis;
@@ -35,10 +35,12 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Nobody counts the requests of tokens the model knows nothing about.
+    /// Nobody counts the requests of tokens the model knows nothing about, and
+    /// asking for the limits is free.
     pub(crate) fn of(caller: &Caller, path: &str) -> Option<Self> {
         let who = match caller {
             Caller::Stranger => return None,
+            _ if path == "/rate_limit" => return None,
             Caller::App(id) => format!("app {id}"),
             Caller::Installation(token) => format!("installation ID {}", token.installation),
         };
@@ -86,6 +88,22 @@ impl Limits {
     pub(crate) fn give_back(&mut self, account: &Account, now: Millis) {
         let window = self.window(account, now);
         window.used = window.used.saturating_sub(1);
+    }
+
+    /// `GET /rate_limit`.
+    pub(crate) fn overview(&mut self, caller: &Caller, now: Millis) -> Value {
+        let limit = self.limit.unwrap_or(LIMIT);
+        let mut left = |path: &str| {
+            let fresh = Window { used: 0, reset: now + WINDOW };
+            let window = Account::of(caller, path).map_or(fresh, |account| *self.window(&account, now));
+            json!({
+                "limit": limit, "used": window.used, "remaining": limit.saturating_sub(window.used),
+                "reset": window.reset.div_ceil(1000),
+            })
+        };
+        let core = left("/");
+        let search = json!({"limit": 30, "used": 0, "remaining": 30, "reset": (now + 60_000).div_ceil(1000)});
+        json!({"resources": {"core": core, "graphql": left("/graphql"), "search": search}, "rate": core})
     }
 
     /// The answer with the headers every answer has.

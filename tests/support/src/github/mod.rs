@@ -75,6 +75,9 @@ pub(crate) struct GitHub {
     pub(crate) base: String,
     /// By `owner/name`.
     pub(crate) repositories: BTreeMap<String, Repo>,
+    /// Names that repositories had before, with the number of the repository: they lead there until
+    /// somebody takes the name.
+    pub(crate) former: BTreeMap<String, u64>,
     /// Claims of Actions OIDC tokens, over the defaults.
     pub(crate) oidc_claims: Map<String, Value>,
     /// Users, organisations, teams.

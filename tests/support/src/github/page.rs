@@ -3,6 +3,7 @@
 mod html;
 mod markdown;
 mod plain;
+mod terminal;
 
 use super::GitHub;
 use super::conversation::Comment;
@@ -62,8 +63,8 @@ const FACES: [(&str, &str); 8] = [
     ("eyes", "👀"),
 ];
 
-/// The page at `/_sim/github/<owner>/<repo>/pull/<n>` (`.txt`: as text), or at
-/// the address GitHub has it under; nothing for any other address.
+/// The page at `/_sim/github/<owner>/<repo>/pull/<n>` (`.txt`: as text; `.txt?from=<comment>`: that
+/// comment and later ones), or at the address GitHub has it under; nothing for any other address.
 pub(crate) fn page(world: &Shared, incoming: &Incoming) -> Option<Reply> {
     let path = incoming.path.strip_prefix("/_sim/github").unwrap_or(&incoming.path);
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
@@ -78,10 +79,13 @@ pub(crate) fn page(world: &Shared, incoming: &Incoming) -> Option<Reply> {
     let Some(thread) = thread else {
         return Some(Reply::of(404, "text/plain; charset=utf-8", b"There is no such conversation.\n".to_vec()));
     };
+    let form = crate::query::parse(&incoming.query);
     if as_text {
-        return Some(Reply::of(200, "text/plain; charset=utf-8", plain::write(&thread).into_bytes()));
+        let first = form.get("from").and_then(|comment| comment.parse().ok());
+        let text = first.map_or_else(|| plain::write(&thread), |first| plain::since(&thread, first));
+        return Some(Reply::of(200, "text/plain; charset=utf-8", text.into_bytes()));
     }
-    let refresh = crate::query::parse(&incoming.query).get("refresh").and_then(|seconds| seconds.parse().ok());
+    let refresh = form.get("refresh").and_then(|seconds| seconds.parse().ok());
     Some(Reply::of(200, "text/html; charset=utf-8", html::write(&thread, refresh).into_bytes()))
 }
 

@@ -14,14 +14,22 @@ impl GitHub {
             ["orgs", organisation, "teams", slug, "memberships", login] => {
                 self.team_membership(ask, organisation, slug, login)
             }
-            ["rate_limit"] => Ok(Reply::json(200, &serde_json::json!({"resources": {}}))),
+            ["rate_limit"] if ask.method == "GET" => Ok(Reply::json(200, &self.limits.overview(&ask.caller, ask.real))),
             ["installation", "repositories"] => self.installed_repositories(ask),
             ["repos", owner, name, "installation"] if ask.method == "GET" => match ask.caller {
                 Caller::App(app) => Ok(self.installation_of(app, &format!("{owner}/{name}"))),
                 _ => Err(refused(401, "A JSON web token could not be decoded")),
             },
+            ["repositories", id, rest @ ..] => {
+                let named = number(id).and_then(|id| self.numbered(id).ok_or_else(missing));
+                let admitted = named.and_then(|full| self.admit(&ask.caller, &full, ask.method, rest).map(|()| full));
+                admitted.and_then(|full| self.route_repository(ask, &full, rest, env))
+            }
             ["repos", owner, name, rest @ ..] => {
                 let full = self.full_name(&format!("{owner}/{name}"));
+                if let Some(id) = self.former.get(&full).filter(|_| !self.repositories.contains_key(&full)) {
+                    return self.elsewhere(ask, *id, rest);
+                }
                 match self.admit(&ask.caller, &full, ask.method, rest) {
                     Ok(()) => self.route_repository(ask, &full, rest),
                     Err(refusal) => Err(refusal),
@@ -30,6 +38,22 @@ impl GitHub {
             _ => Err(missing()),
         };
         found.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// The name of a repository today.
+    pub(super) fn numbered(&self, id: u64) -> Option<String> {
+        self.repositories.iter().find(|(_, known)| known.id == id).map(|(full, _)| full.clone())
+    }
+
+    /// A repository that was renamed is found by its number.
+    fn elsewhere(&self, ask: &Ask<'_>, id: u64, rest: &[&str]) -> Reply {
+        let below: String = rest.iter().map(|part| format!("/{part}")).collect();
+        let asked: Vec<String> = ask.form.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let query = if asked.is_empty() { String::new() } else { format!("?{}", asked.join("&")) };
+        let to = format!("{}/repositories/{id}{below}{query}", self.base);
+        let (status, words) =
+            if ask.method == "GET" { (301, "Moved Permanently") } else { (307, "Temporary Redirect") };
+        Reply::json(status, &serde_json::json!({"message": words, "url": to})).with_header("location", &to)
     }
 
     /// GitHub does not mind upper and lower case in names.
@@ -43,7 +67,7 @@ impl GitHub {
             return Err(refused(401, "A JSON web token could not be decoded"));
         };
         Ok(match (ask.method, rest) {
-            ("GET", []) => Reply::json(200, &self.app_document(app)),
+            ("GET", []) => Reply::json(200, &self.own_app(app)),
             ("GET", ["installations"]) => {
                 let own = self.apps.installations.iter().filter(|installation| installation.app == app);
                 let all: Vec<Value> = own.map(|installation| self.installation_document(installation.id)).collect();
@@ -84,13 +108,12 @@ impl GitHub {
     fn installed_repositories(&self, ask: &Ask<'_>) -> Result<Reply, Reply> {
         let Caller::Installation(token) = &ask.caller else { return Err(refused(401, "Bad credentials")) };
         let names = self.repositories.iter().filter(|(_, known)| known.is_hosted()).map(|(name, _)| name);
-        let open: Vec<Value> = names
-            .filter(|name| self.granted(token, Some(name)).is_some())
-            .map(|name| self.repository_full(name))
-            .collect();
+        let open: Vec<Value> =
+            names.filter(|name| self.granted(token, Some(name)).is_some()).map(|name| self.repository(name)).collect();
         let page = super::entry::page_of(&open, &ask.form, 30);
+        let selection = self.selection(token);
         let document =
-            serde_json::json!({"total_count": open.len(), "repository_selection": "all", "repositories": page});
+            serde_json::json!({"total_count": open.len(), "repository_selection": selection, "repositories": page});
         Ok(super::entry::linked(Reply::json(200, &document), ask, &self.base, open.len()))
     }
 

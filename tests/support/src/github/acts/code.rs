@@ -31,11 +31,7 @@ impl GitHub {
     ) -> Result<String, String> {
         let number = self.ids.number();
         let message = given.text("message").map_or_else(|| format!("Change {number}"), str::to_owned);
-        let sha = match given.text("sha") {
-            Some(sha) if sha.len() == 40 && sha.chars().all(|digit| digit.is_ascii_hexdigit()) => sha.to_lowercase(),
-            Some(other) => return Err(format!("{other} is no SHA: 40 hexadecimal digits")),
-            None => fresh_sha(number, &message),
-        };
+        let sha = given.sha()?.unwrap_or_else(|| fresh_sha(number, &message));
         let author = given.text("author").or_else(|| given.text("who")).unwrap_or("octocat").to_owned();
         let files: BTreeMap<String, String> = given.shape("files")?.unwrap_or_default();
         let repository = self.hosted(full)?;

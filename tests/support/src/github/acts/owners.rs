@@ -26,9 +26,14 @@ pub(super) const ACTS: &[Row] = &[
     ("expire-tokens", &[], expire_tokens),
     ("webhook", &["app", "url", "secret"], webhook),
     ("ping", &["app"], ping),
-    ("repository", &["repository", "visibility", "default_branch", "files", "owner", "fork_of"], repository),
+    (
+        "repository",
+        &["repository", "visibility", "default_branch", "files", "message", "author", "sha", "owner", "fork_of"],
+        repository,
+    ),
     ("user", &["login", "repository", "role"], user),
     ("rename", &["from", "to"], rename),
+    ("rename-repository", &["repository", "to"], rename_repository),
     ("team", &["organization", "slug", "members"], team),
     ("advance", &["ms"], advance),
     ("head-lag", &["ms"], head_lag),
@@ -213,19 +218,11 @@ fn repository(github: &mut GitHub, given: &Given<'_>) -> Done {
         ..Repo::default()
     };
     if repository.commits.is_empty() {
-        let sha = fresh_sha(github.ids.number(), &full);
-        repository.add_commit(
-            &branch,
-            Commit {
-                sha,
-                message: "First commit".to_owned(),
-                author: owner.to_owned(),
-                parents: Vec::new(),
-                files,
-                at: given.now,
-                visible: 0,
-            },
-        );
+        let sha = given.sha()?.unwrap_or_else(|| fresh_sha(github.ids.number(), &full));
+        let message = given.text("message").unwrap_or("First commit").to_owned();
+        let author = given.text("author").unwrap_or(owner).to_owned();
+        let at = given.now;
+        repository.add_commit(&branch, Commit { sha, message, author, parents: Vec::new(), files, at, visible: 0 });
     }
     let sha = repository.references.get(&branch).cloned();
     github.repositories.insert(full, repository);
@@ -252,6 +249,41 @@ fn user(github: &mut GitHub, given: &Given<'_>) -> Done {
 
 fn rename(github: &mut GitHub, given: &Given<'_>) -> Done {
     github.people.rename(given.needs("from")?, given.needs("to")?)?;
+    Ok(json!({}))
+}
+
+/// Within its owner's account; the old name leads to the new one.
+fn rename_repository(github: &mut GitHub, given: &Given<'_>) -> Done {
+    let (from, to) = (given.repository(), given.needs("to")?.to_owned());
+    if to.split_once('/').map(|(owner, _)| owner) != from.split_once('/').map(|(owner, _)| owner) {
+        return Err("a repository keeps its owner".to_owned());
+    }
+    if github.repositories.contains_key(&to) {
+        return Err(format!("there is a repository {to}"));
+    }
+    let id = github.hosted(&from)?.id;
+    if let Some(repository) = github.repositories.remove(&from) {
+        github.former.insert(from.clone(), id);
+        github.former.remove(&to);
+        github.repositories.insert(to.clone(), repository);
+    }
+    let rename = |name: &mut String| {
+        if *name == from {
+            name.clone_from(&to);
+        }
+    };
+    for repository in github.repositories.values_mut() {
+        repository.fork_of.iter_mut().for_each(rename);
+        repository.pulls.values_mut().filter_map(|pull| pull.head_repository.as_mut()).for_each(rename);
+    }
+    for installation in &mut github.apps.installations {
+        if let Selection::Selected(names) = &mut installation.selection {
+            names.iter_mut().for_each(rename);
+        }
+    }
+    for token in github.apps.tokens.values_mut() {
+        token.repositories.iter_mut().flatten().for_each(rename);
+    }
     Ok(json!({}))
 }
 

@@ -150,7 +150,12 @@ impl<'a> Look<'a> {
                     .repositories
                     .iter()
                     .find(|(full, known)| known.is_hosted() && full.eq_ignore_ascii_case(&asked));
-                let (full, known) = found.ok_or_else(nowhere)?;
+                // GraphQL follows renames by itself.
+                let former = || {
+                    let id = self.github.former.get(&asked)?;
+                    self.github.repositories.iter().find(|(_, known)| known.id == *id)
+                };
+                let (full, known) = found.or_else(former).ok_or_else(nowhere)?;
                 let Caller::Installation(token) = &self.ask.caller else { return Err(Failure::forbidden()) };
                 if known.is_private() && self.github.granted(token, Some(full)).is_none() {
                     return Err(nowhere());

@@ -1,7 +1,7 @@
 //! The conversation as text, for terminals.
 
-use super::markdown::without_comments;
-use super::{Thread, clock, reason, short};
+use super::terminal::readable;
+use super::{Said, Thread, clock, reason, short};
 
 const WIDTH: usize = 100;
 
@@ -16,20 +16,7 @@ pub(super) fn write(thread: &Thread<'_>) -> String {
         lines.extend([String::new(), readable(thread.body)]);
     }
     for said in &thread.comments {
-        let bot = if said.is_bot { " bot" } else { "" };
-        let edited = if said.edited { " · edited" } else { "" };
-        let head = format!("── @{}{bot} · {}{edited} ", said.author, clock(said.created));
-        let rule = "─".repeat(WIDTH.saturating_sub(head.chars().count()));
-        lines.extend([String::new(), format!("{head}{rule}")]);
-        if let Some(classifier) = said.minimized {
-            lines.push(format!("   (folded away: {})", reason(classifier)));
-            continue;
-        }
-        lines.push(readable(said.body));
-        if !said.reactions.is_empty() {
-            let faces: Vec<String> = said.reactions.iter().map(|(face, count)| format!("{face} {count}")).collect();
-            lines.extend([String::new(), format!("   {}", faces.join("  "))]);
-        }
+        lines.extend([String::new(), comment(said)]);
     }
     if !thread.checks.is_empty() {
         lines.extend([String::new(), "Checks".to_owned()]);
@@ -46,17 +33,25 @@ pub(super) fn write(thread: &Thread<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Markdown as it was written, without what nobody sees.
-fn readable(body: &str) -> String {
-    let text = without_comments(body)
-        .replace("<details>", "")
-        .replace("<details open>", "")
-        .replace("</details>", "")
-        .replace("<summary>", "▸ ")
-        .replace("</summary>", "")
-        .replace("<br>", "\n");
-    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    // Where something was taken out, one empty line is enough.
-    lines.dedup_by(|one, before| one.is_empty() && before.is_empty());
-    lines.join("\n").trim().to_owned()
+/// The comments with this number and higher ones.
+pub(super) fn since(thread: &Thread<'_>, first: u64) -> String {
+    let comments: Vec<String> = thread.comments.iter().filter(|said| said.id >= first).map(comment).collect();
+    comments.join("\n\n") + "\n"
+}
+
+fn comment(said: &Said<'_>) -> String {
+    let bot = if said.is_bot { " bot" } else { "" };
+    let edited = if said.edited { " · edited" } else { "" };
+    let head = format!("── @{}{bot} · {}{edited} ", said.author, clock(said.created));
+    let mut text = head.clone() + &"─".repeat(WIDTH.saturating_sub(head.chars().count())) + "\n";
+    if let Some(classifier) = said.minimized {
+        return text + &format!("   (folded away: {})", reason(classifier));
+    }
+    text.push_str(&readable(said.body));
+    if !said.reactions.is_empty() {
+        let faces: Vec<String> = said.reactions.iter().map(|(face, count)| format!("{face} {count}")).collect();
+        text.push_str("\n\n   ");
+        text.push_str(&faces.join("  "));
+    }
+    text
 }

@@ -94,6 +94,13 @@ impl RepositoryWorld {
         self.act("repository", json!({}))["id"].as_u64().unwrap_or_default()
     }
 
+    /// Gives it another name of the same owner; the old one leads to it. Answers it under the new name.
+    #[must_use]
+    pub fn renamed(&self, to: &str) -> Self {
+        self.act("rename-repository", json!({"to": to}));
+        Self::of(self.github.clone(), to)
+    }
+
     /// Somebody with a role; answers the id.
     pub fn user(&self, login: &str, role: Role) -> u64 {
         self.act("user", json!({"login": login, "role": role.word()}))["id"].as_u64().unwrap_or_default()
