@@ -199,6 +199,11 @@ struct Task {
 impl Task {
     async fn run(mut self, mut versions: watch::Receiver<u64>, tell: watch::Sender<Told>, last: Cancel) {
         let mut failures = 0_u32;
+        // Nothing to say yet, so no pause after it: the first words wait for no edit.
+        tokio::select! {
+            changed = versions.changed() => if changed.is_err() { return },
+            () = last.cancelled() => {}
+        }
         loop {
             let version = *versions.borrow_and_update();
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();

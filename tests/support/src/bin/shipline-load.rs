@@ -54,8 +54,25 @@ fn comment(id: u64) -> u64 {
     2_000_000_000 + id
 }
 
+/// Spreads numbers that follow each other over all numbers (`SplitMix64`): comments come in no order of
+/// their pull requests, which is what a database's indexes have to bear.
+fn scattered(id: u64) -> u64 {
+    let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// As GitHub makes them: UUIDs that begin with the time, its lower half first; here 16,000 a second.
 fn delivery(id: u64) -> String {
-    format!("5a7b1c00-0000-4000-8000-{id:012x}")
+    let ticks = 0x1_f0c7_5a7b_1c00_u64 + id * 625;
+    let (low, middle, high) = (ticks & 0xffff_ffff, (ticks >> 32) & 0xffff, (ticks >> 48) & 0xfff);
+    format!("{low:08x}-{middle:04x}-1{high:03x}-81ab-{:012x}", scattered(id) >> 16)
+}
+
+/// Some of many: a busy one has several comments that wait.
+fn issue(id: u64) -> u64 {
+    100_000 + scattered(id) % 900_000
 }
 
 /// A number that differs from delivery to delivery.
@@ -87,7 +104,7 @@ fn cut() -> Vec<(&'static str, Hole)> {
 
 /// The body of one delivery. Numbers have the same length, so all bodies have.
 fn body(template: &[(&str, Hole)], id: u64) -> String {
-    let (comment, issue) = (comment(id).to_string(), (100_000 + id % 900_000).to_string());
+    let (comment, issue) = (comment(id).to_string(), issue(id).to_string());
     let mut body = String::with_capacity(16 * 1024);
     for (text, hole) in template {
         body.push_str(text);

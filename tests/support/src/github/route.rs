@@ -23,7 +23,7 @@ impl GitHub {
             ["repositories", id, rest @ ..] => {
                 let named = number(id).and_then(|id| self.numbered(id).ok_or_else(missing));
                 let admitted = named.and_then(|full| self.admit(&ask.caller, &full, ask.method, rest).map(|()| full));
-                admitted.and_then(|full| self.route_repository(ask, &full, rest, env))
+                admitted.and_then(|full| self.route_repository(ask, &full, rest))
             }
             ["repos", owner, name, rest @ ..] => {
                 let full = self.full_name(&format!("{owner}/{name}"));
