@@ -24,6 +24,7 @@ mod refusals;
 mod replicas;
 mod stage;
 mod told;
+mod unanswered;
 mod verbs;
 
 use std::io::{Read as _, Write as _};

@@ -124,7 +124,7 @@ async fn a_workflow_is_started_found_again_and_followed() {
     assert_eq!(server.asked()[0].body, json!({"ref": "main", "inputs": {"sha": sha(1)}, "return_run_details": true}));
     assert_eq!(hub.dispatch("old.yml", "main", &[]).await.unwrap_err().code, "github-run-unknown");
     assert_eq!(hub.dispatch("../../x", "main", &[]).await.unwrap_err().code, "github-workflow");
-    assert_eq!(hub.dispatch("none.yml", "main", &[]).await.unwrap_err().code, "github-not-found");
+    assert_eq!(hub.dispatch("none.yml", "main", &[]).await.unwrap_err().code, "github-no-workflow");
     let since = "2026-01-01T00:01:00Z".parse().unwrap();
     assert_eq!(hub.find_run("build.yml", "deployment 7", since).await.unwrap(), Some(RunId::new(11)));
     assert_eq!(hub.find_run("build.yml", "deployment 9", since).await.unwrap(), None);

@@ -427,12 +427,6 @@ fn a_refusal_before_anything_changed_gives_facts_next_step_and_code() {
 
     <sub>reason: `head-moved`</sub>
 
-    <details><summary>Timeline</summary>
-
-    - 3.0 s · it was its turn
-
-    </details>
-
     <!-- shipline:deployment:42 -->
     ");
     let line = |code| {

@@ -239,12 +239,15 @@ fn locks_name_holder_reason_and_end() {
 
 #[test]
 fn a_cancel_and_a_repetition_are_answered_in_one_sentence() {
-    insta::assert_snapshot!(cancelling(&deploy()), @"Cancelling `staging` ← `a1b2c3d`, which alice asked for. What it has changed is taken back; its own comment says how it ends.");
+    insta::assert_snapshot!(cancelling(&deploy()), @"Cancelling `staging` ← `a1b2c3d`, which alice asked for. Nothing has been changed for it yet; its own comment says how it ends.");
     insta::assert_snapshot!(already(&deploy()), @r"
     `a1b2c3d` is on its way to `staging` already (waiting): alice asked for it at 2026-11-21 12:00 UTC. Nothing was started a second time.
 
     See how it goes: `/status staging`
     ");
+    let mut over = deploy();
+    over.state.stage = Stage::Over;
+    assert!(cancelling(&over).contains("What it has changed is taken back"));
     let mut building = deploy();
     building.state.stage = Stage::Building { run: None, since: at(0) };
     assert!(already(&building).contains("on its way to `staging` already (building)"));
