@@ -55,7 +55,8 @@ async fn a_repository_without_a_policy_is_told_how_to_get_one() {
     let issue = bare.issue("dev", "Ship it");
     stage.github.advance(Duration::from_secs(2));
     bare.says("dev", issue, "/status");
-    let answer = stage.until("the answer", || bare.conversation(issue).into_iter().find(|said| said.author.ends_with("[bot]")));
+    let answer =
+        stage.until("the answer", || bare.conversation(issue).into_iter().find(|said| said.author.ends_with("[bot]")));
     insta::assert_snapshot!(plain(&answer.body), @"
     `/status`: There is no `.github/shipline.yml` on `main`.
 
@@ -239,7 +240,9 @@ async fn pull_requests_that_are_drafts_closed_merged_or_go_elsewhere_are_refused
 
     <sub>reason: `pull-closed`</sub>
     ");
-    stage.shop.act("commit", json!({"branch": "release-1", "from": "main", "files": {"a": "b"}, "message": "Release 1"}));
+    stage
+        .shop
+        .act("commit", json!({"branch": "release-1", "from": "main", "files": {"a": "b"}, "message": "Release 1"}));
     let elsewhere = stage.shop.act("pull", json!({"who": "dev", "title": "Backport", "base": "release-1"}));
     let elsewhere = elsewhere["number"].as_u64().unwrap();
     insta::assert_snapshot!(stage.asks("dev", elsewhere, "/deploy staging"), @"

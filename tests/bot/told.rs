@@ -106,7 +106,10 @@ pub(crate) fn plain(text: &str) -> String {
             rest = after;
         } else if out.ends_with("plan `") && is_hex(word, 6) {
             out.push_str("plan");
-        } else if ["#issuecomment-", "GitHub Deployment `", "number, ", "/runs/"].iter().any(|before| out.ends_with(before)) {
+        } else if ["#issuecomment-", "GitHub Deployment `", "number, ", "/runs/"]
+            .iter()
+            .any(|before| out.ends_with(before))
+        {
             out.push('N');
         } else if is_hex(word, 40) || (is_hex(word, 7) && word.bytes().any(|byte| byte.is_ascii_digit())) {
             let short = &word[..7];
@@ -119,7 +122,10 @@ pub(crate) fn plain(text: &str) -> String {
                 None => write!(out, "commit-{place}").unwrap(),
             }
             out.push_str(if word.len() == 40 { "-in-full" } else { "" });
-        } else if (word.len() >= 12 && word != ACCOUNT && is_hex(word, word.len())) || is_port(&out, word) || is_id(word) {
+        } else if (word.len() >= 12 && word != ACCOUNT && is_hex(word, word.len()))
+            || is_port(&out, word)
+            || is_id(word)
+        {
             out.push('N');
         } else {
             out.push_str(word);
