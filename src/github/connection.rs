@@ -133,7 +133,7 @@ impl Connection {
     }
 
     /// The items of all pages, one after another, while `take` wants the next page. A page is at most
-    /// ten seconds, their number is bounded by `take` and by [`Pages::MOST`].
+    /// ten seconds, their number is bounded by `take` and by `Pages::MOST`.
     pub async fn pages<T>(
         &self,
         request: &Request,

@@ -570,7 +570,7 @@ async fn somebody_elses_deployment_under_way_is_not_disturbed() {
 async fn too_many_commands_are_answered_once() {
     let stage = stage().await;
     let pull = stage.pull("Say hello");
-    let many = vec!["/status"; 11].join("\n");
+    let many = ["/status"; 11].join("\n");
     insta::assert_snapshot!(stage.asks("dev", pull.number, &many), @"
     The comment holds more than 10 commands; none of them was carried out.
 

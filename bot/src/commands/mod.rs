@@ -2,7 +2,7 @@
 //! file per verb that carries it out.
 //!
 //! Reading order: `command`, `usage`, `parse`; then `run`, which takes a comment from the inbox, and
-//! the verbs, each given an [`ask::Ask`] and giving an [`ask::Answer`].
+//! the verbs, each given an `ask::Ask` and giving an `ask::Answer`.
 
 mod ask;
 mod cancel;

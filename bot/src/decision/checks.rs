@@ -95,9 +95,9 @@ fn verdict(environment: &str, sha: CommitSha, all: &[(&str, Found)]) -> Result<(
             commit(sha),
             it(&missing)
         );
-        let (whose, names) = if missing.len() == 1 { ("its", "the name is") } else { ("their", "the names are") };
+        let (whose, they_are) = if missing.len() == 1 { ("its", "the name is") } else { ("their", "the names are") };
         let next = format!(
-            "See whether {whose} workflow runs for this commit, and whether {names} spelt right in the policy or in branch protection."
+            "See whether {whose} workflow runs for this commit, and whether {they_are} spelt right in the policy or in branch protection."
         );
         (ReasonCode::ChecksMissing, what, next)
     } else {
