@@ -13,7 +13,8 @@ use shipline::types::{CommitSha, EnvironmentName, ServiceName};
 
 use crate::context::Bot;
 use crate::decision::access::{self, Right, Visibility};
-use crate::decision::{Denied, ReasonCode, Rights, Situation, gather, policy};
+use crate::decision::gather::Matter;
+use crate::decision::{Denied, Facts, ReasonCode, Rights, Situation, Wanted, gather, policy};
 use crate::github::Hub;
 use crate::handlers::HandlerFailed;
 use crate::store::{Asked, Claimed, DeploymentKind, StoreFailed};
@@ -173,6 +174,26 @@ impl<'a> Ask<'a> {
             policy_commit,
             decided: shipline::engine::clock::now(),
         }
+    }
+
+    /// What is known of the commit, the order and the place; the situation as GitHub shows it by then.
+    pub(super) async fn facts(
+        &self,
+        scene: &Scene,
+        services: &[ServiceName],
+        wanted: Wanted,
+    ) -> Result<(Situation, Facts), Problem> {
+        let matter = Matter {
+            hub: self.hub,
+            key: &scene.key,
+            spec: &scene.spec,
+            services,
+            wanted,
+            pull: self.pull(),
+            sequence: self.claimed.sequence,
+            commented: self.comment.created,
+        };
+        Box::pin(gather::facts(self.bot, &matter, self.situation.clone())).await
     }
 
     pub(super) fn pull(&self) -> Option<crate::types::IssueNumber> {

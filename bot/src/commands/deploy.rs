@@ -7,7 +7,6 @@ use shipline::types::{CommitSha, EnvironmentName, ServiceName};
 use super::ask::{Answer, Ask, Halted};
 use super::hand_in;
 use crate::decision::access::Right;
-use crate::decision::gather::{self, Matter};
 use crate::decision::{Denied, Question, ReasonCode, Wanted, decide, policy};
 use crate::store::{DeploymentKind, QueueRule};
 
@@ -24,17 +23,7 @@ pub(super) async fn run(
     ask.bot.allow.permitted(&ask.comment.repository, &scene.spec.aws)?;
     policy::carried_out(environment, &scene.spec)?;
     let wanted = Wanted::Deploy { sha };
-    let matter = Matter {
-        hub: ask.hub,
-        key: &scene.key,
-        spec: &scene.spec,
-        services: &meant,
-        wanted,
-        pull: ask.pull(),
-        sequence: ask.claimed.sequence,
-        commented: ask.comment.created,
-    };
-    let (situation, mut facts) = Box::pin(gather::facts(ask.bot, &matter, ask.situation.clone())).await?;
+    let (situation, mut facts) = ask.facts(&scene, &meant, wanted).await?;
     // The store answers for ours when the deployment is handed in: what was handed in before by this
     // very command must not be in its own way.
     facts.open.clear();

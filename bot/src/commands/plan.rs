@@ -5,7 +5,7 @@ use shipline::types::{CommitSha, EnvironmentName, ServiceName};
 
 use super::ask::{Answer, Ask, Halted};
 use crate::decision::access::Right;
-use crate::decision::gather::{self, Matter};
+use crate::decision::gather;
 use crate::decision::{Denied, Question, ReasonCode, Wanted, policy, weigh};
 use crate::messages;
 use crate::rollouts;
@@ -24,17 +24,7 @@ pub(super) async fn run(
     let who = Right::Deploy.of(&scene.spec.policy.access);
     let rights = gather::rights(ask.hub, &ask.comment.author, who, Some(ask.rights.clone())).await?;
     let wanted = Wanted::Deploy { sha };
-    let matter = Matter {
-        hub: ask.hub,
-        key: &scene.key,
-        spec: &scene.spec,
-        services: &meant,
-        wanted,
-        pull: ask.pull(),
-        sequence: ask.claimed.sequence,
-        commented: ask.comment.created,
-    };
-    let (situation, facts) = Box::pin(gather::facts(ask.bot, &matter, ask.situation.clone())).await?;
+    let (situation, facts) = ask.facts(&scene, &meant, wanted).await?;
     let question = Question {
         wanted,
         environment,

@@ -8,7 +8,6 @@ use super::AfterRollback;
 use super::ask::{Answer, Ask, Halted};
 use super::hand_in;
 use crate::decision::access::Right;
-use crate::decision::gather::{self, Matter};
 use crate::decision::{Question, Wanted, decide, policy};
 use crate::store::{DeploymentKind, QueueRule};
 
@@ -24,17 +23,7 @@ pub(super) async fn run(
     let meant = policy::services(environment, &scene.spec, services)?;
     ask.bot.allow.permitted(&ask.comment.repository, &scene.spec.aws)?;
     let wanted = Wanted::Rollback;
-    let matter = Matter {
-        hub: ask.hub,
-        key: &scene.key,
-        spec: &scene.spec,
-        services: &meant,
-        wanted,
-        pull: ask.pull(),
-        sequence: ask.claimed.sequence,
-        commented: ask.comment.created,
-    };
-    let (situation, facts) = Box::pin(gather::facts(ask.bot, &matter, ask.situation.clone())).await?;
+    let (situation, facts) = ask.facts(&scene, &meant, wanted).await?;
     decide(&Question {
         wanted,
         environment,
