@@ -77,6 +77,10 @@ impl Store {
         &self.database.reader
     }
 
+    pub(super) fn writer(&self) -> &AnyPool {
+        &self.database.writer
+    }
+
     /// Begins a transaction that may write.
     pub(super) async fn begin(&self) -> Result<Tx, StoreFailed> {
         let writer = &self.database.writer;
