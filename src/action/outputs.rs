@@ -178,8 +178,8 @@ fn failure_line(view: &report::View) -> Option<String> {
         let cause = service.cause.as_ref()?;
         Some(format!("{}: {} {}", service.name, cause.summary, cause.next))
     });
-    let check = view.check_failure.as_ref().map(|cause| format!("{} {}", cause.summary, cause.next));
-    Some(format!("{} {}: {}", view.environment, view.result, first.or(check).unwrap_or_default()))
+    let whole = view.failures().next().map(|(name, cause)| format!("{name}: {} {}", cause.summary, cause.next));
+    Some(format!("{} {}: {}", view.environment, view.result, first.or(whole).unwrap_or_default()))
 }
 
 fn append(file: &Path, text: &str) -> Result<(), Problem> {

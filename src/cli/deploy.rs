@@ -13,7 +13,7 @@ use super::recorder::Recorder;
 use super::release::{self, Images};
 use super::{confirm, planning};
 use crate::config::spec::{Config, EnvironmentSpec};
-use crate::engine::{Driven, Limits, MemoryJournal, Targets, Wish, clock, drive};
+use crate::engine::{Driven, Limits, MemoryJournal, Parts, Targets, Wish, clock, drive};
 use crate::github::Client;
 use crate::problem::{Problem, Problems};
 use crate::report::{Commit, View, ViewInput, view};
@@ -105,7 +105,7 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
         .iter()
         .map(|(name, (image, commit))| (name.clone(), Wish::Image { image: image.clone(), commit: *commit }))
         .collect();
-    let plan = planning::plan(&request.environment, spec, &targets, &wishes, images.commit);
+    let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
     let mut plan = recorder.stage("plan", plan).await?;
     if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {
         release::previous_commits(&mut plan, &session, host).await;
@@ -152,7 +152,9 @@ pub async fn roll_out(
 
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
-    let driving = drive(&plan, &targets, &journal, recorder, &host.cancel, Limits::default());
+    let run = host.run_name();
+    let parts = Parts { targets: &targets, alarms: None, run: &run };
+    let driving = drive(&plan, parts, &journal, recorder, &host.cancel, Limits::default());
     // The commits are for the report: neither the first change nor the end waits for them.
     let commits = Box::pin(host.within(Duration::ZERO, commits_between(github.as_ref(), &plan)));
     let (driven, commits) = match select(Box::pin(recorder.stage("rollout", driving)), commits).await {

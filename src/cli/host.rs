@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::console::Console;
 use crate::aws::Mask;
-use crate::engine::Cancel;
+use crate::engine::{Cancel, clock};
 use crate::github;
 use crate::problem::{Problem, Problems};
 use crate::process::Environment;
@@ -92,6 +92,18 @@ impl Host {
         tokio::select! {
             done = &mut work => Some(done),
             () = self.cancel.cancelled() => tokio::time::timeout(left, work).await.ok(),
+        }
+    }
+
+    /// What no other run is called: the workflow run's attempt, or this process at this moment.
+    pub fn run_name(&self) -> String {
+        match (self.variable("GITHUB_REPOSITORY"), self.variable("GITHUB_RUN_ID"), self.variable("GITHUB_RUN_ATTEMPT"))
+        {
+            (Some(repository), Some(run), attempt) => {
+                let job = self.variable("GITHUB_JOB").unwrap_or_default();
+                format!("{repository}/{run}/{}/{job}", attempt.unwrap_or_default())
+            }
+            _ => format!("{}/{}", std::process::id(), clock::now()),
         }
     }
 

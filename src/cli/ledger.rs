@@ -81,6 +81,7 @@ pub fn told(phase: &Phase) -> (DeploymentState, &'static str) {
     match phase.outcome() {
         Some(Outcome::Succeeded) => (DeploymentState::Success, "serves"),
         Some(Outcome::RolledBack { .. }) => (DeploymentState::Failure, "failed and was rolled back"),
+        Some(Outcome::NotShifted { .. }) => (DeploymentState::Failure, "failed before any traffic moved"),
         Some(Outcome::NothingChanged { .. }) => (DeploymentState::Error, "refused, nothing was changed"),
         Some(Outcome::Held { .. }) => (DeploymentState::Failure, "failed and was left as it is"),
         Some(Outcome::Superseded { .. }) => (DeploymentState::Inactive, "replaced by another deployment"),

@@ -3,16 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
-use crate::config::spec::EnvironmentSpec;
+use crate::config::spec::{EnvironmentSpec, HookSpec};
 use crate::engine::{Targets, Wish};
 use crate::problem::{Problem, Problems};
-use crate::rollout::{Plan, Release};
+use crate::rollout::{Hook, Plan, Release, ServicePlan};
 use crate::types::{CommitSha, EnvironmentName, ServiceName};
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Bringing a release: its hooks run.
+    Release,
+    /// Putting back what served before: nothing runs beside it.
+    PutBack,
+}
 
 /// A plan for these wishes. Changes nothing.
 pub async fn plan(
+    purpose: Purpose,
     environment: &EnvironmentName,
     spec: &EnvironmentSpec,
     targets: &Targets,
@@ -31,6 +41,14 @@ pub async fn plan(
             Err(error) => problems.push(about(name, error.into())),
         }
     }
+    let (before, after) = match purpose {
+        Purpose::Release => {
+            let (before, after) =
+                join(hooks(&spec.before, targets, &services), hooks(&spec.after, targets, &services)).await;
+            (kept(before, &mut problems), kept(after, &mut problems))
+        }
+        Purpose::PutBack => (Vec::new(), Vec::new()),
+    };
     let images = wishes
         .iter()
         .filter_map(|(name, wish)| match wish {
@@ -49,11 +67,39 @@ pub async fn plan(
         release: Release { commit, images },
         services,
         waves,
+        before,
         checks: spec.verify.clone(),
+        after,
+        alarms: spec.alarms.clone(),
         on_failure: spec.on_failure,
         within: spec.within,
     };
     plan.checked().map_err(|error| Problem::defect("plan", error.to_string()).into())
+}
+
+/// The hooks of services that take part, each with what its target needs to run it.
+async fn hooks(
+    specs: &[HookSpec],
+    targets: &Targets,
+    services: &BTreeMap<ServiceName, ServicePlan>,
+) -> Vec<Result<Hook, Problem>> {
+    let part = specs.iter().filter_map(|spec| Some((spec, targets.get(&spec.service)?, services.get(&spec.service)?)));
+    join_all(part.map(async |(spec, target, service)| {
+        let tasks = target.tasks().ok_or_else(|| {
+            let what = format!("{}: `{}` cannot run here", spec.service, spec.run.join(" "));
+            let next = "Name a service in `in` that runs on ECS or Compose, or remove the hook.";
+            Problem::refused("no-tasks", what, next).because(format!("{} runs no one-off tasks", service.place.name))
+        })?;
+        let prepared = tasks.prepare_task(&spec.run, service).await;
+        let facts = prepared.map_err(|error| about(&spec.service, error.into()))?;
+        let HookSpec { service, run, undo, within } = spec.clone();
+        Ok(Hook { service, run, undo, within, facts })
+    }))
+    .await
+}
+
+fn kept<T>(answers: Vec<Result<T, Problem>>, problems: &mut Vec<Problem>) -> Vec<T> {
+    answers.into_iter().filter_map(|answer| answer.map_err(|problem| problems.push(problem)).ok()).collect()
 }
 
 /// Says which service a target's problem is about.

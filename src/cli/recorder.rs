@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::console::{Console, Level};
 use crate::engine::{News, Progress, Reporter, clock};
 use crate::report::{Moment, Stage};
-use crate::rollout::{Event, Phase, ServiceState};
+use crate::rollout::{Event, HookState, Phase, ServiceState};
 use crate::types::{ServiceName, Timestamp};
 
 /// What was recorded.
@@ -97,7 +97,7 @@ impl Recorder {
 
     /// Tells of a wave once, when it begins.
     fn wave(&self, at: Timestamp, phase: &Phase) {
-        let Phase::Shifting { wave, services } = phase else { return };
+        let Phase::Shifting { wave, services, .. } = phase else { return };
         if self.waves.fetch_max(wave + 1, Ordering::Relaxed) > *wave {
             return;
         }
@@ -128,7 +128,14 @@ impl Reporter for Recorder {
                 self.moment(*at, service, &what);
                 self.wave(*at, phase);
                 if let Phase::RollingBack { .. } = phase
-                    && matches!(event, Event::Broke { .. } | Event::CheckFailed { .. } | Event::CancelRequested)
+                    && matches!(
+                        event,
+                        Event::Broke { .. }
+                            | Event::CheckFailed { .. }
+                            | Event::AlarmFired { .. }
+                            | Event::HookFailed { .. }
+                            | Event::CancelRequested
+                    )
                 {
                     self.moment(*at, None, "going back to what served before");
                 }
@@ -158,6 +165,25 @@ pub fn sentence<'a>(event: &'a Event, phase: &Phase) -> (Option<&'a ServiceName>
         Event::AskAgain { service } => (Some(service), "what it waited for has ended, asking again".to_owned()),
         Event::CheckPassed { check } => (None, format!("check {} passed", check + 1)),
         Event::CheckFailed { check, cause } => (None, format!("check {} failed: {}", check + 1, cause.summary)),
+        Event::HookStarted { hook, task } => (None, format!("{} runs: {}", hook_words(*hook, phase), task.id)),
+        Event::HookNotStarted { hook, cause, .. } => {
+            (None, format!("{} was not started: {}", hook_words(*hook, phase), cause.summary))
+        }
+        Event::HookEnded { hook, .. } => (None, format!("{} is done", hook_words(*hook, phase))),
+        Event::HookFailed { hook, cause } | Event::HookOverdue { hook, cause } => {
+            (None, format!("{} failed: {}", hook_words(*hook, phase), cause.summary))
+        }
+        Event::HookStopped { hook } => (None, format!("{} was stopped", hook_words(*hook, phase))),
+        Event::AlarmFired { cause } => (None, cause.summary.clone()),
         Event::CancelRequested => (None, "cancelled".to_owned()),
     }
+}
+
+/// A hook in a few words.
+fn hook_words(hook: usize, phase: &Phase) -> String {
+    let undo = phase
+        .hooks()
+        .get(hook)
+        .is_some_and(|state| state.is_undoing() || matches!(state, HookState::Undone | HookState::UndoFailed { .. }));
+    format!("{} {}", if undo { "the undo of hook" } else { "hook" }, hook + 1)
 }

@@ -106,7 +106,12 @@ async fn prepare<'a>(
             first.filter(|first| commits.all(|other| other == Some(*first)))
         }
     };
-    let plan = recorder.stage("plan", planning::plan(&request.environment, spec, &targets, &wishes, commit)).await?;
+    let plan = recorder
+        .stage(
+            "plan",
+            planning::plan(planning::Purpose::PutBack, &request.environment, spec, &targets, &wishes, commit),
+        )
+        .await?;
     let images = Images { origins, put_back, commit, ..Images::default() };
     Ok(Prepared { spec, plan, targets, images, github })
 }

@@ -12,12 +12,23 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tracing::{debug, info, warn};
 
-use super::{Cancel, Journal, JournalFailed, News, Reporter, Target, clock, effects};
+use super::{Alarms, Cancel, Journal, JournalFailed, News, Reporter, Target, clock, effects};
 use crate::rollout::{Effect, Entry, Event, Phase, Plan};
 use crate::types::ServiceName;
 
 /// The targets of a plan's services.
 pub type Targets = BTreeMap<ServiceName, Arc<dyn Target>>;
+
+/// What a rollout runs on.
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    /// The targets of the plan's services, and of its hooks.
+    pub targets: &'a Targets,
+    /// Where the plan's alarms are kept; needed when it has any.
+    pub alarms: Option<&'a dyn Alarms>,
+    /// What no other run of any plan is called: no task of a hook is started twice under it.
+    pub run: &'a str,
+}
 
 /// How long the engine takes for what the provider does not bound.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +67,7 @@ impl Driven {
 /// Runs a plan to its end, from the beginning or from the journal's last entry.
 pub async fn drive(
     plan: &Plan,
-    targets: &Targets,
+    parts: Parts<'_>,
     journal: &dyn Journal,
     reporter: &dyn Reporter,
     cancel: &Cancel,
@@ -73,22 +84,22 @@ pub async fn drive(
     };
     reporter.tell(&News::Began { plan, phase: &phase });
 
-    let shell = effects::Shell { plan, targets, reporter, limits };
+    let shell = effects::Shell { plan, parts, reporter, limits };
     let mut running = FuturesUnordered::new();
     let mut known: BTreeMap<u64, (Effect, Cancel)> = BTreeMap::new();
     let mut next_id = 0_u64;
     let mut give_up: Option<Instant> = None;
 
     loop {
-        let due = phase.effects();
+        let due = phase.effects(plan);
         drop_stale_reads(&mut known, &due);
         for effect in due {
-            if known.values().any(|(other, _)| *other == effect || (other.mutates() && same_service(other, &effect))) {
+            if known.values().any(|(other, _)| *other == effect || (other.mutates() && same_thing(other, &effect))) {
                 continue;
             }
             let stop = Cancel::new();
             known.insert(next_id, (effect.clone(), stop.clone()));
-            let state = effects::service_of(&effect).and_then(|name| phase.services().get(name)).cloned();
+            let state = effects::state_of(&effect, &phase);
             let shell = &shell;
             let id = next_id;
             running.push(async move { (id, shell.run(effect, state, stop).await) });
@@ -152,8 +163,9 @@ fn drop_stale_reads(known: &mut BTreeMap<u64, (Effect, Cancel)>, due: &[Effect])
     });
 }
 
-fn same_service(one: &Effect, other: &Effect) -> bool {
-    effects::service_of(one).is_some() && effects::service_of(one) == effects::service_of(other)
+/// Whether two effects are about the same service, or the same hook.
+fn same_thing(one: &Effect, other: &Effect) -> bool {
+    effects::subject(one).is_some() && effects::subject(one) == effects::subject(other)
 }
 
 async fn reached(deadline: Option<Instant>) {

@@ -5,50 +5,87 @@ use std::time::Duration;
 
 use super::target::{Back, NotApplied, ProviderFailure, Sight, Target, TargetError};
 use super::wait::{self, Backoff, Seen, Waited};
-use super::{Cancel, Limits, News, Progress, Reporter, clock, drive::Targets, http_check};
+use super::{Cancel, Limits, News, Progress, Reporter, clock, drive::Parts, http_check};
 use crate::problem::Problem;
-use crate::rollout::{Cause, CauseCode, Effect, Event, Plan, ServicePlan, ServiceState, Shift};
+use crate::rollout::{Cause, CauseCode, Effect, Event, HookState, Phase, Plan, ServicePlan, ServiceState, Shift};
 use crate::types::{ServiceName, Timestamp};
 
 /// Everything an effect needs.
 pub(super) struct Shell<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) targets: &'a Targets,
+    pub(super) parts: Parts<'a>,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) limits: Limits,
 }
 
 /// How many refusals in a row end a wait: one may be a hiccup of eventual consistency.
-const REFUSALS: u32 = 3;
+pub(super) const REFUSALS: u32 = 3;
 
 /// How long the way back is asked for again while the provider cannot be reached.
 const REVERT_PATIENCE: Duration = Duration::from_mins(3);
 
-pub(super) fn service_of(effect: &Effect) -> Option<&ServiceName> {
+/// What an effect is about: per subject at most one effect that changes something runs at a time.
+#[derive(PartialEq, Eq)]
+pub(super) enum Subject<'a> {
+    Service(&'a ServiceName),
+    Hook(usize),
+}
+
+pub(super) fn subject(effect: &Effect) -> Option<Subject<'_>> {
     match effect {
-        Effect::Apply(name) | Effect::Follow(name) | Effect::Revert(name) => Some(name),
-        Effect::Check(_) => None,
+        Effect::Apply(name) | Effect::Follow(name) | Effect::Revert(name) => Some(Subject::Service(name)),
+        Effect::StartHook(hook) | Effect::FollowHook(hook) | Effect::StopHook(hook) => Some(Subject::Hook(*hook)),
+        Effect::Check(_) | Effect::WatchAlarms => None,
+    }
+}
+
+/// Where the subject of an effect stood when the effect became due.
+pub(super) enum State {
+    Service(ServiceState),
+    Hook(HookState),
+    None,
+}
+
+pub(super) fn state_of(effect: &Effect, phase: &Phase) -> State {
+    match subject(effect) {
+        Some(Subject::Service(name)) => phase.services().get(name).cloned().map_or(State::None, State::Service),
+        Some(Subject::Hook(number)) => phase.hooks().get(number).cloned().map_or(State::None, State::Hook),
+        None => State::None,
     }
 }
 
 impl Shell<'_> {
     /// Runs an effect to its event; `None` when it was stopped because nobody waits for it any more.
-    pub(super) async fn run(&self, effect: Effect, state: Option<ServiceState>, stop: Cancel) -> Option<Event> {
-        match effect {
-            Effect::Apply(service) => Some(self.apply(service).await),
-            Effect::Revert(service) => Some(self.revert(service, state).await),
-            Effect::Follow(service) => match state {
-                Some(ServiceState::Moving { shift } | ServiceState::Returning { shift, .. }) => {
-                    self.follow(service, shift, stop).await
-                }
-                _ => None,
-            },
-            Effect::Check(check) => self.check(check, stop).await,
+    pub(super) async fn run(&self, effect: Effect, state: State, stop: Cancel) -> Option<Event> {
+        match (effect, state) {
+            (Effect::Apply(service), _) => Some(self.apply(service).await),
+            (Effect::Revert(service), State::Service(state)) => Some(self.revert(service, &state).await),
+            (
+                Effect::Follow(service),
+                State::Service(ServiceState::Moving { shift } | ServiceState::Returning { shift, .. }),
+            ) => self.follow(service, shift, stop).await,
+            (Effect::Check(check), _) => self.check(check, stop).await,
+            (Effect::StartHook(hook), State::Hook(state)) => Some(self.start_hook(hook, &state).await),
+            (Effect::FollowHook(hook), State::Hook(HookState::Running { task } | HookState::Undoing { task })) => {
+                self.follow_hook(hook, &task, stop).await
+            }
+            (Effect::StopHook(hook), State::Hook(HookState::Stopping { task, .. })) => {
+                Some(self.stop_hook(hook, task.as_ref()).await)
+            }
+            (Effect::WatchAlarms, _) => self.watch_alarms(stop).await,
+            (
+                Effect::Revert(_)
+                | Effect::Follow(_)
+                | Effect::StartHook(_)
+                | Effect::FollowHook(_)
+                | Effect::StopHook(_),
+                _,
+            ) => None,
         }
     }
 
-    fn part(&self, service: &ServiceName) -> Result<(&dyn Target, &ServicePlan), Box<Cause>> {
-        match (self.targets.get(service), self.plan.services.get(service)) {
+    pub(super) fn part(&self, service: &ServiceName) -> Result<(&dyn Target, &ServicePlan), Box<Cause>> {
+        match (self.parts.targets.get(service), self.plan.services.get(service)) {
             (Some(target), Some(plan)) => Ok((target.as_ref(), plan)),
             _ => Err(Box::new(Cause::new(
                 CauseCode::CallRefused,
@@ -69,13 +106,13 @@ impl Shell<'_> {
         }
     }
 
-    async fn revert(&self, service: ServiceName, state: Option<ServiceState>) -> Event {
+    async fn revert(&self, service: ServiceName, state: &ServiceState) -> Event {
         let (target, plan) = match self.part(&service) {
             Ok(part) => part,
             Err(cause) => return Event::RevertFailed { service, cause },
         };
-        let shift = match &state {
-            Some(ServiceState::Reverting { shift, .. }) => shift.as_ref(),
+        let shift = match state {
+            ServiceState::Reverting { shift, .. } => shift.as_ref(),
             _ => None,
         };
         let mut last: Option<Box<Cause>> = None;
@@ -189,7 +226,7 @@ impl Shell<'_> {
 }
 
 /// What is left of `within` since `started`; a clock that runs backwards gives the whole.
-fn remaining(started: Timestamp, within: Duration, now: Timestamp) -> Duration {
+pub(super) fn remaining(started: Timestamp, within: Duration, now: Timestamp) -> Duration {
     let passed = Duration::try_from(now.duration_since(started)).unwrap_or(Duration::ZERO);
     within.saturating_sub(passed)
 }

@@ -1,26 +1,31 @@
 //! Drives a rollout: runs the effects a phase implies, journals each step, tells what happens.
 //!
 //! What it is: the imperative shell around [`crate::rollout`], and the traits that adapters fill in
-//! ([`Target`], [`Journal`], [`Reporter`]). What it is not: it knows no SDK, no provider, no file.
+//! ([`Target`], [`Tasks`], [`Alarms`], [`Journal`], [`Reporter`]). What it is not: it knows no SDK, no provider, no file.
 //! Invariants: a phase is journaled before its effects run; an effect that changes a target is never
 //! dropped halfway; per service at most one effect runs at a time.
 
+mod alarms;
 pub mod clock;
 mod drive;
 mod effects;
+mod hooks;
 mod http_check;
 mod journal;
 pub mod permission;
 mod reporter;
 pub mod target;
+mod tasks;
 pub mod wait;
 
-pub use drive::{Driven, Limits, Targets, drive};
+pub use alarms::{Alarmed, Alarms, Firing};
+pub use drive::{Driven, Limits, Parts, Targets, drive};
 pub use journal::{Journal, JournalFailed, MemoryJournal};
 pub use reporter::{News, Reporter};
 pub use target::{
     Back, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target, TargetError, Wish,
 };
+pub use tasks::{TaskSight, Tasks};
 pub use tokio_util::sync::CancellationToken as Cancel;
 
 #[cfg(test)]

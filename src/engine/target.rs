@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::permission;
+use super::{Tasks, permission};
 use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetPlace, Touched};
 use crate::types::{CommitSha, Percent, PinnedImage, Timestamp};
@@ -186,6 +186,11 @@ pub trait Target: Send + Sync {
 
     /// What is live and what was good before, for `status` and `rollback`. Changes nothing.
     async fn past(&self) -> Result<Past, TargetError>;
+
+    /// Its one-off tasks, if it can run any.
+    fn tasks(&self) -> Option<&dyn Tasks> {
+        None
+    }
 }
 
 impl ProviderFailure {

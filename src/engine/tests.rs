@@ -8,6 +8,10 @@ use crate::config::spec::OnFailure;
 use crate::rollout::*;
 use crate::types::{ServiceName, Span};
 
+fn parts(targets: &Targets) -> Parts<'_> {
+    Parts { targets, alarms: None, run: "run" }
+}
+
 /// Keeps every line it is told.
 #[derive(Default)]
 struct Lines(Mutex<Vec<String>>);
@@ -37,6 +41,9 @@ async fn plan_for(world: &Arc<World>, waves: &[&[&str]], on_failure: OnFailure) 
         services,
         waves,
         checks: vec![],
+        before: Vec::new(),
+        after: Vec::new(),
+        alarms: Vec::new(),
         on_failure,
         within: Span::minutes(5),
     }
@@ -51,7 +58,7 @@ async fn drive_through_crashes(world: &Arc<World>, plan: &Plan) -> (Phase, Vec<E
         let targets = world.targets();
         let lines = Lines::default();
         let cancel = Cancel::new();
-        let run = drive(plan, &targets, &journal, &lines, &cancel, Limits::default());
+        let run = drive(plan, parts(&targets), &journal, &lines, &cancel, Limits::default());
         tokio::select! {
             driven = run => {
                 let Driven::Finished(phase) = driven.unwrap() else { panic!("nobody cancelled") };
@@ -152,7 +159,7 @@ async fn a_cancel_takes_back_what_was_begun_and_says_so() {
     let plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
     let (journal, lines, cancel) = (MemoryJournal::default(), Lines::default(), Cancel::new());
     let targets = world.targets();
-    let run = drive(&plan, &targets, &journal, &lines, &cancel, Limits::default());
+    let run = drive(&plan, parts(&targets), &journal, &lines, &cancel, Limits::default());
     let stop = async {
         // Only once it is moving: a cancel before that has nothing to take back.
         wait::until(None, wait::Backoff::DEPLOYMENT, &Cancel::new(), async || match world.remote("a").moving {
@@ -177,7 +184,7 @@ async fn a_cancel_whose_way_back_takes_too_long_ends_in_time() {
     let limits = Limits { after_cancel: Duration::from_millis(50), ..Limits::default() };
     // The second mutating call (the revert) never answers.
     let targets = world.targets();
-    let driven = drive(&plan, &targets, &journal, &lines, &cancel, limits).await.unwrap();
+    let driven = drive(&plan, parts(&targets), &journal, &lines, &cancel, limits).await.unwrap();
     assert!(matches!(driven, Driven::Interrupted(Phase::RollingBack { .. })), "{driven:?}");
 }
 
@@ -197,7 +204,7 @@ async fn a_journal_that_cannot_be_written_stops_the_rollout() {
     let plan = plan_for(&world, &[&["a"], &["b"]], OnFailure::RollBackAll).await;
     let lines = Lines::default();
     let targets = world.targets();
-    let error = drive(&plan, &targets, &Full, &lines, &Cancel::new(), Limits::default()).await.unwrap_err();
+    let error = drive(&plan, parts(&targets), &Full, &lines, &Cancel::new(), Limits::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "the rollout's journal could not be written: disk full");
     assert!(world.remote("b").begun.is_empty(), "the second wave began without a journal");
 }

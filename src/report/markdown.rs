@@ -23,8 +23,9 @@ pub fn summary(view: &View) -> String {
             failure(&mut out, service.name.as_str(), stuck);
         }
     }
-    if let Some(cause) = &view.check_failure {
-        failure(&mut out, "check", cause);
+    hooks(&mut out, view);
+    for (name, cause) in view.failures() {
+        failure(&mut out, name, cause);
     }
     for notice in notices(view) {
         let _ = writeln!(out, "> {}\n", sentence(notice));
@@ -92,6 +93,9 @@ pub fn headline(view: &View) -> String {
     match view.result.as_str() {
         "succeeded" => format!("{place} ← {release} serves after {took}"),
         "unchanged" => format!("{place} ← {release} already serves, nothing to do"),
+        "not-shifted" => {
+            format!("{place} ← {release} failed after {took}, before any traffic moved · {} still serves", before())
+        }
         "rolled-back" => format!("{place} ← {release} failed after {took} · {} serves again", before()),
         "nothing-changed" => format!("{place} ← {release} was refused, nothing was changed"),
         "held" => format!("{place} ← {release} failed after {took} and was left as it is (on-failure: hold)"),
@@ -126,6 +130,24 @@ fn services(out: &mut String, view: &View) {
             origin,
             links.join(" · "),
         );
+    }
+    out.push('\n');
+}
+
+/// The hooks in their order; nothing when there are none.
+pub fn hooks(out: &mut String, view: &View) {
+    if view.hooks.is_empty() {
+        return;
+    }
+    for hook in &view.hooks {
+        let mark = match hook.state.as_str() {
+            "done" => "✓",
+            "undone" => "↩",
+            "failed" | "could not be undone" => "✗",
+            _ => "…",
+        };
+        let command = code(&hook.run.join(" "));
+        let _ = writeln!(out, "- {mark} {} {}: {command} {}", hook.when, hook.service, hook.state);
     }
     out.push('\n');
 }

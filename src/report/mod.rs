@@ -10,10 +10,10 @@ mod plain;
 mod view;
 
 pub use markdown::{
-    changes, commits, failure, gantt, headline, mark, notices, origin_words, plural, release, span, summary,
+    changes, commits, failure, gantt, headline, hooks, mark, notices, origin_words, plural, release, span, summary,
 };
 pub use plain::text;
-pub use view::{Commit, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view};
+pub use view::{Commit, HookView, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view};
 
 #[cfg(test)]
 mod tests;

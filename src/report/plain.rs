@@ -40,8 +40,11 @@ pub fn text(view: &View) -> String {
             failure(&mut out, &format!("{} could not go back", service.name), stuck);
         }
     }
-    if let Some(cause) = &view.check_failure {
-        failure(&mut out, "check", cause);
+    for hook in &view.hooks {
+        let _ = writeln!(out, "  {} {}: {} {}", hook.when, hook.service, visible(&hook.run.join(" ")), hook.state);
+    }
+    for (name, cause) in view.failures() {
+        failure(&mut out, name, cause);
     }
     for notice in notices(view) {
         let _ = writeln!(out, "  note: {}", visible(notice));

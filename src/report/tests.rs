@@ -52,6 +52,9 @@ fn plan() -> Plan {
         services: BTreeMap::from([(name("api"), part)]),
         waves: vec![vec![name("api")]],
         checks: vec![],
+        before: Vec::new(),
+        after: Vec::new(),
+        alarms: Vec::new(),
         on_failure: OnFailure::RollBackAll,
         within: Span::minutes(30),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::{Cause, Change, FieldChange, Outcome, Phase, Plan, Reason, ServiceState};
+use crate::rollout::{Cause, Change, FieldChange, HookState, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
 
 /// The version of the machine output. Within a version fields are only added.
@@ -101,6 +101,22 @@ pub struct ServiceView {
     pub console: Option<String>,
 }
 
+/// One hook of the view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HookView {
+    /// `before` or `after`.
+    pub when: String,
+    /// The service it runs for.
+    pub service: ServiceName,
+    /// The command.
+    pub run: Vec<String>,
+    /// `waiting`, `starting`, `running`, `stopping`, `done`, `failed`, `stopped`, `being undone`,
+    /// `undone` or `could not be undone`.
+    pub state: String,
+    /// Why it failed, or could not be undone.
+    pub cause: Option<Cause>,
+}
+
 /// A rollout as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct View {
@@ -110,7 +126,7 @@ pub struct View {
     pub command: String,
     /// Where.
     pub environment: EnvironmentName,
-    /// `succeeded`, `unchanged`, `rolled-back`, `nothing-changed`, `held`, `superseded`, `cancelled`,
+    /// `succeeded`, `unchanged`, `not-shifted`, `rolled-back`, `nothing-changed`, `held`, `superseded`, `cancelled`,
     /// `needs-attention`; while it runs, and in a plan, the phase.
     pub result: String,
     /// The commit, when known.
@@ -123,6 +139,12 @@ pub struct View {
     pub waves: Vec<Vec<ServiceName>>,
     /// The failure of a check, if that is why it failed.
     pub check_failure: Option<Cause>,
+    /// The alarm, if one is why it failed.
+    #[serde(default)]
+    pub alarm: Option<Cause>,
+    /// The hooks, in their order.
+    #[serde(default)]
+    pub hooks: Vec<HookView>,
     /// Commits between what served and this release, newest first; empty when unknown.
     pub commits: Vec<Commit>,
     /// What happened.
@@ -137,6 +159,16 @@ pub struct View {
     pub took_ms: u64,
     /// The command that goes back.
     pub rollback_command: Option<String>,
+}
+
+impl View {
+    /// Why it failed as a whole, beside the services' own causes: a check, an alarm, hooks.
+    pub fn failures(&self) -> impl Iterator<Item = (&'static str, &Cause)> {
+        let check = self.check_failure.iter().map(|cause| ("check", cause));
+        let alarm = self.alarm.iter().map(|cause| ("alarm", cause));
+        let hooks = self.hooks.iter().filter_map(|hook| hook.cause.as_ref().map(|cause| ("hook", cause)));
+        check.chain(alarm).chain(hooks)
+    }
 }
 
 /// What only the run knows.
@@ -170,9 +202,13 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         Some(outcome) => outcome.word(),
         None => phase.word(),
     };
-    let check_failure = match outcome.and_then(Outcome::why) {
-        Some(Reason::CheckFailed { cause, .. }) => Some((**cause).clone()),
-        _ => None,
+    let (check_failure, alarm) = match outcome.and_then(Outcome::why) {
+        Some(Reason::CheckFailed { cause, .. }) => (Some((**cause).clone()), None),
+        Some(Reason::AlarmFired { cause }) => (None, Some((**cause).clone())),
+        Some(
+            Reason::ServiceFailed { .. } | Reason::Superseded { .. } | Reason::HookFailed { .. } | Reason::Cancelled,
+        )
+        | None => (None, None),
     };
     let services = plan
         .services
@@ -190,6 +226,8 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         services,
         waves: plan.waves.clone(),
         check_failure,
+        alarm,
+        hooks: hook_views(plan, phase),
         commits: input.commits,
         timeline: input.timeline,
         stages: input.stages,
@@ -198,6 +236,23 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         took_ms: u64::try_from(now.duration_since(began).as_millis()).unwrap_or(0),
         rollback_command: changed.then(|| format!("shipline rollback {}", plan.environment)),
     }
+}
+
+fn hook_views(plan: &Plan, phase: &Phase) -> Vec<HookView> {
+    let hooks = plan.before.iter().map(|hook| ("before", hook)).chain(plan.after.iter().map(|hook| ("after", hook)));
+    hooks
+        .enumerate()
+        .map(|(number, (when, hook))| {
+            let state = phase.hooks().get(number);
+            HookView {
+                when: when.to_owned(),
+                service: hook.service.clone(),
+                run: hook.run.clone(),
+                state: state.map_or("waiting", HookState::word).to_owned(),
+                cause: state.and_then(HookState::cause).cloned(),
+            }
+        })
+        .collect()
 }
 
 fn service_view(

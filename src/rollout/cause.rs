@@ -34,6 +34,8 @@ pub enum CauseCode {
     Unreachable,
     /// A check after the shift failed.
     CheckFailed,
+    /// A command of a hook ended with another exit code than 0.
+    CommandFailed,
 }
 
 /// How a container ended.

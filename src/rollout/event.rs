@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Shift};
+use super::{Cause, LogLines, Shift, Task};
 use crate::types::ServiceName;
 
 /// Whether a failed request may have changed the target.
@@ -83,6 +83,53 @@ pub enum Event {
         /// Which, from 0.
         check: usize,
         /// Why.
+        cause: Box<Cause>,
+    },
+    /// A hook's task, or that of its undo, was started.
+    HookStarted {
+        /// Which hook, from 0: those before the shift, then those after it.
+        hook: usize,
+        /// The task.
+        task: Task,
+    },
+    /// It could not be started.
+    HookNotStarted {
+        /// Which hook.
+        hook: usize,
+        /// Why.
+        cause: Box<Cause>,
+        /// Whether a task may run all the same.
+        touched: Touched,
+    },
+    /// A hook's task ended well.
+    HookEnded {
+        /// Which hook.
+        hook: usize,
+        /// Its last lines.
+        log: Option<LogLines>,
+    },
+    /// A hook's task failed; it does not run any more.
+    HookFailed {
+        /// Which hook.
+        hook: usize,
+        /// Why.
+        cause: Box<Cause>,
+    },
+    /// A hook's task takes too long, and still runs.
+    HookOverdue {
+        /// Which hook.
+        hook: usize,
+        /// What is known of it.
+        cause: Box<Cause>,
+    },
+    /// A hook's task does not run any more, because it was to be stopped; or could not be stopped.
+    HookStopped {
+        /// Which hook.
+        hook: usize,
+    },
+    /// An alarm fired.
+    AlarmFired {
+        /// Which, and what it says.
         cause: Box<Cause>,
     },
     /// A person or the workflow wants to stop.

@@ -7,6 +7,8 @@
 
 mod cause;
 mod event;
+mod hook;
+mod hooking;
 mod outcome;
 mod phase;
 mod plan;
@@ -17,6 +19,7 @@ mod transition;
 
 pub use cause::{Cause, CauseCode, Exit, Link, LogLines};
 pub use event::{Event, Touched};
+pub use hook::{Hook, HookState, Hooks, Task};
 pub use outcome::{Outcome, Reason};
 pub use phase::{Effect, Phase, Services};
 pub use plan::{Change, FieldChange, Plan, PlanHash, PlanRefused, Release, ServicePlan};

@@ -30,6 +30,18 @@ pub enum Reason {
         /// Why.
         cause: Box<Cause>,
     },
+    /// A hook failed.
+    HookFailed {
+        /// Which, from 0: those before the shift, then those after it.
+        hook: usize,
+        /// Why.
+        cause: Box<Cause>,
+    },
+    /// An alarm fired while traffic moved.
+    AlarmFired {
+        /// Which, and what it says.
+        cause: Box<Cause>,
+    },
     /// A person or the workflow cancelled it.
     Cancelled,
 }
@@ -42,6 +54,11 @@ pub enum Outcome {
     Succeeded,
     /// The provider said no before anything changed.
     NothingChanged {
+        /// Why.
+        why: Reason,
+    },
+    /// A hook failed before any traffic moved; what served before still serves.
+    NotShifted {
         /// Why.
         why: Reason,
     },
@@ -74,7 +91,7 @@ impl Outcome {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Succeeded => 0,
-            Self::RolledBack { .. } | Self::Superseded { .. } => 1,
+            Self::NotShifted { .. } | Self::RolledBack { .. } | Self::Superseded { .. } => 1,
             Self::NothingChanged { .. } => 4,
             Self::Held { .. } | Self::NeedsAttention { .. } => 5,
             Self::Cancelled => 130,
@@ -86,6 +103,7 @@ impl Outcome {
         match self {
             Self::Succeeded => "succeeded",
             Self::NothingChanged { .. } => "nothing-changed",
+            Self::NotShifted { .. } => "not-shifted",
             Self::RolledBack { .. } => "rolled-back",
             Self::Held { .. } => "held",
             Self::Superseded { .. } => "superseded",
@@ -100,6 +118,7 @@ impl Outcome {
             Self::Succeeded => None,
             Self::Cancelled => Some(&Reason::Cancelled),
             Self::NothingChanged { why }
+            | Self::NotShifted { why }
             | Self::RolledBack { why }
             | Self::Held { why }
             | Self::Superseded { why }

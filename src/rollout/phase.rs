@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Outcome, Plan, Reason, ServiceState};
+use super::{Change, HookState, Hooks, Outcome, Plan, Reason, ServiceState};
 use crate::types::ServiceName;
 
 /// Where every service of a rollout stands.
@@ -14,12 +14,22 @@ pub type Services = BTreeMap<ServiceName, ServiceState>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
 pub enum Phase {
+    /// Commands run before anything changes, one after another.
+    Preparing {
+        /// Every service of the plan.
+        services: Services,
+        /// Every hook of the plan.
+        hooks: Hooks,
+    },
     /// Services of a wave are being moved.
     Shifting {
         /// Which wave, from 0.
         wave: usize,
         /// Every service of the plan.
         services: Services,
+        /// Every hook of the plan.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hooks: Hooks,
     },
     /// Everything serves; the checks run one after another.
     Verifying {
@@ -27,6 +37,16 @@ pub enum Phase {
         check: usize,
         /// Every service of the plan.
         services: Services,
+        /// Every hook of the plan.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hooks: Hooks,
+    },
+    /// Commands run after everything serves, one after another.
+    Finishing {
+        /// Every service of the plan.
+        services: Services,
+        /// Every hook of the plan.
+        hooks: Hooks,
     },
     /// What this deployment changed is taken back.
     RollingBack {
@@ -34,6 +54,18 @@ pub enum Phase {
         why: Reason,
         /// Every service of the plan.
         services: Services,
+        /// Every hook of the plan.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hooks: Hooks,
+    },
+    /// The traffic is back; what hooks did is taken back, the last one first.
+    Undoing {
+        /// Why.
+        why: Reason,
+        /// Every service of the plan.
+        services: Services,
+        /// Every hook of the plan.
+        hooks: Hooks,
     },
     /// The end; absorbs every further event.
     Done {
@@ -41,6 +73,9 @@ pub enum Phase {
         outcome: Outcome,
         /// Every service of the plan.
         services: Services,
+        /// Every hook of the plan.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hooks: Hooks,
     },
 }
 
@@ -55,12 +90,20 @@ pub enum Effect {
     Revert(ServiceName),
     /// Run a check, by its index. Changes nothing.
     Check(usize),
+    /// Start a hook's task, by its number, or that of its undo. Changes what the command changes.
+    StartHook(usize),
+    /// Watch a hook's task until it ends. Changes nothing.
+    FollowHook(usize),
+    /// End a hook's task. Changes what ending it changes.
+    StopHook(usize),
+    /// Watch the plan's alarms. Changes nothing.
+    WatchAlarms,
 }
 
 impl Effect {
     /// Whether running it may change a target; such an effect is never dropped halfway.
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Apply(_) | Self::Revert(_))
+        matches!(self, Self::Apply(_) | Self::Revert(_) | Self::StartHook(_) | Self::StopHook(_))
     }
 }
 
@@ -78,11 +121,15 @@ impl Phase {
                 (name.clone(), state)
             })
             .collect();
-        Self::begin_wave(0, services, plan)
+        if plan.changes_nothing() {
+            return Self::Done { outcome: Outcome::Succeeded, services, hooks: Hooks::new() };
+        }
+        let hooks = plan.before.iter().chain(&plan.after).map(|_| HookState::Waiting).collect();
+        Self::prepare(services, hooks, plan)
     }
 
     /// Starts that wave, or the next one that has something to do, or what follows the last.
-    pub(super) fn begin_wave(from: usize, mut services: Services, plan: &Plan) -> Self {
+    pub(super) fn begin_wave(from: usize, mut services: Services, hooks: Hooks, plan: &Plan) -> Self {
         for (wave, names) in plan.waves.iter().enumerate().skip(from) {
             let mut started = false;
             for name in names {
@@ -92,39 +139,70 @@ impl Phase {
                 }
             }
             if started {
-                return Self::Shifting { wave, services };
+                return Self::Shifting { wave, services, hooks };
             }
         }
-        Self::begin_check(0, services, plan)
+        Self::begin_check(0, services, hooks, plan)
     }
 
-    /// Starts that check, or ends well when there is none.
-    pub(super) fn begin_check(check: usize, services: Services, plan: &Plan) -> Self {
-        if check < plan.checks.len() && !plan.changes_nothing() {
-            Self::Verifying { check, services }
+    /// Starts that check, or what follows the last.
+    pub(super) fn begin_check(check: usize, services: Services, hooks: Hooks, plan: &Plan) -> Self {
+        if check < plan.checks.len() {
+            Self::Verifying { check, services, hooks }
         } else {
-            Self::Done { outcome: Outcome::Succeeded, services }
+            Self::finish(services, hooks, plan)
         }
     }
 
-    /// What must happen now. Pure: the same phase always implies the same effects.
-    pub fn effects(&self) -> Vec<Effect> {
-        match self {
+    /// What must happen now. Pure: the same phase of the same plan always implies the same effects.
+    pub fn effects(&self, plan: &Plan) -> Vec<Effect> {
+        let mut due: Vec<Effect> = match self {
             Self::Shifting { services, .. } | Self::RollingBack { services, .. } => {
                 services.iter().filter_map(|(name, state)| due(name, state)).collect()
             }
+            Self::Preparing { hooks, .. } | Self::Finishing { hooks, .. } | Self::Undoing { hooks, .. } => {
+                hooks.iter().enumerate().filter_map(|(number, state)| due_for_hook(number, state)).collect()
+            }
             Self::Verifying { check, .. } => vec![Effect::Check(*check)],
             Self::Done { .. } => Vec::new(),
+        };
+        if self.watches() && !plan.alarms.is_empty() {
+            due.push(Effect::WatchAlarms);
+        }
+        due
+    }
+
+    /// Whether an alarm would mean this deployment.
+    fn watches(&self) -> bool {
+        match self {
+            Self::Shifting { .. } | Self::Verifying { .. } | Self::Finishing { .. } => true,
+            Self::Preparing { .. } | Self::RollingBack { .. } | Self::Undoing { .. } | Self::Done { .. } => false,
         }
     }
 
     /// Every service's state.
     pub fn services(&self) -> &Services {
         match self {
-            Self::Shifting { services, .. }
+            Self::Preparing { services, .. }
+            | Self::Shifting { services, .. }
             | Self::Verifying { services, .. }
+            | Self::Finishing { services, .. }
             | Self::RollingBack { services, .. }
+            | Self::Undoing { services, .. }
             | Self::Done { services, .. } => services,
+        }
+    }
+
+    /// Every hook's state: those before the shift, then those after it.
+    pub fn hooks(&self) -> &[HookState] {
+        match self {
+            Self::Preparing { hooks, .. }
+            | Self::Shifting { hooks, .. }
+            | Self::Verifying { hooks, .. }
+            | Self::Finishing { hooks, .. }
+            | Self::RollingBack { hooks, .. }
+            | Self::Undoing { hooks, .. }
+            | Self::Done { hooks, .. } => hooks,
         }
     }
 
@@ -132,16 +210,24 @@ impl Phase {
     pub fn outcome(&self) -> Option<&Outcome> {
         match self {
             Self::Done { outcome, .. } => Some(outcome),
-            Self::Shifting { .. } | Self::Verifying { .. } | Self::RollingBack { .. } => None,
+            Self::Preparing { .. }
+            | Self::Shifting { .. }
+            | Self::Verifying { .. }
+            | Self::Finishing { .. }
+            | Self::RollingBack { .. }
+            | Self::Undoing { .. } => None,
         }
     }
 
     /// The word for it in logs and reports.
     pub fn word(&self) -> &'static str {
         match self {
+            Self::Preparing { .. } => "preparing",
             Self::Shifting { .. } => "shifting",
             Self::Verifying { .. } => "verifying",
+            Self::Finishing { .. } => "finishing",
             Self::RollingBack { .. } => "rolling-back",
+            Self::Undoing { .. } => "undoing",
             Self::Done { .. } => "done",
         }
     }
@@ -159,5 +245,19 @@ fn due(name: &ServiceName, state: &ServiceState) -> Option<Effect> {
         | ServiceState::Restored { .. }
         | ServiceState::Superseded { .. }
         | ServiceState::Stuck { .. } => None,
+    }
+}
+
+fn due_for_hook(number: usize, state: &HookState) -> Option<Effect> {
+    match state {
+        HookState::Starting | HookState::UndoStarting => Some(Effect::StartHook(number)),
+        HookState::Running { .. } | HookState::Undoing { .. } => Some(Effect::FollowHook(number)),
+        HookState::Stopping { .. } => Some(Effect::StopHook(number)),
+        HookState::Waiting
+        | HookState::Ended { .. }
+        | HookState::Failed { .. }
+        | HookState::Stopped
+        | HookState::Undone
+        | HookState::UndoFailed { .. } => None,
     }
 }

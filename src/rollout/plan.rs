@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Revision, TargetPlace};
+use super::{Hook, Revision, TargetPlace};
 use crate::config::spec::{HttpCheck, OnFailure};
 use crate::types::{CommitSha, EnvironmentName, PinnedImage, ServiceName, Span};
 
@@ -75,8 +75,17 @@ pub struct Plan {
     pub services: BTreeMap<ServiceName, ServicePlan>,
     /// The order: waves one after another, the services of a wave at once.
     pub waves: Vec<Vec<ServiceName>>,
+    /// Commands that run before anything changes, one after another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Hook>,
     /// Checks after everything serves.
     pub checks: Vec<HttpCheck>,
+    /// Commands that run after the checks, one after another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Hook>,
+    /// Alarms that must stay quiet while traffic moves and until the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<String>,
     /// What to take back when something fails.
     pub on_failure: OnFailure,
     /// How long one service may take.
@@ -147,6 +156,11 @@ impl Plan {
         let mut hasher = Sha256::new();
         hash_value(&value, &mut hasher);
         PlanHash(hex::encode(hasher.finalize()))
+    }
+
+    /// A hook by its number: those before the shift, then those after it.
+    pub fn hook(&self, number: usize) -> Option<&Hook> {
+        self.before.iter().chain(&self.after).nth(number)
     }
 
     /// Whether every service already serves what is wished.

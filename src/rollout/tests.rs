@@ -66,11 +66,38 @@ fn plan(waves: &[&[&str]], on_failure: OnFailure, checks: usize) -> Plan {
         services,
         waves: ordered,
         checks: vec![check; checks],
+        before: Vec::new(),
+        after: Vec::new(),
+        alarms: Vec::new(),
         on_failure,
         within: Span::minutes(30),
     }
     .checked()
     .unwrap()
+}
+
+fn hook(undo: bool) -> Hook {
+    Hook {
+        service: name("a"),
+        run: vec!["migrate".into(), "up".into()],
+        undo: if undo { vec!["migrate".into(), "down".into()] } else { vec![] },
+        within: Span::minutes(10),
+        facts: json!({}),
+    }
+}
+
+fn task() -> Task {
+    Task { id: "task-1".into(), started: Timestamp::UNIX_EPOCH, facts: json!({}) }
+}
+
+fn hook_started(hook: usize) -> Event {
+    Event::HookStarted { hook, task: task() }
+}
+fn hook_ended(hook: usize) -> Event {
+    Event::HookEnded { hook, log: None }
+}
+fn hook_failed(hook: usize) -> Event {
+    Event::HookFailed { hook, cause: cause() }
 }
 
 fn applied(service: &str) -> Event {
@@ -101,11 +128,11 @@ fn word(phase: &Phase) -> &'static str {
 fn waves_run_in_order_and_the_services_of_a_wave_at_once() {
     let plan = plan(&[&["a", "b"], &["c"]], OnFailure::RollBackAll, 0);
     let first = Phase::first(&plan);
-    assert_eq!(first.effects(), [Effect::Apply(name("a")), Effect::Apply(name("b"))]);
+    assert_eq!(first.effects(&plan), [Effect::Apply(name("a")), Effect::Apply(name("b"))]);
     let phase = run(&plan, &[applied("a"), applied("b"), served("b")]);
-    assert_eq!(phase.effects(), [Effect::Follow(name("a"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Follow(name("a"))]);
     let phase = run(&plan, &[applied("a"), applied("b"), served("b"), served("a")]);
-    assert_eq!(phase.effects(), [Effect::Apply(name("c"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Apply(name("c"))]);
     let phase = phase.apply(applied("c"), &plan).unwrap().apply(served("c"), &plan).unwrap();
     assert_eq!(word(&phase), "succeeded");
 }
@@ -114,20 +141,20 @@ fn waves_run_in_order_and_the_services_of_a_wave_at_once() {
 fn a_deployment_that_changes_nothing_is_done_at_once() {
     let plan = plan(&[&["a="], &["b="]], OnFailure::RollBackAll, 2);
     let phase = Phase::first(&plan);
-    assert_eq!((word(&phase), phase.effects()), ("succeeded", vec![]));
+    assert_eq!((word(&phase), phase.effects(&plan)), ("succeeded", vec![]));
 }
 
 #[test]
 fn a_wave_without_work_is_passed_over() {
     let plan = plan(&[&["a="], &["b"]], OnFailure::RollBackAll, 0);
-    assert_eq!(Phase::first(&plan).effects(), [Effect::Apply(name("b"))]);
+    assert_eq!(Phase::first(&plan).effects(&plan), [Effect::Apply(name("b"))]);
 }
 
 #[test]
 fn one_failure_takes_back_everything_this_deployment_changed_and_nothing_else() {
     let plan = plan(&[&["a"], &["b", "c"], &["d"]], OnFailure::RollBackAll, 0);
     let phase = run(&plan, &[applied("a"), served("a"), applied("b"), applied("c"), broke("c")]);
-    assert_eq!(phase.effects(), [Effect::Revert(name("a")), Effect::Revert(name("b")), Effect::Revert(name("c"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Revert(name("a")), Effect::Revert(name("b")), Effect::Revert(name("c"))]);
     let events = [reverted("a"), served("a"), served("b"), reverted("c"), served("c")];
     let phase = events.into_iter().fold(phase, |phase, event| phase.apply(event, &plan).unwrap());
     assert_eq!(word(&phase), "rolled-back");
@@ -139,7 +166,7 @@ fn one_failure_takes_back_everything_this_deployment_changed_and_nothing_else() 
 fn with_roll_back_failed_the_rest_of_the_wave_goes_on() {
     let plan = plan(&[&["a", "b"], &["c"]], OnFailure::RollBackFailed, 0);
     let phase = run(&plan, &[applied("a"), applied("b"), broke("b")]);
-    assert_eq!(phase.effects(), [Effect::Follow(name("a")), Effect::Revert(name("b"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Follow(name("a")), Effect::Revert(name("b"))]);
     let phase = phase.apply(served("a"), &plan).unwrap().apply(served("b"), &plan).unwrap();
     assert_eq!(word(&phase), "rolled-back");
     assert_eq!(phase.services()[&name("a")].word(), "serving");
@@ -167,7 +194,7 @@ fn a_refusal_before_any_change_changes_nothing() {
 fn a_lost_answer_is_looked_at_again_on_the_way_back() {
     let plan = plan(&[&["a"]], OnFailure::RollBackAll, 0);
     let phase = run(&plan, &[not_applied("a", Touched::Perhaps)]);
-    assert_eq!(phase.effects(), [Effect::Revert(name("a"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Revert(name("a"))]);
     // With hold it is left, but never called untouched.
     let hold = self::plan(&[&["a"]], OnFailure::Hold, 0);
     assert_eq!(word(&run(&hold, &[not_applied("a", Touched::Perhaps)])), "held");
@@ -178,7 +205,7 @@ fn somebody_elses_deployment_is_left_alone_and_named() {
     let plan = plan(&[&["a", "b"]], OnFailure::RollBackAll, 0);
     let by = "ecs-svc/9".to_owned();
     let phase = run(&plan, &[applied("a"), applied("b"), Event::Superseded { service: name("a"), by }]);
-    assert_eq!(phase.effects(), [Effect::Revert(name("b"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Revert(name("b"))]);
     let phase = phase.apply(served("b"), &plan).unwrap();
     assert_eq!((word(&phase), phase.outcome().unwrap().exit_code()), ("superseded", 1));
 }
@@ -197,11 +224,11 @@ fn a_rollback_that_fails_needs_attention() {
 fn checks_run_one_after_another_and_a_failed_one_takes_everything_back() {
     let plan = plan(&[&["a"]], OnFailure::RollBackAll, 2);
     let phase = run(&plan, &[applied("a"), served("a"), Event::CheckPassed { check: 0 }]);
-    assert_eq!(phase.effects(), [Effect::Check(1)]);
+    assert_eq!(phase.effects(&plan), [Effect::Check(1)]);
     let late = phase.clone().apply(Event::CheckPassed { check: 0 }, &plan).unwrap_err();
     assert_eq!(*late.phase, phase);
     let phase = phase.apply(Event::CheckFailed { check: 1, cause: cause() }, &plan).unwrap();
-    assert_eq!(phase.effects(), [Effect::Revert(name("a"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Revert(name("a"))]);
     assert_eq!(word(&phase.apply(served("a"), &plan).unwrap()), "rolled-back");
 }
 
@@ -209,7 +236,7 @@ fn checks_run_one_after_another_and_a_failed_one_takes_everything_back() {
 fn a_cancel_takes_back_whatever_on_failure_says() {
     let plan = plan(&[&["a", "b"]], OnFailure::Hold, 0);
     let phase = run(&plan, &[applied("a"), Event::CancelRequested]);
-    assert_eq!(phase.effects(), [Effect::Revert(name("a")), Effect::Revert(name("b"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Revert(name("a")), Effect::Revert(name("b"))]);
     // The answer to a request that was on its way is kept: the revert then knows what to take back.
     let phase = phase.apply(applied("b"), &plan).unwrap();
     let phase = phase.apply(served("a"), &plan).unwrap().apply(served("b"), &plan).unwrap();
@@ -221,11 +248,11 @@ fn what_waited_is_asked_for_again_on_either_way() {
     let plan = plan(&[&["a"]], OnFailure::RollBackAll, 0);
     let again = || Event::AskAgain { service: name("a") };
     let phase = run(&plan, &[applied("a"), again()]);
-    assert_eq!(phase.effects(), [Effect::Apply(name("a"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Apply(name("a"))]);
     let phase = [applied("a"), broke("a"), reverted("a"), again()]
         .into_iter()
         .fold(phase, |phase, event| phase.apply(event, &plan).unwrap());
-    assert_eq!(phase.effects(), [Effect::Revert(name("a"))]);
+    assert_eq!(phase.effects(&plan), [Effect::Revert(name("a"))]);
     let ServiceState::Reverting { cause: Some(_), shift: Some(back) } = &phase.services()[&name("a")] else {
         panic!("{phase:?}")
     };
@@ -277,6 +304,100 @@ fn any_service() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just("a"), Just("b"), Just("c"), Just("stranger")]
 }
 
+#[test]
+fn hooks_run_one_after_another_before_the_shift_and_after_the_checks() {
+    let mut plan = plan(&[&["a"]], OnFailure::RollBackAll, 1);
+    plan.before = vec![hook(true), hook(false)];
+    plan.after = vec![hook(false)];
+    assert_eq!(Phase::first(&plan).effects(&plan), [Effect::StartHook(0)]);
+    let phase = run(&plan, &[hook_started(0)]);
+    assert_eq!((word(&phase), phase.effects(&plan)), ("preparing", vec![Effect::FollowHook(0)]));
+    let phase = run(&plan, &[hook_started(0), hook_ended(0)]);
+    assert_eq!(phase.effects(&plan), [Effect::StartHook(1)]);
+    let events = [hook_started(0), hook_ended(0), hook_started(1), hook_ended(1)];
+    let phase = run(&plan, &events);
+    assert_eq!(phase.effects(&plan), [Effect::Apply(name("a"))]);
+    let rest = [applied("a"), served("a"), Event::CheckPassed { check: 0 }];
+    let phase = rest.into_iter().fold(phase, |phase, event| phase.apply(event, &plan).unwrap());
+    assert_eq!((word(&phase), phase.effects(&plan)), ("finishing", vec![Effect::StartHook(2)]));
+    let phase = phase.apply(hook_started(2), &plan).unwrap().apply(hook_ended(2), &plan).unwrap();
+    assert_eq!(word(&phase), "succeeded");
+}
+
+#[test]
+fn a_failed_hook_before_the_shift_moves_no_traffic_and_undoes_those_before_it() {
+    let mut plan = plan(&[&["a"]], OnFailure::RollBackAll, 0);
+    plan.before = vec![hook(true), hook(false), hook(true)];
+    let events = [hook_started(0), hook_ended(0), hook_started(1), hook_ended(1), hook_started(2), hook_failed(2)];
+    let phase = run(&plan, &events);
+    assert_eq!((word(&phase), phase.effects(&plan)), ("undoing", vec![Effect::StartHook(0)]));
+    let phase = phase.apply(hook_started(0), &plan).unwrap();
+    let failed = phase.clone().apply(hook_failed(0), &plan).unwrap();
+    assert_eq!(word(&failed), "needs-attention");
+    let phase = phase.apply(hook_ended(0), &plan).unwrap();
+    assert_eq!((word(&phase), phase.outcome().unwrap().exit_code()), ("not-shifted", 1));
+    assert_eq!(phase.services()[&name("a")], ServiceState::Waiting);
+    let words: Vec<&str> = phase.hooks().iter().map(HookState::word).collect();
+    assert_eq!(words, ["undone", "done", "failed"]);
+}
+
+#[test]
+fn what_a_hook_did_is_taken_back_after_the_traffic_and_only_if_nothing_new_serves() {
+    let mut plan = plan(&[&["a"]], OnFailure::RollBackAll, 0);
+    plan.before = vec![hook(true)];
+    let phase = run(&plan, &[hook_started(0), hook_ended(0), applied("a"), broke("a"), reverted("a")]);
+    assert_eq!(phase.effects(&plan), [Effect::Follow(name("a"))], "the traffic first");
+    let back = phase.clone().apply(served("a"), &plan).unwrap();
+    assert_eq!(back.effects(&plan), [Effect::StartHook(0)]);
+    let back = back.apply(hook_started(0), &plan).unwrap().apply(hook_ended(0), &plan).unwrap();
+    assert_eq!(word(&back), "rolled-back");
+    let stuck = phase.apply(Event::RevertFailed { service: name("a"), cause: cause() }, &plan).unwrap();
+    assert_eq!(word(&stuck), "needs-attention");
+    assert_eq!(stuck.hooks()[0].word(), "done", "the new revision may still need it");
+}
+
+#[test]
+fn a_cancel_stops_the_hook_that_runs_before_anything_else() {
+    let mut plan = plan(&[&["a"]], OnFailure::Hold, 0);
+    plan.before = vec![hook(true), hook(true)];
+    let phase = run(&plan, &[hook_started(0), hook_ended(0), Event::CancelRequested]);
+    assert_eq!(phase.effects(&plan), [Effect::StopHook(1)], "a start may be on its way");
+    let phase = phase.apply(hook_started(1), &plan).unwrap();
+    assert_eq!(phase.effects(&plan), [Effect::StopHook(1)]);
+    let phase = phase.apply(Event::HookStopped { hook: 1 }, &plan).unwrap();
+    assert_eq!(phase.effects(&plan), [Effect::StartHook(0)], "what the first did is taken back");
+    let phase = phase.apply(hook_started(0), &plan).unwrap().apply(hook_ended(0), &plan).unwrap();
+    assert_eq!(word(&phase), "cancelled");
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_stopped_before_the_way_back() {
+    let mut plan = plan(&[&["a"]], OnFailure::RollBackAll, 0);
+    plan.after = vec![hook(false)];
+    let overdue = Event::HookOverdue { hook: 0, cause: cause() };
+    let phase = run(&plan, &[applied("a"), served("a"), hook_started(0), overdue]);
+    assert_eq!(phase.effects(&plan), [Effect::StopHook(0)]);
+    let phase = phase.apply(Event::HookStopped { hook: 0 }, &plan).unwrap();
+    assert_eq!((word(&phase), phase.effects(&plan)), ("rolling-back", vec![Effect::Revert(name("a"))]));
+    let phase = phase.apply(served("a"), &plan).unwrap();
+    assert_eq!((word(&phase), phase.hooks()[0].word()), ("rolled-back", "failed"));
+}
+
+#[test]
+fn an_alarm_takes_everything_back_while_traffic_moves_and_until_the_end() {
+    let mut plan = plan(&[&["a"], &["b"]], OnFailure::RollBackFailed, 0);
+    plan.alarms = vec!["shop-5xx".to_owned()];
+    plan.after = vec![hook(false)];
+    assert!(Phase::first(&plan).effects(&plan).contains(&Effect::WatchAlarms));
+    let fired = || Event::AlarmFired { cause: cause() };
+    let phase = run(&plan, &[applied("a"), served("a"), applied("b"), fired()]);
+    assert_eq!(phase.effects(&plan), [Effect::Revert(name("a")), Effect::Revert(name("b"))]);
+    let late = run(&plan, &[applied("a"), served("a"), applied("b"), served("b"), hook_started(0), fired()]);
+    assert_eq!(late.effects(&plan), [Effect::StopHook(0), Effect::WatchAlarms]);
+    let late = late.apply(Event::HookStopped { hook: 0 }, &plan).unwrap();
+    assert_eq!(late.effects(&plan), [Effect::Revert(name("a")), Effect::Revert(name("b"))]);
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     let touched = prop_oneof![Just(Touched::No), Just(Touched::Perhaps)];
     prop_oneof![
@@ -288,6 +409,16 @@ fn any_event() -> impl Strategy<Value = Event> {
         any_service().prop_map(|s| Event::Superseded { service: name(s), by: "other".into() }),
         any_service().prop_map(|s| Event::AskAgain { service: name(s) }),
         any_service().prop_map(|s| Event::RevertFailed { service: name(s), cause: cause() }),
+        (0_usize..3).prop_map(|hook| Event::HookStarted { hook, task: task() }),
+        (0_usize..3).prop_map(|hook| Event::HookEnded { hook, log: None }),
+        (0_usize..3).prop_map(|hook| Event::HookFailed { hook, cause: cause() }),
+        (0_usize..3).prop_map(|hook| Event::HookOverdue { hook, cause: cause() }),
+        (0_usize..3).prop_map(|hook| Event::HookStopped { hook }),
+        (0_usize..3, any::<bool>()).prop_map(|(hook, no)| {
+            let touched = if no { Touched::No } else { Touched::Perhaps };
+            Event::HookNotStarted { hook, cause: cause(), touched }
+        }),
+        Just(Event::AlarmFired { cause: cause() }),
         (0_usize..3).prop_map(|check| Event::CheckPassed { check }),
         (0_usize..3).prop_map(|check| Event::CheckFailed { check, cause: cause() }),
         Just(Event::CancelRequested),
@@ -302,9 +433,14 @@ fn any_plan() -> impl Strategy<Value = Plan> {
         Just(vec![vec!["a", "b="], vec!["c"]]),
         Just(vec![vec!["a="], vec!["b="], vec!["c="]]),
     ];
-    (waves, on_failure, 0_usize..3).prop_map(|(waves, on_failure, checks)| {
+    let parts = (0_usize..3, 0_usize..3, 0_usize..2, any::<bool>());
+    (waves, on_failure, parts).prop_map(|(waves, on_failure, (checks, before, after, alarms))| {
         let waves: Vec<&[&str]> = waves.iter().map(Vec::as_slice).collect();
-        plan(&waves, on_failure, checks)
+        let mut plan = plan(&waves, on_failure, checks);
+        plan.before = (0..before).map(|number| hook(number % 2 == 0)).collect();
+        plan.after = (0..after).map(|_| hook(true)).collect();
+        plan.alarms = if alarms { vec!["shop-5xx".to_owned()] } else { vec![] };
+        plan
     })
 }
 
@@ -325,6 +461,16 @@ fn answer(effect: &Effect, phase: &Phase, luck: u8) -> Event {
         Effect::Follow(service) => served(service.as_str()),
         Effect::Check(check) if luck == 0 => Event::CheckFailed { check: *check, cause: cause() },
         Effect::Check(check) => Event::CheckPassed { check: *check },
+        Effect::StartHook(hook) if luck < 2 => {
+            let touched = if luck == 0 { Touched::No } else { Touched::Perhaps };
+            Event::HookNotStarted { hook: *hook, cause: cause(), touched }
+        }
+        Effect::StartHook(hook) => Event::HookStarted { hook: *hook, task: task() },
+        Effect::FollowHook(hook) if luck == 0 => Event::HookFailed { hook: *hook, cause: cause() },
+        Effect::FollowHook(hook) if luck == 1 => Event::HookOverdue { hook: *hook, cause: cause() },
+        Effect::FollowHook(hook) => Event::HookEnded { hook: *hook, log: None },
+        Effect::StopHook(hook) => Event::HookStopped { hook: *hook },
+        Effect::WatchAlarms => Event::AlarmFired { cause: cause() },
     }
 }
 
@@ -348,7 +494,7 @@ proptest! {
                 prop_assert_eq!(&phase, &before);
             }
             // Not done means something is due: nothing ever waits for nobody.
-            prop_assert_eq!(phase.outcome().is_none(), !phase.effects().is_empty());
+            prop_assert_eq!(phase.outcome().is_none(), !phase.effects(&plan).is_empty());
         }
     }
 
@@ -356,13 +502,17 @@ proptest! {
     fn every_phase_reaches_done_when_its_effects_are_answered(
         plan in any_plan(),
         noise in prop::collection::vec(any_event(), 0..20),
-        luck in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6), 64),
+        luck in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6), 96),
     ) {
         let mut phase = noise.into_iter().fold(Phase::first(&plan), |phase, event| {
             phase.apply(event, &plan).unwrap_or_else(|unexpected| *unexpected.phase)
         });
         for (pick, luck) in luck {
-            let effects = phase.effects();
+            let mut effects = phase.effects(&plan);
+            // Alarms are quiet most of the time.
+            if effects.len() > 1 && luck > 0 {
+                effects.retain(|effect| *effect != Effect::WatchAlarms);
+            }
             if effects.is_empty() {
                 break;
             }
@@ -377,11 +527,16 @@ proptest! {
         let mut phase = Phase::first(&plan);
         let mut asked = std::collections::BTreeSet::new();
         for event in events {
-            for effect in phase.effects() {
+            for effect in phase.effects(&plan) {
                 match effect {
                     Effect::Apply(service) => { asked.insert(service); }
                     Effect::Revert(service) => prop_assert!(asked.contains(&service), "{service} was never asked to change"),
-                    Effect::Follow(_) | Effect::Check(_) => {}
+                    Effect::Follow(_)
+                    | Effect::Check(_)
+                    | Effect::StartHook(_)
+                    | Effect::FollowHook(_)
+                    | Effect::StopHook(_)
+                    | Effect::WatchAlarms => {}
                 }
             }
             phase = phase.apply(event, &plan).unwrap_or_else(|unexpected| *unexpected.phase);

@@ -7,7 +7,7 @@
 
 use super::event::Touched;
 use super::phase::Services;
-use super::{Cause, Direction, Event, Outcome, Phase, Plan, Reason, ServiceState, Shift};
+use super::{Cause, Direction, Event, Hooks, Outcome, Phase, Plan, Reason, ServiceState, Shift, hooking};
 use crate::config::spec::OnFailure;
 
 /// An event that does not fit; the phase is as it was.
@@ -24,43 +24,46 @@ impl Phase {
     /// The phase after an event. Pure and total; `Done` absorbs.
     pub fn apply(self, event: Event, plan: &Plan) -> Result<Self, Unexpected> {
         match self {
-            Self::Shifting { wave, services } => shifting(wave, services, event, plan),
-            Self::Verifying { check, services } => verifying(check, services, event, plan),
-            Self::RollingBack { why, services } => rolling_back(why, services, event),
+            Self::Preparing { services, hooks } => hooking::preparing(services, hooks, event, plan),
+            Self::Shifting { wave, services, hooks } => shifting(wave, services, hooks, event, plan),
+            Self::Verifying { check, services, hooks } => verifying(check, services, hooks, event, plan),
+            Self::Finishing { services, hooks } => hooking::finishing(services, hooks, event, plan),
+            Self::RollingBack { why, services, hooks } => rolling_back(why, services, hooks, event, plan),
+            Self::Undoing { why, services, hooks } => hooking::undoing(why, services, hooks, event, plan),
             done @ Self::Done { .. } => Ok(done),
         }
     }
 }
 
-fn unexpected(phase: Phase, event: Event) -> Result<Phase, Unexpected> {
+pub(super) fn unexpected(phase: Phase, event: Event) -> Result<Phase, Unexpected> {
     Err(Unexpected { phase: Box::new(phase), event: Box::new(event) })
 }
 
-fn shifting(wave: usize, mut services: Services, event: Event, plan: &Plan) -> Result<Phase, Unexpected> {
+fn shifting(wave: usize, mut services: Services, hooks: Hooks, event: Event, plan: &Plan) -> Result<Phase, Unexpected> {
     match event {
         Event::Applied { service, shift } => match services.get_mut(&service) {
             Some(state @ ServiceState::Applying) => {
                 *state = ServiceState::Moving { shift };
-                Ok(Phase::Shifting { wave, services })
+                Ok(Phase::Shifting { wave, services, hooks })
             }
-            _ => unexpected(Phase::Shifting { wave, services }, Event::Applied { service, shift }),
+            _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::Applied { service, shift }),
         },
         Event::Served { service } => match services.get_mut(&service) {
             Some(state @ ServiceState::Moving { .. }) => {
                 if let ServiceState::Moving { shift } = state.clone() {
                     *state = ServiceState::Serving { shift };
                 }
-                Ok(settle_wave(wave, services, plan))
+                Ok(settle_wave(wave, services, hooks, plan))
             }
-            _ => unexpected(Phase::Shifting { wave, services }, Event::Served { service }),
+            _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::Served { service }),
         },
         Event::ApplyFailed { service, cause, touched } => match services.get_mut(&service) {
             Some(state @ ServiceState::Applying) => {
                 *state = not_applied(cause.clone(), touched);
                 let why = Reason::ServiceFailed { service, cause };
-                Ok(fail(wave, services, why, plan))
+                Ok(fail(wave, services, hooks, why, plan))
             }
-            _ => unexpected(Phase::Shifting { wave, services }, Event::ApplyFailed { service, cause, touched }),
+            _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::ApplyFailed { service, cause, touched }),
         },
         Event::Broke { service, cause } => match services.get_mut(&service) {
             Some(state @ ServiceState::Moving { .. }) => {
@@ -68,55 +71,71 @@ fn shifting(wave: usize, mut services: Services, event: Event, plan: &Plan) -> R
                     *state = ServiceState::Reverting { cause: Some(cause.clone()), shift: Some(shift) };
                 }
                 let why = Reason::ServiceFailed { service, cause };
-                Ok(fail(wave, services, why, plan))
+                Ok(fail(wave, services, hooks, why, plan))
             }
-            _ => unexpected(Phase::Shifting { wave, services }, Event::Broke { service, cause }),
+            _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::Broke { service, cause }),
         },
         Event::Superseded { service, by } => match services.get_mut(&service) {
             Some(state) if state.is_busy() => {
                 *state = ServiceState::Superseded { by: by.clone() };
                 let why = Reason::Superseded { service, by };
-                Ok(fail(wave, services, why, plan))
+                Ok(fail(wave, services, hooks, why, plan))
             }
-            _ => unexpected(Phase::Shifting { wave, services }, Event::Superseded { service, by }),
+            _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::Superseded { service, by }),
         },
         Event::AskAgain { service } => match services.get_mut(&service) {
             Some(state @ ServiceState::Moving { .. }) => {
                 *state = ServiceState::Applying;
-                Ok(Phase::Shifting { wave, services })
+                Ok(Phase::Shifting { wave, services, hooks })
             }
-            _ => unexpected(Phase::Shifting { wave, services }, Event::AskAgain { service }),
+            _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::AskAgain { service }),
         },
         // A cancel takes back everything, whatever `on-failure` says: it was nobody's failure.
         Event::CancelRequested => {
             take_back_all(&mut services);
-            Ok(settle_back(Reason::Cancelled, services))
+            Ok(settle_back(Reason::Cancelled, services, hooks, plan))
         }
+        Event::AlarmFired { cause } => Ok(alarmed(services, hooks, cause, plan)),
         other @ (Event::Reverted { .. }
         | Event::RevertFailed { .. }
         | Event::CheckPassed { .. }
-        | Event::CheckFailed { .. }) => unexpected(Phase::Shifting { wave, services }, other),
+        | Event::CheckFailed { .. }
+        | Event::HookStarted { .. }
+        | Event::HookNotStarted { .. }
+        | Event::HookEnded { .. }
+        | Event::HookFailed { .. }
+        | Event::HookOverdue { .. }
+        | Event::HookStopped { .. }) => unexpected(Phase::Shifting { wave, services, hooks }, other),
     }
 }
 
-fn verifying(check: usize, mut services: Services, event: Event, plan: &Plan) -> Result<Phase, Unexpected> {
+fn verifying(
+    check: usize,
+    mut services: Services,
+    hooks: Hooks,
+    event: Event,
+    plan: &Plan,
+) -> Result<Phase, Unexpected> {
     match event {
-        Event::CheckPassed { check: passed } if passed == check => Ok(Phase::begin_check(check + 1, services, plan)),
+        Event::CheckPassed { check: passed } if passed == check => {
+            Ok(Phase::begin_check(check + 1, services, hooks, plan))
+        }
         Event::CheckFailed { check: failed, cause } if failed == check => {
             let why = Reason::CheckFailed { check, cause };
             match plan.on_failure {
                 // A check speaks for the environment as a whole, so "what failed" is all of it.
                 OnFailure::RollBackAll | OnFailure::RollBackFailed => {
                     take_back_all(&mut services);
-                    Ok(settle_back(why, services))
+                    Ok(settle_back(why, services, hooks, plan))
                 }
-                OnFailure::Hold => Ok(Phase::Done { outcome: Outcome::Held { why }, services }),
+                OnFailure::Hold => Ok(Phase::Done { outcome: Outcome::Held { why }, services, hooks }),
             }
         }
         Event::CancelRequested => {
             take_back_all(&mut services);
-            Ok(settle_back(Reason::Cancelled, services))
+            Ok(settle_back(Reason::Cancelled, services, hooks, plan))
         }
+        Event::AlarmFired { cause } => Ok(alarmed(services, hooks, cause, plan)),
         other @ (Event::CheckPassed { .. }
         | Event::CheckFailed { .. }
         | Event::Applied { .. }
@@ -126,11 +145,23 @@ fn verifying(check: usize, mut services: Services, event: Event, plan: &Plan) ->
         | Event::Superseded { .. }
         | Event::AskAgain { .. }
         | Event::Reverted { .. }
-        | Event::RevertFailed { .. }) => unexpected(Phase::Verifying { check, services }, other),
+        | Event::RevertFailed { .. }
+        | Event::HookStarted { .. }
+        | Event::HookNotStarted { .. }
+        | Event::HookEnded { .. }
+        | Event::HookFailed { .. }
+        | Event::HookOverdue { .. }
+        | Event::HookStopped { .. }) => unexpected(Phase::Verifying { check, services, hooks }, other),
     }
 }
 
-fn rolling_back(why: Reason, mut services: Services, event: Event) -> Result<Phase, Unexpected> {
+fn rolling_back(
+    why: Reason,
+    mut services: Services,
+    hooks: Hooks,
+    event: Event,
+    plan: &Plan,
+) -> Result<Phase, Unexpected> {
     let name = match &event {
         Event::Applied { service, .. }
         | Event::ApplyFailed { service, .. }
@@ -143,10 +174,18 @@ fn rolling_back(why: Reason, mut services: Services, event: Event) -> Result<Pha
         Event::CancelRequested => {
             // Already on the way back; what still moves forward turns round as well.
             take_back_all(&mut services);
-            return Ok(settle_back(why, services));
+            return Ok(settle_back(why, services, hooks, plan));
         }
-        Event::CheckPassed { .. } | Event::CheckFailed { .. } => {
-            return unexpected(Phase::RollingBack { why, services }, event);
+        Event::CheckPassed { .. }
+        | Event::CheckFailed { .. }
+        | Event::AlarmFired { .. }
+        | Event::HookStarted { .. }
+        | Event::HookNotStarted { .. }
+        | Event::HookEnded { .. }
+        | Event::HookFailed { .. }
+        | Event::HookOverdue { .. }
+        | Event::HookStopped { .. } => {
+            return unexpected(Phase::RollingBack { why, services, hooks }, event);
         }
     };
     let next = match services.get(&name) {
@@ -156,9 +195,9 @@ fn rolling_back(why: Reason, mut services: Services, event: Event) -> Result<Pha
     match next {
         Some(state) => {
             services.insert(name, state);
-            Ok(settle_back(why, services))
+            Ok(settle_back(why, services, hooks, plan))
         }
-        None => unexpected(Phase::RollingBack { why, services }, event),
+        None => unexpected(Phase::RollingBack { why, services, hooks }, event),
     }
 }
 
@@ -229,6 +268,13 @@ fn going_back(state: ServiceState, event: &Event) -> Option<ServiceState> {
             | Event::RevertFailed { .. }
             | Event::CheckPassed { .. }
             | Event::CheckFailed { .. }
+            | Event::HookStarted { .. }
+            | Event::HookNotStarted { .. }
+            | Event::HookEnded { .. }
+            | Event::HookFailed { .. }
+            | Event::HookOverdue { .. }
+            | Event::HookStopped { .. }
+            | Event::AlarmFired { .. }
             | Event::CancelRequested,
         ) => None,
     }
@@ -248,26 +294,38 @@ fn not_applied(cause: Box<Cause>, touched: Touched) -> ServiceState {
 }
 
 /// After a service of this wave failed or was taken over.
-fn fail(wave: usize, mut services: Services, why: Reason, plan: &Plan) -> Phase {
+fn fail(wave: usize, mut services: Services, hooks: Hooks, why: Reason, plan: &Plan) -> Phase {
     match plan.on_failure {
         OnFailure::RollBackAll => {
             take_back_all(&mut services);
-            settle_back(why, services)
+            settle_back(why, services, hooks, plan)
         }
-        OnFailure::RollBackFailed => settle_back(why, services),
+        OnFailure::RollBackFailed => settle_back(why, services, hooks, plan),
         OnFailure::Hold => {
             for state in services.values_mut() {
                 if let ServiceState::Reverting { cause: Some(cause), .. } = state.clone() {
                     *state = ServiceState::Failed { cause, touched: Touched::Perhaps };
                 }
             }
-            settle_wave(wave, services, plan)
+            settle_wave(wave, services, hooks, plan)
         }
     }
 }
 
+/// After an alarm fired: it speaks for the environment as a whole.
+fn alarmed(mut services: Services, hooks: Hooks, cause: Box<Cause>, plan: &Plan) -> Phase {
+    let why = Reason::AlarmFired { cause };
+    match plan.on_failure {
+        OnFailure::RollBackAll | OnFailure::RollBackFailed => {
+            take_back_all(&mut services);
+            settle_back(why, services, hooks, plan)
+        }
+        OnFailure::Hold => Phase::Done { outcome: Outcome::Held { why }, services, hooks },
+    }
+}
+
 /// Turns everything this deployment may have changed round.
-fn take_back_all(services: &mut Services) {
+pub(super) fn take_back_all(services: &mut Services) {
     for state in services.values_mut() {
         match state.clone() {
             ServiceState::Applying => *state = ServiceState::Reverting { cause: None, shift: None },
@@ -288,15 +346,17 @@ fn take_back_all(services: &mut Services) {
 }
 
 /// Goes on when nothing of this wave is under way.
-fn settle_wave(wave: usize, services: Services, plan: &Plan) -> Phase {
+fn settle_wave(wave: usize, services: Services, hooks: Hooks, plan: &Plan) -> Phase {
     if services.values().any(ServiceState::is_busy) {
-        return Phase::Shifting { wave, services };
+        return Phase::Shifting { wave, services, hooks };
     }
     match first_failure(&services) {
         // Only `hold` comes here with a failure: nothing is taken back, and no further wave starts.
-        Some(why) if services.values().any(was_touched) => Phase::Done { outcome: Outcome::Held { why }, services },
-        Some(why) => Phase::Done { outcome: Outcome::NothingChanged { why }, services },
-        None => Phase::begin_wave(wave + 1, services, plan),
+        Some(why) if services.values().any(was_touched) => {
+            Phase::Done { outcome: Outcome::Held { why }, services, hooks }
+        }
+        Some(why) => Phase::Done { outcome: Outcome::NothingChanged { why }, services, hooks },
+        None => Phase::begin_wave(wave + 1, services, hooks, plan),
     }
 }
 
@@ -326,22 +386,10 @@ fn first_failure(services: &Services) -> Option<Reason> {
     })
 }
 
-/// Ends the rollback when nothing is under way any more.
-fn settle_back(why: Reason, services: Services) -> Phase {
+/// Goes on when no service is on its way any more: with what hooks did.
+pub(super) fn settle_back(why: Reason, services: Services, hooks: Hooks, plan: &Plan) -> Phase {
     if services.values().any(ServiceState::is_busy) {
-        return Phase::RollingBack { why, services };
+        return Phase::RollingBack { why, services, hooks };
     }
-    let any = |test: fn(&ServiceState) -> bool| services.values().any(test);
-    let outcome = if any(|s| matches!(s, ServiceState::Stuck { .. })) {
-        Outcome::NeedsAttention { why }
-    } else if why == Reason::Cancelled {
-        Outcome::Cancelled
-    } else if any(|s| matches!(s, ServiceState::Superseded { .. })) {
-        Outcome::Superseded { why }
-    } else if any(|s| matches!(s, ServiceState::Restored { .. } | ServiceState::Serving { .. })) {
-        Outcome::RolledBack { why }
-    } else {
-        Outcome::NothingChanged { why }
-    };
-    Phase::Done { outcome, services }
+    hooking::undo(why, services, hooks, plan)
 }

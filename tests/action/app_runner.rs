@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shipline::config::spec::{AppRunnerSpec, OnFailure, Strategy};
 use shipline::engine::wait::{Backoff, Seen, Waited, until};
 use shipline::engine::{
-    Cancel, Driven, Limits, MemoryJournal, News, Reporter, Sight, Target, TargetError, Targets, Wish, drive,
+    Cancel, Driven, Limits, MemoryJournal, News, Parts, Reporter, Sight, Target, TargetError, Targets, Wish, drive,
 };
 use shipline::rollout::{Change, Phase, Plan, Release, ServicePlan, ServiceState, Shift};
 use shipline::targets::app_runner::AppRunnerTarget;
@@ -179,12 +179,24 @@ impl World {
             services: BTreeMap::from([(service_name(), part)]),
             waves: vec![vec![service_name()]],
             checks: vec![],
+            before: Vec::new(),
+            after: Vec::new(),
+            alarms: Vec::new(),
             on_failure: OnFailure::RollBackAll,
             within: Span::minutes(1),
         };
         let targets: Targets = BTreeMap::from([(service_name(), target)]);
         let (journal, cancel) = (MemoryJournal::default(), Cancel::new());
-        let driven = drive(&plan, &targets, &journal, &Silent, &cancel, Limits::default()).await.unwrap();
+        let driven = drive(
+            &plan,
+            Parts { targets: &targets, alarms: None, run: "story" },
+            &journal,
+            &Silent,
+            &cancel,
+            Limits::default(),
+        )
+        .await
+        .unwrap();
         let Driven::Finished(phase) = driven else { panic!("nobody cancelled") };
         phase
     }

@@ -18,7 +18,7 @@ use aws_types::region::Region;
 use serde_json::{Value, json};
 use shipline::config::spec::{EcsSpec, OnFailure, Strategy};
 use shipline::engine::{
-    Cancel, Driven, Limits, MemoryJournal, News, Reporter, Target, TargetError, Targets, Wish, drive,
+    Cancel, Driven, Limits, MemoryJournal, News, Parts, Reporter, Target, TargetError, Targets, Wish, drive,
 };
 use shipline::rollout::{Cause, Change, Outcome, Phase, Plan, Release, ServicePlan, ServiceState};
 use shipline::targets::ecs::EcsTarget;
@@ -139,6 +139,9 @@ impl Lab {
             services: [(name(), service)].into(),
             waves: vec![vec![name()]],
             checks: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+            alarms: Vec::new(),
             on_failure,
             within: self.within,
         };
@@ -146,7 +149,14 @@ impl Lab {
         let targets: Targets = [(name(), target)].into();
         let journal = MemoryJournal::default();
         let cancel = Cancel::new();
-        let driving = drive(&plan, &targets, &journal, self.ears.as_ref(), &cancel, Limits::default());
+        let driving = drive(
+            &plan,
+            Parts { targets: &targets, alarms: None, run: "story" },
+            &journal,
+            self.ears.as_ref(),
+            &cancel,
+            Limits::default(),
+        );
         let driven = tokio::time::timeout(Duration::from_mins(1), driving).await.expect("a deployment ends").unwrap();
         let Driven::Finished(phase) = driven else { panic!("nobody cancelled") };
         Run { phase }

@@ -2,7 +2,7 @@
 //! a deployment that is on its way.
 
 use shipline::report::escape::{code, cut, link, sentence};
-use shipline::report::{View, changes, failure, headline, notices, plural, release as release_of};
+use shipline::report::{self, View, changes, failure, headline, notices, plural, release as release_of};
 use shipline::rollout::Cause;
 use shipline::types::ServiceName;
 
@@ -109,13 +109,18 @@ fn state_line(shown: &Shown<'_>, view: Option<&View>) -> String {
 
 fn rolling(shown: &Shown<'_>, view: &View) -> String {
     match view.result.as_str() {
+        "preparing" => hooks("before any change", view),
         "verifying" => "everything serves, checking".to_owned(),
+        "finishing" => hooks("everything serves", view),
+        "undoing" => hooks("the traffic is back", view),
         "rolling-back" if shown.deployment.cancel.is_some() => "cancelled, going back".to_owned(),
         "rolling-back" => {
             let failed = view.services.iter().find(|service| service.cause.is_some());
             match failed {
                 Some(service) => format!("going back, because {} failed", service.name),
                 None if view.check_failure.is_some() => "going back, because a check failed".to_owned(),
+                None if view.alarm.is_some() => "going back, because an alarm fired".to_owned(),
+                None if view.failures().next().is_some() => "going back, because a hook failed".to_owned(),
                 None => "going back".to_owned(),
             }
         }
@@ -125,6 +130,17 @@ fn rolling(shown: &Shown<'_>, view: &View) -> String {
             let share = percent(view, shown.progress);
             format!("rolling out, {there} of {count} {} serve, {share} %", plural(count, "service"))
         }
+    }
+}
+
+/// Which hook runs, in a rollout that stands there.
+fn hooks(where_it_is: &str, view: &View) -> String {
+    let busy = |state: &str| matches!(state, "starting" | "running" | "stopping" | "being undone");
+    match view.hooks.iter().position(|hook| busy(&hook.state)) {
+        Some(number) => {
+            format!("{where_it_is}, hook {} of {} is {}", number + 1, view.hooks.len(), view.hooks[number].state)
+        }
+        None => where_it_is.to_owned(),
     }
 }
 
@@ -214,8 +230,11 @@ fn rollout(text: &mut Sections, shown: &Shown<'_>, whole: &View, view: &View) {
             text.add(&told(&format!("{} could not go back", service.name), stuck));
         }
     }
-    if let Some(cause) = &view.check_failure {
-        text.add(&told("check", cause));
+    let mut list = String::new();
+    report::hooks(&mut list, view);
+    text.add(&list);
+    for (name, cause) in view.failures() {
+        text.add(&told(name, cause));
     }
     for notice in notices(view) {
         text.add(&format!("> {}", sentence(notice)));

@@ -28,6 +28,15 @@ pub(super) fn trimmed(view: &View) -> View {
         service.stuck = service.stuck.as_ref().map(cause);
     }
     view.check_failure = view.check_failure.as_ref().map(cause);
+    view.alarm = view.alarm.as_ref().map(cause);
+    view.hooks.truncate(ROWS);
+    for hook in &mut view.hooks {
+        hook.run.truncate(ROWS);
+        for word in &mut hook.run {
+            *word = cut(word, 80);
+        }
+        hook.cause = hook.cause.as_ref().map(cause);
+    }
     view.commits.truncate(ROWS);
     for commit in &mut view.commits {
         commit.title = cut(&commit.title, 160);

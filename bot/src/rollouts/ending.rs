@@ -238,7 +238,7 @@ fn cause(view: &View) -> Option<String> {
         .services
         .iter()
         .find_map(|service| service.cause.as_ref().map(|cause| format!("{}: {}", service.name, cause.summary)));
-    own.or_else(|| view.check_failure.as_ref().map(|cause| cause.summary.clone()))
+    own.or_else(|| view.failures().next().map(|(_, cause)| cause.summary.clone()))
 }
 
 fn audit(worker: &Worker, outcome: &str, details: &Value) -> NewAudit {

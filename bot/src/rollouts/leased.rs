@@ -8,9 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use shipline::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Targets, Wish, clock};
+use serde_json::Value;
+use shipline::engine::{
+    Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Targets, TaskSight, Tasks, Wish, clock,
+};
+use shipline::problem::Problem;
 use shipline::redact::Redactor;
-use shipline::rollout::{Cause, ServicePlan, Shift, TargetPlace};
+use shipline::rollout::{Cause, CauseCode, ServicePlan, Shift, TargetPlace, Task, Touched};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tracing::warn;
 
@@ -122,5 +126,52 @@ impl Target for Leased {
 
     async fn past(&self) -> Result<Past, TargetError> {
         self.target.past().await
+    }
+
+    fn tasks(&self) -> Option<&dyn Tasks> {
+        self.target.tasks().map(|_| self as &dyn Tasks)
+    }
+}
+
+impl Leased {
+    fn inner(&self) -> Result<&dyn Tasks, TargetError> {
+        self.target.tasks().ok_or_else(|| {
+            let what = "this target runs no one-off tasks any more";
+            TargetError::Refused(Box::new(Problem::defect("no-tasks", what.to_owned())))
+        })
+    }
+}
+
+#[async_trait]
+impl Tasks for Leased {
+    async fn prepare_task(&self, command: &[String], plan: &ServicePlan) -> Result<Value, TargetError> {
+        self.inner()?.prepare_task(command, plan).await
+    }
+
+    async fn start_task(&self, command: &[String], facts: &Value, key: &str) -> Result<Task, NotApplied> {
+        let tasks = self.inner().map_err(|error| {
+            let problem = Problem::from(error);
+            NotApplied { cause: Cause::new(CauseCode::CallRefused, problem.what, problem.next), touched: Touched::No }
+        })?;
+        let _moving = self.gate.pass().await;
+        tasks.start_task(command, facts, key).await
+    }
+
+    async fn observe_task(&self, task: &Task, facts: &Value) -> Result<TaskSight, TargetError> {
+        Ok(match self.inner()?.observe_task(task, facts).await? {
+            TaskSight::Failed(cause) => TaskSight::Failed(Box::new(without_secrets(&self.redactor, *cause))),
+            TaskSight::Ended { log } => TaskSight::Ended {
+                log: log.map(|mut log| {
+                    log.lines.iter_mut().for_each(|line| *line = self.redactor.clean(line));
+                    log
+                }),
+            },
+            running @ TaskSight::Running { .. } => running,
+        })
+    }
+
+    async fn stop_task(&self, task: Option<&Task>, facts: &Value, key: &str) -> Result<(), TargetError> {
+        let _moving = self.gate.pass().await;
+        self.inner()?.stop_task(task, facts, key).await
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shipline::cli::planning;
+use shipline::cli::planning::{self, Purpose};
 use shipline::config::spec::{Config, EnvironmentSpec};
 use shipline::engine::{Targets, Wish, clock};
 use shipline::problem::Problem;
@@ -96,7 +96,12 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
             putting_back::wishes(worker, to.as_deref(), &services, &config, &opened, seen).await?
         }
     };
-    let plan = planning::plan(&asked.key.environment, spec, &opened.targets, &wishes.runs, wishes.commit).await;
+    let purpose = match asked.kind {
+        DeploymentKind::Deploy { .. } => Purpose::Release,
+        DeploymentKind::Rollback { .. } => Purpose::PutBack,
+    };
+    let plan = planning::plan(purpose, &asked.key.environment, spec, &opened.targets, &wishes.runs, wishes.commit);
+    let plan = plan.await;
     let mut plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
     previous_commits(worker, &mut plan).await?;
     let images = plan.release.images.iter().map(|(name, image)| (name.clone(), image.reference().clone())).collect();

@@ -65,7 +65,8 @@ pub async fn preview(bot: &Bot, asked: &Asked, config: &Config) -> Result<Previe
             return Ok(Preview { view: None, notices: vec![notice] });
         }
     };
-    let plan = planning::plan(environment, spec, &opened.targets, &found.runs, Some(sha)).await;
+    let plan =
+        planning::plan(planning::Purpose::Release, environment, spec, &opened.targets, &found.runs, Some(sha)).await;
     let plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
     let base = plan.services.values().find_map(|part| part.previous.commit).filter(|base| *base != sha);
     let commits = match base {

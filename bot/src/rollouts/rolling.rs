@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::FutureExt as _;
 use shipline::cli::ledger;
-use shipline::engine::{Driven, Limits, Targets, clock, drive};
+use shipline::engine::{Driven, Limits, Parts, Targets, clock, drive};
 use shipline::github::{Lifetime, NewDeployment};
 use shipline::report::ViewInput;
 use shipline::rollout::{Plan, Record};
@@ -135,7 +135,9 @@ async fn roll(worker: &Worker, record: Record, targets: Targets, input: ViewInpu
     let targets = leased(targets, &gate, &worker.bot.redactor);
     let journal = StoreJournal { kept: Arc::clone(&worker.kept), lost: worker.signals.lost.clone() };
     let limits = Limits { after_cancel: plan.within.duration() + WAY_BACK, ..Limits::default() };
-    let driving = drive(&plan, &targets, &journal, &reporter, &worker.signals.cancel, limits);
+    let run = format!("deployment/{}", worker.deployment.id);
+    let parts = Parts { targets: &targets, alarms: None, run: &run };
+    let driving = drive(&plan, parts, &journal, &reporter, &worker.signals.cancel, limits);
     let mut driving = Box::pin(driving).fuse();
     // The commits are for the report: nothing waits for them.
     let mut commits = Box::pin(commits_between(worker, &plan)).fuse();

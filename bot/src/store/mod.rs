@@ -10,6 +10,7 @@
 //! [`chain`]; `database` and `open` are what they stand on.
 
 mod audit;
+mod batch;
 pub mod chain;
 mod claims;
 mod database;

@@ -108,7 +108,11 @@ fn environment(
         deploy_on_push: value(&raw.deploy_on_push).map(|branch| branch.as_str().to_owned()),
         waves: waves(raw, reader),
         services,
+        before: items(&raw.before).filter_map(|hook| rules::hook_spec(&hook.value)).collect(),
         verify: items(&raw.verify).map(|check| verify(&check.value, reader)).collect(),
+        after: items(&raw.after).filter_map(|hook| rules::hook_spec(&hook.value)).collect(),
+        alarms: items(&raw.alarms).map(|name| name.value.as_str().to_owned()).collect(),
+        notify: items(&raw.notify).filter_map(|told| rules::recipient(&told.value)).collect(),
         on_failure: match value(&raw.on_failure) {
             None | Some(OnFailureWord::RollBackAll) => OnFailure::RollBackAll,
             Some(OnFailureWord::RollBackFailed) => OnFailure::RollBackFailed,

@@ -4,12 +4,13 @@
 //! deployment must either hold it or refuse.
 
 use super::super::raw::Configuration;
+use super::super::raw::List;
 use super::super::raw::environment::Environment;
 use super::super::raw::forms::Either;
-use super::super::raw::rules::{Analysis, Approvals, Hook, StrategySettings, StrategyWord};
-use super::super::raw::values::Text as _;
+use super::super::raw::rules::{Analysis, Approvals, Hook, Notify, StrategySettings, StrategyWord};
+use super::super::raw::values::{Argument, Text as _};
 use super::super::read::{At, Reader, Slot, choose};
-use super::super::spec::{DeferredRule, DeferredTo, Strategy};
+use super::super::spec::{DeferredRule, DeferredTo, HookSpec, Recipient, Strategy};
 use super::{items, not_empty, within};
 use crate::problem::{Place, Problem};
 use crate::types::{EnvironmentName, Percent, ServiceName, Span};
@@ -98,6 +99,31 @@ fn hook(raw: &Hook, environment: &Environment, reader: &mut Reader) {
         let next = choose(service.value.as_str(), services.value.keys().map(ServiceName::as_str));
         reader.note(&service.place, Problem::mistake("unknown-service", what, next));
     }
+}
+
+/// A hook as it is carried out; nothing when it has mistakes, which are told already.
+pub(super) fn hook_spec(raw: &Hook) -> Option<HookSpec> {
+    let words = |slot: &Slot<List<Argument>>| -> Vec<String> {
+        slot.iter().flat_map(|at| items_of(&at.value)).map(|word| word.value.as_str().to_owned()).collect()
+    };
+    Some(HookSpec {
+        service: raw.service.as_ref()?.value.clone(),
+        run: words(&raw.run),
+        undo: words(&raw.undo),
+        within: raw.within.as_ref().map_or(Span::minutes(10), |at| at.value),
+    })
+}
+
+fn items_of<T>(list: &List<T>) -> impl Iterator<Item = &At<T>> {
+    list.iter().flatten()
+}
+
+/// Somebody to tell; nothing when it has mistakes, which are told already.
+pub(super) fn recipient(raw: &Notify) -> Option<Recipient> {
+    if let Some(slack) = &raw.slack {
+        return Some(Recipient::Slack(slack.value.as_str().to_owned()));
+    }
+    Some(Recipient::Sns(raw.sns.as_ref()?.value.as_str().to_owned()))
 }
 
 fn analyses(raw: &Environment, reader: &mut Reader) {
@@ -197,8 +223,6 @@ fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
         ("access", place(&raw.access), Bot),
         ("queue", place(&raw.queue), Bot),
         ("pull-requests", place(&raw.pull_requests), Bot),
-        ("before", place(&raw.before), Nobody),
-        ("after", place(&raw.after), Nobody),
         ("rollout", rollout, Nobody),
         ("alarms", place(&raw.alarms), Nobody),
         ("analysis", place(&raw.analysis), Nobody),

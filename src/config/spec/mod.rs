@@ -145,8 +145,16 @@ pub struct EnvironmentSpec {
     pub services: BTreeMap<ServiceName, TargetSpec>,
     /// The order; every service of the environment stands in exactly one wave.
     pub waves: Vec<Vec<ServiceName>>,
+    /// Commands that run before anything changes, one after another.
+    pub before: Vec<HookSpec>,
     /// HTTP checks after everything serves.
     pub verify: Vec<HttpCheck>,
+    /// Commands that run after the checks, one after another.
+    pub after: Vec<HookSpec>,
+    /// CloudWatch alarms that must stay quiet.
+    pub alarms: Vec<String>,
+    /// Who is told.
+    pub notify: Vec<Recipient>,
     /// What to take back when something fails.
     pub on_failure: OnFailure,
     /// How long one service may take to be healthy.
@@ -160,6 +168,28 @@ pub struct EnvironmentSpec {
     /// Rules that were checked for form but are not carried out by the foreground engine: held by
     /// the bot, or refused when a plan is made. Never silently ignored.
     pub deferred: Vec<DeferredRule>,
+}
+
+/// A command that runs once, in a task of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookSpec {
+    /// The service whose new image, network and roles it runs with.
+    pub service: ServiceName,
+    /// The command and its arguments; no shell sees them.
+    pub run: Vec<String>,
+    /// The command that takes it back; none when empty.
+    pub undo: Vec<String>,
+    /// How long it may take.
+    pub within: Span,
+}
+
+/// Somebody who is told about deployments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// A Slack webhook; its address is in the secret of this name.
+    Slack(String),
+    /// An SNS topic, by ARN.
+    Sns(String),
 }
 
 /// A rule that is understood, checked, and not carried out here.

@@ -254,7 +254,8 @@ pub(super) fn revision(id: &str) -> Revision {
 }
 
 pub(super) fn entry(sequence: u64, moment: i64) -> Entry {
-    let phase = Phase::Done { outcome: Outcome::Succeeded, services: std::collections::BTreeMap::new() };
+    let phase =
+        Phase::Done { outcome: Outcome::Succeeded, services: std::collections::BTreeMap::new(), hooks: Vec::new() };
     Entry { sequence, at: at(moment), event: None, phase }
 }
 
