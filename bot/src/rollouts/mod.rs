@@ -28,6 +28,7 @@ mod putting_back;
 mod reporter;
 mod rolling;
 mod teller;
+mod wanted;
 mod worker;
 
 use std::sync::Arc;

@@ -14,68 +14,19 @@ use std::time::Duration;
 use shipline::engine::{Cancel, Progress, clock};
 use shipline::github::{AutoInactive, DeploymentId as GithubId, DeploymentState, NewDeployment, NewStatus};
 use shipline::problem::Problem;
-use shipline::report::View;
-use shipline::types::{CommitSha, ServiceName};
+use shipline::types::ServiceName;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{Instrument as _, debug, warn};
 
 use super::kept::Kept;
 use super::pause::pause;
+use super::wanted::stand;
+pub(super) use super::wanted::{Check, Standing, Wanted};
 use crate::context::Bot;
-use crate::decision::Denied;
 use crate::github::{CheckRun, Hub};
-use crate::messages::{self, Shown, Stand};
-use crate::store::{Deployment, Lock};
-use crate::types::CommentId;
-
-/// Where the deployment stands, for its comment.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Standing {
-    /// Nothing is said yet.
-    Silent,
-    /// A workflow builds.
-    Building {
-        /// Its page.
-        url: Option<String>,
-    },
-    /// Images and plan are being found.
-    Preparing,
-    /// The rollout runs.
-    Rolling(Box<View>),
-    /// It is over.
-    Ended {
-        /// What happened.
-        view: Box<View>,
-        /// The lock that is made with it.
-        locked: Option<Lock>,
-    },
-    /// It ended before anything changed.
-    Refused(Denied),
-}
-
-/// A check run, as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Check {
-    pub(super) sha: CommitSha,
-    pub(super) conclusion: Option<String>,
-    pub(super) title: String,
-}
-
-/// What GitHub should show.
-#[derive(Debug, Clone)]
-pub(super) struct Wanted {
-    pub(super) standing: Standing,
-    pub(super) progress: BTreeMap<ServiceName, Progress>,
-    /// GitHub's Deployment.
-    pub(super) release: Option<NewDeployment>,
-    /// Its status.
-    pub(super) status: Option<(DeploymentState, String)>,
-    pub(super) environment_url: Option<String>,
-    pub(super) check: Option<Check>,
-    /// Older comments to fold away.
-    pub(super) old: Vec<CommentId>,
-}
+use crate::messages::{self, Shown};
+use crate::store::Deployment;
 
 /// Whether what is not known to exist may exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,12 +173,33 @@ impl Task {
             let length = self.bot.times.edits.saturating_mul(1 << failures.min(4)).min(Duration::from_secs(30));
             // The last words wait for no edit.
             let at_once = if failures == 0 { last.clone() } else { Cancel::new() };
-            pause(length, &at_once).await;
+            let end = clock::instant() + length;
+            tokio::select! {
+                () = pause(length, &at_once) => {}
+                () = self.release_awaited(versions.clone()), if !tell.borrow().release_tried => {
+                    // The first change waits for it. The comment keeps its pause.
+                    let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    if let Err(problem) = self.release(&wanted).await {
+                        warn!(problem = %problem.what, "GitHub's Deployment was not made, trying again");
+                    }
+                    tell.send_modify(|told| told.release_tried = true);
+                    pause(end.saturating_duration_since(clock::instant()), &at_once).await;
+                }
+            }
             if all {
                 tokio::select! {
                     changed = versions.changed() => if changed.is_err() && !last.is_cancelled() { return },
                     () = last.cancelled() => {}
                 }
+            }
+        }
+    }
+
+    /// Is done when a Deployment is wanted.
+    async fn release_awaited(&self, mut versions: watch::Receiver<u64>) {
+        while self.wanted.lock().unwrap_or_else(PoisonError::into_inner).release.is_none() {
+            if versions.changed().await.is_err() {
+                return std::future::pending().await;
             }
         }
     }
@@ -382,15 +354,4 @@ impl Task {
             debug!(what, %error, "what GitHub made was not noted");
         }
     }
-}
-
-fn stand(standing: &Standing) -> Option<Stand<'_>> {
-    Some(match standing {
-        Standing::Silent => return None,
-        Standing::Building { url } => Stand::Building { url: url.clone() },
-        Standing::Preparing => Stand::Preparing,
-        Standing::Rolling(view) => Stand::Rolling(view),
-        Standing::Ended { view, locked } => Stand::Ended { view, locked: locked.as_ref() },
-        Standing::Refused(denied) => Stand::Refused(denied),
-    })
 }

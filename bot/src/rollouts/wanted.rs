@@ -1,0 +1,73 @@
+//! What GitHub should show of a deployment: said by the worker, brought about by [`super::teller`].
+
+use std::collections::BTreeMap;
+
+use shipline::engine::Progress;
+use shipline::github::{DeploymentState, NewDeployment};
+use shipline::report::View;
+use shipline::types::{CommitSha, ServiceName};
+
+use crate::decision::Denied;
+use crate::messages::Stand;
+use crate::store::Lock;
+use crate::types::CommentId;
+
+/// Where the deployment stands, for its comment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Standing {
+    /// Nothing is said yet.
+    Silent,
+    /// A workflow builds.
+    Building {
+        /// Its page.
+        url: Option<String>,
+    },
+    /// Images and plan are being found.
+    Preparing,
+    /// The rollout runs.
+    Rolling(Box<View>),
+    /// It is over.
+    Ended {
+        /// What happened.
+        view: Box<View>,
+        /// The lock that is made with it.
+        locked: Option<Lock>,
+    },
+    /// It ended before anything changed.
+    Refused(Denied),
+}
+
+/// A check run, as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Check {
+    pub(super) sha: CommitSha,
+    pub(super) conclusion: Option<String>,
+    pub(super) title: String,
+}
+
+/// What GitHub should show.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) standing: Standing,
+    pub(super) progress: BTreeMap<ServiceName, Progress>,
+    /// GitHub's Deployment.
+    pub(super) release: Option<NewDeployment>,
+    /// Its status.
+    pub(super) status: Option<(DeploymentState, String)>,
+    pub(super) environment_url: Option<String>,
+    pub(super) check: Option<Check>,
+    /// Older comments to fold away.
+    pub(super) old: Vec<CommentId>,
+}
+
+/// As the comment tells it; nothing while nothing is said.
+pub(super) fn stand(standing: &Standing) -> Option<Stand<'_>> {
+    Some(match standing {
+        Standing::Silent => return None,
+        Standing::Building { url } => Stand::Building { url: url.clone() },
+        Standing::Preparing => Stand::Preparing,
+        Standing::Rolling(view) => Stand::Rolling(view),
+        Standing::Ended { view, locked } => Stand::Ended { view, locked: locked.as_ref() },
+        Standing::Refused(denied) => Stand::Refused(denied),
+    })
+}
