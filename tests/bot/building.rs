@@ -53,7 +53,7 @@ async fn a_missing_image_is_built_by_the_workflow_and_deployed() {
 
     | service | before | after | state | healthy | image | |
     | --- | --- | --- | --- | --- | --- | --- |
-    | api | `api-staging:1` | `alpha` | ✓ serving |  | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | api | `api-staging:1` | `alpha` | ✓ serving |  | built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     Back: `/rollback staging`
 

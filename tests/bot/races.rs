@@ -68,8 +68,8 @@ async fn a_push_before_the_comment_that_the_bot_was_not_told_of_is_not_deployed_
 async fn a_push_while_a_deployment_waits_behind_another_voids_it() {
     let stage = Stage::with_bot(Database::Sqlite).await;
     let (first, second) = (stage.pull("First"), stage.pull("Second"));
-    // Longer than a decision is taken as fresh.
-    let running = slow(&stage, &first, 11_000);
+    // However short it waits.
+    let running = slow(&stage, &first, 1_500);
     stage.says("dev", first.number, "/deploy staging");
     under_way(&stage);
     stage.says("mona", second.number, "/deploy staging");

@@ -15,14 +15,27 @@ use super::access::Right;
 use super::gather::{self, Matter};
 use super::{Denied, Question, Situation, Wanted, decide, policy};
 use crate::context::Bot;
-use crate::store::{Asked, DeploymentKind};
+use crate::store::{Asked, DeploymentKind, StoreFailed};
 
 /// How long a decision is taken as it was.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// After every delivery there is.
+const NEWEST: u64 = i64::MAX.unsigned_abs();
+
 /// Whether a decision is too old to act on: it is decided again.
 pub fn is_old(asked: &Asked, now: Timestamp) -> bool {
     now.duration_since(asked.decided).unsigned_abs() > FRESH
+}
+
+/// Whether somebody has pushed since the decision, as far as GitHub has told us.
+pub async fn is_overtaken(bot: &Bot, asked: &Asked) -> Result<bool, StoreFailed> {
+    let DeploymentKind::Deploy { sha } = asked.kind else { return Ok(false) };
+    if !asked.is_pull {
+        return Ok(false);
+    }
+    let newest = bot.store.head_before(asked.repository.id, asked.issue, NEWEST).await?;
+    Ok(newest.is_some_and(|head| head.sha != sha))
 }
 
 /// Whether it still may run, by a policy and rights read now. The outer error: GitHub or the store

@@ -85,7 +85,13 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
                 bring: Bring::Yes,
             };
             match search.find().await? {
-                Found::All(images, notices) => released(sha, images, notices),
+                Found::All(images, notices) => {
+                    let mut found = released(sha, images, notices);
+                    if ended.is_some() {
+                        just_built(&mut found);
+                    }
+                    found
+                }
                 Found::Missing(missing) => {
                     return Err(built(worker, &config, &situation, ended, &missing, sha).await);
                 }
@@ -146,6 +152,15 @@ pub(super) fn released(
     found
 }
 
+/// What was found under the commit's tag after a build is what the build made.
+fn just_built(found: &mut Wishes) {
+    for (origin, _) in found.origins.values_mut() {
+        if *origin == ImageOrigin::FoundByCommit {
+            *origin = ImageOrigin::Built;
+        }
+    }
+}
+
 /// One look at a run that was started; nothing else is asked of anybody while it goes.
 async fn look_at_the_build(worker: &Worker) -> Result<Option<build::Ended>, Halt> {
     let state = worker.kept.state().await;
@@ -189,11 +204,11 @@ async fn built(
     }
 }
 
-/// The policy of the default branch now. A decision that is not fresh, or was made by another
-/// policy, is made again.
+/// The policy of the default branch now. A decision that is not fresh, or that was overtaken by a
+/// push or by another policy, is made again.
 async fn policy_in_force(worker: &Worker) -> Result<(Config, Situation), Halt> {
     let asked = &worker.deployment.asked;
-    let fresh = if recheck::is_old(asked, clock::now()) {
+    let fresh = if recheck::is_old(asked, clock::now()) || recheck::is_overtaken(&worker.bot, asked).await? {
         None
     } else {
         let situation = worker.hub.situation(None, Some(&asked.key.environment)).await;
