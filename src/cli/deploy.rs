@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use super::environment::{self, Login};
+use super::gates::{self, Gates};
 use super::host::{Host, cancelled};
 use super::ledger::{self, Ledger};
 use super::recorder::Recorder;
@@ -84,21 +85,29 @@ pub struct Prepared<'a> {
 /// Deploys and reports. Problems before the first change are errors; what happens after is a report.
 pub async fn deploy(request: &Request, host: &Host, recorder: &Recorder) -> Result<Report, Problems> {
     let began = clock::now();
-    let prepared = host.before_changes(prepare(request, host, recorder)).await?;
+    let prepared = host.before_changes(prepare(request, Gates::Hold, host, recorder)).await?;
     roll_out(prepared, "deploy", request, host, recorder, began).await
 }
 
 /// Images and plan; changes nothing on the environment.
-pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder) -> Result<Prepared<'a>, Problems> {
+pub async fn prepare<'a>(
+    request: &'a Request,
+    gates: Gates,
+    host: &Host,
+    recorder: &Recorder,
+) -> Result<Prepared<'a>, Problems> {
     let spec = environment::find(&request.config, &request.environment)?;
     for notice in environment::deferred(spec)? {
         recorder.notice(&notice);
     }
+    gates.pass(gates::freeze(&request.environment, spec), recorder)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;
     let github = host.github(request.github_token.as_deref())?;
     let (session, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
 
+    let order = gates::order(&request.environment, &spec.policy, &services, images.commit, github.as_ref());
+    gates.pass(Box::pin(order).await, recorder)?;
     let targets = environment::targets(&host.root, &session, spec, &services);
     let wishes: BTreeMap<ServiceName, Wish> = images
         .pinned

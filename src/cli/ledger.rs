@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::host::Host;
 use super::recorder::Recorder;
 use crate::github::{AutoInactive, Client, DeploymentId, DeploymentState, Lifetime, NewDeployment, NewStatus, Stage};
-use crate::rollout::{Outcome, Phase, Plan, ServiceState};
+use crate::rollout::{Outcome, Phase, Plan};
 use crate::types::EnvironmentName;
 
 /// A Deployment that GitHub shows.
@@ -76,6 +76,13 @@ impl<'a> Ledger<'a> {
     }
 }
 
+const HELD: &str = "failed and was left as it is";
+const NEEDS_ATTENTION: &str = "failed and needs attention";
+const INTERRUPTED: &str = "interrupted on its way back";
+
+/// What GitHub is told of deployments after which nobody can say what serves.
+pub(super) const LEFT_BROKEN: [&str; 3] = [HELD, NEEDS_ATTENTION, INTERRUPTED];
+
 /// How GitHub is told that a rollout ended, with a few words for people.
 pub fn told(phase: &Phase) -> (DeploymentState, &'static str) {
     match phase.outcome() {
@@ -83,11 +90,11 @@ pub fn told(phase: &Phase) -> (DeploymentState, &'static str) {
         Some(Outcome::RolledBack { .. }) => (DeploymentState::Failure, "failed and was rolled back"),
         Some(Outcome::NotShifted { .. }) => (DeploymentState::Failure, "failed before any traffic moved"),
         Some(Outcome::NothingChanged { .. }) => (DeploymentState::Error, "refused, nothing was changed"),
-        Some(Outcome::Held { .. }) => (DeploymentState::Failure, "failed and was left as it is"),
+        Some(Outcome::Held { .. }) => (DeploymentState::Failure, HELD),
         Some(Outcome::Superseded { .. }) => (DeploymentState::Inactive, "replaced by another deployment"),
         Some(Outcome::Cancelled) => (DeploymentState::Inactive, "cancelled, what served before serves again"),
-        Some(Outcome::NeedsAttention { .. }) => (DeploymentState::Error, "failed and needs attention"),
-        None => (DeploymentState::Error, "interrupted on its way back"),
+        Some(Outcome::NeedsAttention { .. }) => (DeploymentState::Error, NEEDS_ATTENTION),
+        None => (DeploymentState::Error, INTERRUPTED),
     }
 }
 
@@ -110,6 +117,6 @@ pub fn payload(plan: &Plan) -> Value {
 }
 
 /// Whether anything is worth telling GitHub: a run that found nothing to do makes no Deployment.
-pub(super) fn worth_telling(phase: &Phase) -> bool {
-    phase.services().values().any(|state| !matches!(state, ServiceState::Unchanged | ServiceState::Waiting))
+pub(super) fn worth_telling(first: &Phase) -> bool {
+    first.outcome().is_none()
 }

@@ -10,6 +10,7 @@ mod confirm;
 pub mod console;
 pub mod deploy;
 pub mod environment;
+mod gates;
 mod host;
 pub mod ledger;
 mod plan;

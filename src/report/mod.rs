@@ -7,12 +7,14 @@
 pub mod escape;
 mod markdown;
 mod plain;
+mod times;
 mod view;
 
 pub use markdown::{
     changes, commits, failure, gantt, headline, hooks, mark, notices, origin_words, plural, release, span, summary,
 };
 pub use plain::text;
+pub use times::{between, length, moment};
 pub use view::{Commit, HookView, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view};
 
 #[cfg(test)]

@@ -7,8 +7,10 @@
 
 mod cause;
 mod event;
+mod freeze;
 mod hook;
 mod hooking;
+mod order;
 mod outcome;
 mod phase;
 mod plan;
@@ -19,7 +21,9 @@ mod transition;
 
 pub use cause::{Cause, CauseCode, Exit, Link, LogLines};
 pub use event::{Event, Touched};
+pub use freeze::{Frozen, frozen};
 pub use hook::{Hook, HookState, Hooks, Task};
+pub use order::{Brought, held_since};
 pub use outcome::{Outcome, Reason};
 pub use phase::{Effect, Phase, Services};
 pub use plan::{Change, FieldChange, Plan, PlanHash, PlanRefused, Release, ServicePlan};

@@ -12,6 +12,7 @@ mod app_runner;
 mod cancel;
 mod credentials;
 mod ecs;
+mod gates;
 mod github;
 mod image;
 mod inputs;

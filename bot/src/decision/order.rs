@@ -6,38 +6,11 @@
 //! our services and are not counted.
 
 use shipline::config::spec::Policy;
-use shipline::types::{CommitSha, EnvironmentName, ServiceName, Timestamp};
+pub(super) use shipline::rollout::{Brought, held_since};
+use shipline::types::{CommitSha, EnvironmentName, Timestamp};
 
 use super::words::{between, commit, list};
 use super::{CommitFacts, Denied, ReasonCode};
-
-/// A release that was brought to an environment and was good there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Brought {
-    /// Its commit, when known.
-    pub(super) commit: Option<CommitSha>,
-    /// The services it was brought for.
-    pub(super) services: Vec<ServiceName>,
-    /// Since when it was good.
-    pub(super) since: Timestamp,
-}
-
-/// Since when an environment holds this commit for all of these services; nothing when it does not.
-/// `brought` may come in any order. Bringing the same commit again does not begin its time anew.
-pub(super) fn held_since(brought: &[Brought], services: &[ServiceName], sha: CommitSha) -> Option<Timestamp> {
-    let mut newest_first: Vec<&Brought> = brought.iter().collect();
-    newest_first.sort_by_key(|one| std::cmp::Reverse(one.since));
-    let of = |service: &ServiceName| {
-        let mut having = newest_first.iter().filter(|one| one.services.contains(service));
-        let mut since = None;
-        while let Some(one) = having.next().filter(|one| one.commit == Some(sha)) {
-            since = Some(one.since);
-        }
-        since
-    };
-    // The service that came last decides; one that is not there decides against it.
-    services.iter().map(of).collect::<Option<Vec<_>>>()?.into_iter().max()
-}
 
 /// Whether the release is on the environments that come before, long enough.
 pub(super) fn kept(

@@ -214,12 +214,9 @@ fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
     }
     let rollout = if strategy == Strategy::Rolling { None } else { place(&raw.rollout) };
     let rules = [
-        ("requires", place(&raw.requires), Nobody),
-        ("soak", place(&raw.soak), Nobody),
         ("checks", place(&raw.checks), Bot),
         ("reviews", place(&raw.reviews), Bot),
         ("approvals", place(&raw.approvals), Bot),
-        ("freeze", place(&raw.freeze), Nobody),
         ("access", place(&raw.access), Bot),
         ("queue", place(&raw.queue), Bot),
         ("pull-requests", place(&raw.pull_requests), Bot),
