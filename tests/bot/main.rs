@@ -18,6 +18,7 @@ mod deliveries;
 mod deploying;
 mod intake;
 mod outages;
+mod places;
 mod promotion;
 mod races;
 mod refusals;
