@@ -51,9 +51,9 @@ async fn a_missing_image_is_built_by_the_workflow_and_deployed() {
 
     dev [asked](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `api-staging:1` | `alpha` | ✓ serving |  | built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `api-staging:1` | `alpha` | ✓ serving | built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     Back: `/rollback staging`
 

@@ -40,9 +40,9 @@ async fn deploy_with_a_reason_tells_who_what_why_and_the_way_back() {
 
     dev [asked](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC: “fix the login” · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `api-staging:1` | `alpha` | ✓ serving |  | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `api-staging:1` | `alpha` | ✓ serving | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     Back: `/rollback staging`
 
@@ -80,9 +80,9 @@ async fn deploy_from_an_issue_asks_for_a_commit_and_takes_one_of_the_default_bra
 
     dev [asked](http://127.0.0.1:N/acme/shop/issues/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `api-staging:1` | `alpha` | ✓ serving |  | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `api-staging:1` | `alpha` | ✓ serving | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     Back: `/rollback staging`
 
@@ -109,9 +109,9 @@ async fn deploy_of_one_service_leaves_the_others_alone() {
 
     dev [asked](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | worker | `worker-staging:1` | `alpha` | ✓ serving |  | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/worker-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | worker | `worker-staging:1` | `alpha` | ✓ serving | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/worker-staging?region=us-east-1) |
 
     Back: `/rollback staging`
 
@@ -365,9 +365,9 @@ async fn cancel_while_it_rolls_takes_back_what_was_changed() {
 
     dev [asked](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `api-staging:1` | `alpha` | ↩ restored |  | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `api-staging:1` | `alpha` | ↩ restored | was already built | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     dev cancelled it.
 
@@ -467,9 +467,9 @@ async fn rollback_goes_to_a_commit_or_so_many_steps_back_and_only_to_what_was_go
 
     dev [asked to go back](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `beta` | `api-staging:2` | ✓ serving |  | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `beta` | `alpha` | ✓ serving | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     <details><summary>1 changed field</summary>
 
@@ -488,9 +488,9 @@ async fn rollback_goes_to_a_commit_or_so_many_steps_back_and_only_to_what_was_go
 
     dev [asked to go back](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `beta` | `api-staging:3` | ✓ serving |  | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `beta` | `alpha` | ✓ serving | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     <details><summary>1 changed field</summary>
 
@@ -519,9 +519,9 @@ async fn rollback_goes_to_a_commit_or_so_many_steps_back_and_only_to_what_was_go
 
     dev [asked to go back](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `beta` | `api-staging:2` | ✓ serving |  | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `beta` | `alpha` | ✓ serving | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-staging?region=us-east-1) |
 
     🔒 locked by dev since DATE UTC: “rolled back, look before you deploy”
 
@@ -562,9 +562,9 @@ async fn rollback_of_one_service_leaves_the_others_alone() {
 
     dev [asked to go back](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | worker | `beta` | `worker-staging:2` | ✓ serving |  | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/worker-staging?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | worker | `beta` | `alpha` | ✓ serving | put back | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/worker-staging?region=us-east-1) |
 
     🔒 locked by dev since DATE UTC: “rolled back, look before you deploy”
 

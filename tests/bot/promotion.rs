@@ -37,9 +37,9 @@ async fn production_takes_the_digest_that_staging_ran_although_the_tag_moved() {
 
     dev [asked](http://127.0.0.1:N/acme/shop/pull/1#issuecomment-N) at DATE UTC · 1 service · plan `plan` · commit [`alpha`](http://127.0.0.1:N/acme/shop/commit/alpha-in-full) · [Deployment](http://127.0.0.1:N/acme/shop/deployments/production)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `api-production:1` | `alpha` | ✓ serving |  | promoted | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-production?region=us-east-1) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `api-production:1` | `alpha` | ✓ serving | promoted | [console](https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/pmis/services/api-production?region=us-east-1) |
 
     Back: `/rollback production`
 

@@ -16,9 +16,14 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
     let traffic = view.services.iter().any(|service| {
         progress.get(&service.name).is_some_and(|progress| progress.traffic.is_some_and(|share| share != Percent::ALL))
     });
-    let (title, rule) = if traffic { (" traffic |", " --- |") } else { ("", "") };
+    // Instances are known while something moves; an empty column at the end would only ask questions.
+    let instances = view.services.iter().any(|service| progress.contains_key(&service.name));
+    let titles = [(traffic, " traffic |"), (instances, " healthy |")];
+    let shown: Vec<&str> = titles.iter().filter(|(shown, _)| *shown).map(|(_, title)| *title).collect();
     let mut out = format!(
-        "| service | before | after | state |{title} healthy | image | |\n| --- | --- | --- | --- |{rule} --- | --- | --- |\n"
+        "| service | before | after | state |{} image | |\n| --- | --- | --- | --- |{} --- | --- |\n",
+        shown.concat(),
+        " --- |".repeat(shown.len())
     );
     for service in &view.services {
         let progress = progress.get(&service.name);
@@ -27,15 +32,19 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
             Some(share) => format!(" {} |", bar(share)),
             None => " |".to_owned(),
         };
+        let healthy = match progress {
+            _ if !instances => String::new(),
+            Some(progress) => format!(" {} |", healthy(progress)),
+            None => "  |".to_owned(),
+        };
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} {} |{share} {} | {} | {} |",
+            "| {} | {} | {} | {} {} |{share}{healthy} {} | {} |",
             service.name,
             code(&service.before),
             code(&service.after),
             mark(service),
             service.state,
-            progress.map(healthy).unwrap_or_default(),
             service.origin.map_or("", origin_words),
             remarks(service, progress)
         );

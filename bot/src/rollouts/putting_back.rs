@@ -59,7 +59,7 @@ pub(super) async fn wishes(
             for (name, piece) in runs {
                 let wish = match piece {
                     Piece::Revision(revision) => {
-                        found.put_back.insert(name.clone(), revision.name.clone());
+                        found.put_back.insert(name.clone(), known_as(&revision));
                         Wish::Revision(revision)
                     }
                     Piece::Image { image, commit } => {
@@ -141,7 +141,7 @@ fn from_the_provider(
         let Some(past) = remembered.get(name) else { continue };
         found.notices.extend(past.notices.iter().map(|notice| format!("{name}: {notice}")));
         if let Some(revision) = pick(past) {
-            found.put_back.insert(name.clone(), revision.name.clone());
+            found.put_back.insert(name.clone(), known_as(&revision));
             found.runs.insert(name.clone(), Wish::Revision(revision));
         } else {
             let names: Vec<String> = past.good.iter().map(|good| format!("`{}`", good.revision.name)).collect();
@@ -207,4 +207,9 @@ async fn proven(
         ),
         "Name another release with `to <sha>`, or deploy the commit with `/deploy`.",
     ))
+}
+
+/// What people know a revision by: its commit, or else the provider's name for it.
+fn known_as(revision: &Revision) -> String {
+    revision.commit.map_or_else(|| revision.name.clone(), |commit| commit.short())
 }

@@ -185,10 +185,10 @@ fn success_says_how_long_it_took_and_how_to_go_back() {
 
     alice [asked](https://github.com/acme/shop/pull/12#issuecomment-901) at 2026-11-21 12:00 UTC · 2 services · plan `3f9a1c` · commit [`a1b2c3d`](https://github.com/acme/shop/commit/a1b2c3d4e5f60718293a4b5c6d7e8f9012345678) · [Deployment](https://github.com/acme/shop/deployments/staging)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `9f8e7d6` | `a1b2c3d` | ✓ serving |  | was already built | [console](https://console.test/api) |
-    | web | `9f8e7d6` | `a1b2c3d` | ✓ unchanged |  | was already built | [console](https://console.test/web) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `9f8e7d6` | `a1b2c3d` | ✓ serving | was already built | [console](https://console.test/api) |
+    | web | `9f8e7d6` | `a1b2c3d` | ✓ unchanged | was already built | [console](https://console.test/web) |
 
     Back: `/rollback staging`
 
@@ -238,10 +238,10 @@ fn failure_says_why_with_the_log_and_what_serves_again() {
 
     alice [asked](https://github.com/acme/shop/pull/12#issuecomment-901) at 2026-11-21 12:00 UTC · 2 services · plan `3f9a1c` · commit [`a1b2c3d`](https://github.com/acme/shop/commit/a1b2c3d4e5f60718293a4b5c6d7e8f9012345678)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `9f8e7d6` | `a1b2c3d` | ✗ restored |  | was already built | [console](https://console.test/api) |
-    | web | `9f8e7d6` | `a1b2c3d` | ↩ restored |  | was already built | [console](https://console.test/web) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `9f8e7d6` | `a1b2c3d` | ✗ restored | was already built | [console](https://console.test/api) |
+    | web | `9f8e7d6` | `a1b2c3d` | ↩ restored | was already built | [console](https://console.test/web) |
 
     **api**: container `app` exited with code 1, three times in a row
 
@@ -310,9 +310,9 @@ fn a_rollback_ends_with_the_lock_it_left_and_offers_no_way_back() {
 
     alice [asked to go back](https://github.com/acme/shop/pull/12#issuecomment-901) at 2026-11-21 12:00 UTC · 1 service · plan `3f9a1c` · commit [`a1b2c3d`](https://github.com/acme/shop/commit/a1b2c3d4e5f60718293a4b5c6d7e8f9012345678)
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `9f8e7d6` | `a1b2c3d` | ✓ serving |  | was already built | [console](https://console.test/api) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `9f8e7d6` | `a1b2c3d` | ✓ serving | was already built | [console](https://console.test/api) |
 
     🔒 locked by alice since 2026-11-21 12:00 UTC: “rolled back, look before you deploy”
 
@@ -347,9 +347,9 @@ fn nobody_overlooks_a_deployment_that_needs_attention() {
     > [!CAUTION]
     > **A person must look now.** Going back failed or its end is not known, so nobody can say what serves. Nothing more is done by itself.
 
-    | service | before | after | state | healthy | image | |
-    | --- | --- | --- | --- | --- | --- | --- |
-    | api | `9f8e7d6` | `a1b2c3d` | ✗ stuck |  | was already built | [console](https://console.test/api) |
+    | service | before | after | state | image | |
+    | --- | --- | --- | --- | --- | --- |
+    | api | `9f8e7d6` | `a1b2c3d` | ✗ stuck | was already built | [console](https://console.test/api) |
 
     **api**: container `app` exited with code 1, three times in a row
 
