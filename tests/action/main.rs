@@ -13,6 +13,7 @@ mod cancel;
 mod credentials;
 mod ecs;
 mod github;
+mod hooks;
 mod image;
 mod inputs;
 mod probe;
