@@ -247,7 +247,7 @@ async fn one_of_three_services_fails_all_go_back_and_then_the_migration_is_undon
 async fn an_undo_that_fails_needs_a_person() {
     let shop = Shop::new().await;
     let old = shop.old();
-    shop.stage.goes(&shop.images[0], Behaviour::exits(1, ["no database"]));
+    shop.stage.goes(&shop.images[2], Behaviour::exits(1, ["no queue"]));
     shop.command("alembic downgrade", Behaviour::exits(3, ["cannot drop column"]));
     let ran = shop.deploy(&["--json"]).end().must(5);
     shop.serves(&old);

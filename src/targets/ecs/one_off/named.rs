@@ -61,7 +61,7 @@ impl NamedTasks {
 }
 
 /// The container runs the release's image, if its own one is from the same repository.
-fn with_image(
+pub(super) fn with_image(
     content: &Map<String, Value>,
     container: &str,
     image: Option<&PinnedImage>,
