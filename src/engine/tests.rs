@@ -286,15 +286,14 @@ async fn a_cancel_during_a_command_stops_it_and_moves_nothing() {
             () = stop => None,
             () = world.died.cancelled(), if crash != Crash::Never => None,
         };
-        let outcome = match driven {
-            Some(driven) => driven.phase().outcome().cloned(),
+        let outcome = if let Some(driven) = driven {
+            driven.phase().outcome().cloned()
+        } else {
             // The next process goes on with the journal, which knows of the cancel.
-            None => {
-                *world.crash.lock().unwrap() = Crash::Never;
-                let calm = Cancel::new();
-                let run = drive(&plan, parts(&targets), &journal, &lines, &calm, Limits::default());
-                run.await.unwrap().phase().outcome().cloned()
-            }
+            *world.crash.lock().unwrap() = Crash::Never;
+            let calm = Cancel::new();
+            let run = drive(&plan, parts(&targets), &journal, &lines, &calm, Limits::default());
+            run.await.unwrap().phase().outcome().cloned()
         };
         assert_eq!(outcome, Some(Outcome::Cancelled), "{crash:?}");
         assert_eq!(*world.order.lock().unwrap(), ["hang"], "{crash:?}");

@@ -469,3 +469,74 @@ environments:
     assert_eq!((&run["propagateTags"], &run["enableECSManagedTags"]), (&json!("TASK_DEFINITION"), &json!(true)));
     assert_eq!(run.get("tags"), None);
 }
+
+const APP_RUNNER: &str = "version: 1
+services: { web: { image: { repository: pmis/astro-ai } } }
+environments:
+  staging:
+    aws: { region: us-east-1 }
+    services:
+      web: { app-runner: { service: astro-ai-service, tasks: { cluster: pmis, task-definition: web-tasks,
+        subnets: [subnet-a], security-groups: [sg-db], assign-public-ip: true } } }
+    before: [ { run: [alembic, upgrade, head], in: web, undo: [alembic, downgrade, \"-1\"] } ]
+";
+
+/// An App Runner service, and a task definition that runs commands with an image of that repository.
+async fn app_runner(file: &str) -> (Stage, String, String) {
+    let stage = Stage::empty().await;
+    let first = super::app_runner::image('a').by_digest();
+    let arn = stage.world.app_runner_service(super::app_runner::full_service(&first));
+    let own = format!("{}/pmis/astro-ai:latest", super::stage::REGISTRY);
+    stage.world.task_definition(super::stage::definition("web-tasks", &own));
+    stage.write(".github/shipline.yml", file);
+    let image = stage.image_of("astro-ai", "two");
+    (stage, arn, image)
+}
+
+#[tokio::test]
+async fn a_command_of_an_app_runner_service_runs_in_the_place_on_ecs_that_is_named_for_it() {
+    let (stage, arn, image) = app_runner(APP_RUNNER).await;
+    let ran = stage.command(&["deploy", "staging", "--yes", "--json", &format!("--image=web={image}")]).end().must(0);
+    assert_eq!(hooks(&ran), states(&[("before", "done")]));
+    let run = stage.world.calls_of("ecs", "RunTask")[0].body.clone();
+    assert_eq!(run["launchType"], "FARGATE");
+    let network = json!({"subnets": ["subnet-a"], "securityGroups": ["sg-db"], "assignPublicIp": "ENABLED"});
+    assert_eq!(run["networkConfiguration"]["awsvpcConfiguration"], network);
+    let registered = &stage.world.calls_of("ecs", "RegisterTaskDefinition")[0].body;
+    assert_eq!(
+        (&registered["family"], &registered["containerDefinitions"][0]["image"]),
+        (&json!("web-tasks"), &json!(image))
+    );
+    let live = stage.world.app_runner("DescribeService", &json!({"ServiceArn": arn})).unwrap()["Service"].clone();
+    assert_eq!(live["SourceConfiguration"]["ImageRepository"]["ImageIdentifier"], image);
+}
+
+#[tokio::test]
+async fn a_failed_command_leaves_an_app_runner_service_as_it_was() {
+    let (stage, arn, image) = app_runner(APP_RUNNER).await;
+    let before = stage.world.app_runner("DescribeService", &json!({"ServiceArn": arn})).unwrap();
+    stage.world.rule(Rule::command("alembic upgrade", Behaviour::exits(7, ["no such table"])));
+    let ran = stage.command(&["deploy", "staging", "--yes", &format!("--image=web={image}")]).end().must(1);
+    ran.says("exited with code 7").says("no such table");
+    assert_eq!(stage.world.app_runner("DescribeService", &json!({"ServiceArn": arn})).unwrap(), before);
+    assert_eq!(stage.world.count("apprunner", "UpdateService"), 0);
+}
+
+#[tokio::test]
+async fn an_app_runner_service_without_such_a_place_has_no_commands() {
+    let (head, rest) = APP_RUNNER.split_once(", tasks:").unwrap();
+    let file = format!("{head} {}", rest.split_once("true }").unwrap().1);
+    let (stage, _, image) = app_runner(&file).await;
+    let ran = stage.command(&["deploy", "staging", "--yes", &format!("--image=web={image}")]).end();
+    assert_ne!(ran.code, 0);
+    ran.says("runs no one-off tasks").says("alembic upgrade head");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_named_place_needs_subnets_where_its_tasks_have_a_network_of_their_own() {
+    let (stage, _, image) = app_runner(&APP_RUNNER.replace("subnets: [subnet-a], ", "")).await;
+    let ran = stage.command(&["deploy", "staging", "--yes", &format!("--image=web={image}")]).end().must(2);
+    ran.says("no subnets are given").says("`security-groups` under `tasks`");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+}
