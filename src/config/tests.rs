@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, Freeze, Policy, Pulls, Queue, Reviews,
-    Role, Strategy, TargetSpec, WeekTime, Who,
+    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, EcsTasksSpec, Freeze, Policy,
+    PublicAddress, Pulls, Queue, Reviews, Role, Strategy, TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;

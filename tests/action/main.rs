@@ -23,5 +23,6 @@ mod secrets;
 mod several;
 mod stage;
 mod target_contract;
+mod tasks_contract;
 mod told;
 mod world;
