@@ -124,7 +124,10 @@ const FOREIGN: &[(&str, &str)] = &[
     ("keep-null-value-keys", "Remove it: empty values are always kept."),
     ("mask-password", "Remove it: the password is always masked."),
     ("skip-logout", "Remove it: the login lives in a private configuration that is deleted at the end."),
-    ("run-task", "One-off tasks are not run by this version; keep your task step before this one."),
+    (
+        "run-task",
+        "Commands before and after a deployment stand in the configuration file: `before` and `after` (docs/hooks.md).",
+    ),
     ("dockerfile", "It is called `file`, as in docker/build-push-action."),
     ("push", "Remove it: what is deployed is always pushed."),
     ("labels", "Remove it: revision, source, created and version are set by themselves."),
@@ -186,7 +189,7 @@ fn unknown(name: &str) -> Problem {
         return Problem::mistake("unknown-input", what, *instead).at(place(name)).see("docs/migrating.md");
     }
     if name.starts_with("run-task") || name == "wait-for-task-stopped" {
-        let next = "One-off tasks are not run by this version; keep your task step before this one.";
+        let next = "Commands stand under `before` and `after` of the configuration file (docs/hooks.md).";
         return Problem::mistake("unknown-input", what, next).at(place(name)).see("docs/migrating.md");
     }
     let near = INPUTS

@@ -11,7 +11,7 @@ use crate::engine::{Target, Targets};
 use crate::github::oidc::JobToken;
 use crate::problem::{Problem, Problems};
 use crate::targets::app_runner::AppRunnerTarget;
-use crate::targets::ecs::EcsTarget;
+use crate::targets::ecs::{EcsTarget, NamedTasks};
 use crate::types::{EnvironmentName, RoleArn, ServiceName};
 
 /// Which credentials a role is assumed with.
@@ -132,7 +132,11 @@ pub fn targets(root: &Path, session: &Session, spec: &EnvironmentSpec, services:
             TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session.sdk(), name, ecs, spec.strategy, root)),
             TargetSpec::AppRunner(app) => {
                 let region = session.region().clone();
-                Arc::new(AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region))
+                let target = AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region);
+                match &app.tasks {
+                    Some(tasks) => Arc::new(target.with_tasks(Arc::new(NamedTasks::new(session.sdk(), tasks)))),
+                    None => Arc::new(target),
+                }
             }
         };
         targets.insert(name.clone(), target);

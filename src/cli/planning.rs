@@ -90,8 +90,13 @@ async fn hooks(
             let next = "Name a service in `in` that runs on ECS or Compose, or remove the hook.";
             Problem::refused("no-tasks", what, next).because(format!("{} runs no one-off tasks", service.place.name))
         })?;
-        let prepared = tasks.prepare_task(&spec.run, service).await;
-        let facts = prepared.map_err(|error| about(&spec.service, error.into()))?;
+        let prepare = async |command: &[String]| {
+            tasks.prepare_task(command, service).await.map_err(|error| about(&spec.service, error.into()))
+        };
+        let facts = prepare(&spec.run).await?;
+        if !spec.undo.is_empty() {
+            prepare(&spec.undo).await?;
+        }
         let HookSpec { service, run, undo, within } = spec.clone();
         Ok(Hook { service, run, undo, within, facts })
     }))

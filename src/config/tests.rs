@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, Freeze, Policy, Pulls, Queue, Reviews,
-    Role, Strategy, TargetSpec, WeekTime, Who,
+    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, EcsTasksSpec, Freeze, Policy,
+    PublicAddress, Pulls, Queue, Reviews, Role, Strategy, TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;
@@ -29,7 +29,16 @@ fn the_full_example_is_understood() {
     assert_eq!(staging.strategy, Strategy::Rolling);
     assert!(staging.deferred.is_empty());
     assert_eq!(staging.verify[1].expect, 200);
-    assert!(matches!(staging.services[&"legacy".parse().unwrap()], TargetSpec::AppRunner(_)));
+    let TargetSpec::AppRunner(legacy) = &staging.services[&"legacy".parse().unwrap()] else { panic!("not App Runner") };
+    let tasks = EcsTasksSpec {
+        cluster: "pmis-staging".to_owned(),
+        task_definition: "legacy-tasks".to_owned(),
+        container: Some("tasks".to_owned()),
+        subnets: vec!["subnet-0a1b2c3d".to_owned()],
+        security_groups: vec!["sg-0a1b2c3d".to_owned()],
+        public_address: PublicAddress::Yes,
+    };
+    assert_eq!(legacy.tasks, Some(tasks));
     let production = &config.environments[&"production".parse().unwrap()];
     assert_eq!(production.strategy, Strategy::Canary("10".parse().unwrap()));
     assert_eq!(production.within, Span::minutes(30));

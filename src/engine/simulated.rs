@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::target::*;
-use super::{Cancel, clock};
+use super::{Cancel, TaskSight, Tasks, clock};
 use crate::rollout::*;
 use crate::types::ServiceName;
 
@@ -39,6 +39,22 @@ pub(super) struct Remote {
     in_the_way: u8,
 }
 
+/// The provider's side of one task. Its command says what becomes of it: `exit`, `hang`, `lost`, `refused`,
+/// anything else ends well.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RemoteTask {
+    pub(super) command: String,
+    pub(super) run: RunState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum RunState {
+    /// For that many looks.
+    Runs(u32),
+    Exited(i32),
+    Stopped,
+}
+
 /// When the process dies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Crash {
@@ -56,6 +72,12 @@ pub(super) struct World {
     pub(super) crash: Mutex<Crash>,
     pub(super) died: Cancel,
     pub(super) repeat_everything: bool,
+    /// Tasks by their key.
+    pub(super) tasks: Mutex<BTreeMap<String, RemoteTask>>,
+    /// What really began, in order: moves and tasks.
+    pub(super) order: Mutex<Vec<String>>,
+    /// What must never happen and did.
+    pub(super) wrong: Mutex<Vec<String>>,
 }
 
 impl World {
@@ -68,6 +90,9 @@ impl World {
             crash: Mutex::new(crash),
             died: Cancel::new(),
             repeat_everything,
+            tasks: Mutex::default(),
+            order: Mutex::default(),
+            wrong: Mutex::default(),
         })
     }
 
@@ -92,6 +117,19 @@ impl World {
         }
     }
 
+    fn began(&self, what: String) {
+        let runs = |task: &RemoteTask| matches!(task.run, RunState::Runs(_));
+        let busy = self.tasks.lock().unwrap().values().find(|task| runs(task)).map(|task| task.command.clone());
+        if let Some(busy) = busy {
+            self.wrong.lock().unwrap().push(format!("{what} began while {busy} ran"));
+        }
+        let new = |remote: &Remote| remote.live == "new" || remote.moving.is_some();
+        if what.starts_with("undo") && self.remotes.lock().unwrap().values().any(new) {
+            self.wrong.lock().unwrap().push(format!("{what} began while the new revision served"));
+        }
+        self.order.lock().unwrap().push(what);
+    }
+
     fn next_call(&self) -> usize {
         let mut calls = self.mutating_calls.lock().unwrap();
         *calls += 1;
@@ -114,6 +152,7 @@ impl Simulated {
     }
 
     fn begin(&self, to: &str) {
+        let before = self.with(|remote| remote.begun.len());
         self.with(|remote| {
             let under_way = remote.moving.as_ref().is_some_and(|(moving, _)| moving == to);
             if remote.live != to && !under_way {
@@ -124,6 +163,19 @@ impl Simulated {
                 remote.begun.push(to.to_owned());
             }
         });
+        if self.with(|remote| remote.begun.len()) > before {
+            self.world.began(format!("{} to {to}", self.name));
+        }
+    }
+
+    fn run_task(&self, command: &[String], key: &str) -> Task {
+        let known = self.world.tasks.lock().unwrap().contains_key(key);
+        if !known {
+            let command = command.join(" ");
+            self.world.began(command.clone());
+            self.world.tasks.lock().unwrap().insert(key.into(), RemoteTask { command, run: RunState::Runs(2) });
+        }
+        Task { id: key.into(), started: clock::now(), facts: json!({}) }
     }
 
     fn shift(to: &str, direction: Direction) -> Shift {
@@ -248,5 +300,63 @@ impl Target for Simulated {
     async fn past(&self) -> Result<Past, TargetError> {
         let live = self.with(|remote| remote.live.clone());
         Ok(Past { live: revision(&live), good: vec![], notices: vec![] })
+    }
+
+    fn tasks(&self) -> Option<&dyn Tasks> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Tasks for Simulated {
+    async fn prepare_task(&self, _command: &[String], _plan: &ServicePlan) -> Result<Value, TargetError> {
+        Ok(json!({}))
+    }
+
+    async fn start_task(&self, command: &[String], _facts: &Value, key: &str) -> Result<Task, NotApplied> {
+        let call = self.world.next_call();
+        self.world.maybe_die(Crash::Before, call).await;
+        if command[0] == "refused" {
+            return Err(NotApplied { cause: cause("refused"), touched: Touched::No });
+        }
+        let mut task = self.run_task(command, key);
+        if self.world.repeat_everything {
+            task = self.run_task(command, key);
+        }
+        self.world.maybe_die(Crash::After, call).await;
+        if command[0] == "lost" {
+            return Err(NotApplied { cause: cause("no answer"), touched: Touched::Perhaps });
+        }
+        Ok(task)
+    }
+
+    async fn observe_task(&self, task: &Task, _facts: &Value) -> Result<TaskSight, TargetError> {
+        tokio::task::yield_now().await;
+        let mut tasks = self.world.tasks.lock().unwrap();
+        let known = tasks.get_mut(&task.id).expect("a task that was started");
+        let hangs = known.command.starts_with("hang") || known.command.starts_with("lost");
+        known.run = match known.run {
+            RunState::Runs(_) if hangs => known.run,
+            RunState::Runs(0) => RunState::Exited(i32::from(known.command.contains("exit"))),
+            RunState::Runs(left) => RunState::Runs(left - 1),
+            ended @ (RunState::Exited(_) | RunState::Stopped) => ended,
+        };
+        Ok(match known.run {
+            RunState::Runs(_) => TaskSight::Running { doing: "running".into() },
+            RunState::Exited(0) => TaskSight::Ended { log: None },
+            RunState::Exited(_) | RunState::Stopped => TaskSight::Failed(Box::new(cause("the command failed"))),
+        })
+    }
+
+    async fn stop_task(&self, _task: Option<&Task>, _facts: &Value, key: &str) -> Result<(), TargetError> {
+        let call = self.world.next_call();
+        self.world.maybe_die(Crash::Before, call).await;
+        if let Some(known) = self.world.tasks.lock().unwrap().get_mut(key)
+            && matches!(known.run, RunState::Runs(_))
+        {
+            known.run = RunState::Stopped;
+        }
+        self.world.maybe_die(Crash::After, call).await;
+        Ok(())
     }
 }

@@ -122,6 +122,186 @@ async fn a_crash_or_a_repeat_at_every_effect_ends_like_no_crash_at_all() {
     }
 }
 
+fn hook(run: &str, undo: &str, within: u32) -> Hook {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    let within = Span::seconds(within);
+    Hook { service: "a".parse().unwrap(), run: words(run), undo: words(undo), within, facts: serde_json::json!({}) }
+}
+
+/// A story with commands: those before, those after, what really begins, and how it ends.
+struct Commands {
+    services: &'static [(&'static str, Fate)],
+    before: Vec<Hook>,
+    after: Vec<Hook>,
+    begins: &'static [&'static str],
+    ends: &'static str,
+}
+
+fn stories_with_commands() -> Vec<Commands> {
+    let migrate = || hook("migrate", "undo migrate", 60);
+    let services: &'static [(&'static str, Fate)] = &[("a", Fate::Serves), ("b", Fate::Serves)];
+    let broken: &'static [(&'static str, Fate)] = &[("a", Fate::Serves), ("b", Fate::Breaks)];
+    let stuck: &'static [(&'static str, Fate)] = &[("a", Fate::BreaksAndCannotGoBack)];
+    vec![
+        Commands {
+            services,
+            before: vec![migrate(), hook("seed", "", 60)],
+            after: vec![hook("warm", "", 60)],
+            begins: &["migrate", "seed", "a to new", "b to new", "warm"],
+            ends: "succeeded",
+        },
+        Commands {
+            services,
+            before: vec![migrate(), hook("exit 7", "undo exit", 60)],
+            after: vec![hook("warm", "", 60)],
+            begins: &["migrate", "exit 7", "undo migrate"],
+            ends: "not-shifted",
+        },
+        Commands {
+            services,
+            before: vec![hook("hang", "undo hang", 0)],
+            after: vec![],
+            begins: &["hang"],
+            ends: "not-shifted",
+        },
+        Commands {
+            services,
+            before: vec![migrate(), hook("refused", "", 60)],
+            after: vec![],
+            begins: &["migrate", "undo migrate"],
+            ends: "not-shifted",
+        },
+        Commands {
+            services: broken,
+            before: vec![migrate(), hook("seed", "undo seed", 60)],
+            after: vec![hook("warm", "", 60)],
+            begins: &["migrate", "seed", "a to new", "b to new", "a to old", "b to old", "undo seed", "undo migrate"],
+            ends: "rolled-back",
+        },
+        Commands {
+            services,
+            before: vec![migrate()],
+            after: vec![hook("exit 1", "", 60)],
+            begins: &["migrate", "a to new", "b to new", "exit 1", "a to old", "b to old", "undo migrate"],
+            ends: "rolled-back",
+        },
+        Commands {
+            services,
+            before: vec![],
+            after: vec![hook("hang", "", 0)],
+            begins: &["a to new", "b to new", "hang", "a to old", "b to old"],
+            ends: "rolled-back",
+        },
+        Commands {
+            services: broken,
+            before: vec![hook("migrate", "undo exit", 60)],
+            after: vec![],
+            begins: &["migrate", "a to new", "b to new", "a to old", "b to old", "undo exit"],
+            ends: "needs-attention",
+        },
+        // What still serves may need what the command did.
+        Commands {
+            services: stuck,
+            before: vec![migrate()],
+            after: vec![],
+            begins: &["migrate", "a to new"],
+            ends: "needs-attention",
+        },
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_run_once_and_in_their_place_whatever_call_the_process_dies_at() {
+    for story in stories_with_commands() {
+        let names: Vec<&str> = story.services.iter().map(|(name, _)| *name).collect();
+        let calm = World::new(story.services, Crash::Never, false);
+        let mut plan = plan_for(&calm, &[&names], OnFailure::RollBackAll).await;
+        (plan.before, plan.after) = (story.before, story.after);
+        let mut sorted = story.begins.to_vec();
+        sorted.sort_unstable();
+        let (phase, _) = drive_through_crashes(&calm, &plan).await;
+        assert_eq!(phase.outcome().unwrap().word(), story.ends, "{:?}", story.begins);
+
+        let mut crashes = vec![(Crash::Never, false), (Crash::Never, true)];
+        for call in 0..*calm.mutating_calls.lock().unwrap() {
+            for repeat in [false, true] {
+                crashes.push((Crash::Before(call), repeat));
+                crashes.push((Crash::After(call), repeat));
+            }
+        }
+        for (crash, repeat) in crashes {
+            let world = World::new(story.services, crash, repeat);
+            let (phase, _) = drive_through_crashes(&world, &plan).await;
+            let told = format!("{:?} {crash:?} repeat {repeat}", story.begins);
+            assert_eq!(phase.outcome().unwrap().word(), story.ends, "{told}");
+            let order = world.order.lock().unwrap().clone();
+            // Services of a wave may move in any order; commands may not.
+            let commands = |list: &[&str]| -> Vec<String> {
+                list.iter().filter(|what| !what.contains(" to ")).map(|what| (*what).to_owned()).collect()
+            };
+            let begun: Vec<&str> = order.iter().map(String::as_str).collect();
+            assert_eq!(commands(&begun), commands(story.begins), "{told}");
+            let mut begun = begun;
+            begun.sort_unstable();
+            assert_eq!(begun, sorted, "{told}");
+            assert_eq!(*world.wrong.lock().unwrap(), Vec::<String>::new(), "{told}");
+            let still =
+                world.tasks.lock().unwrap().values().any(|task| matches!(task.run, simulated::RunState::Runs(_)));
+            assert!(!still, "{told}: a command still runs");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_start_was_lost_is_stopped_before_the_rollout_ends() {
+    let world = World::new(&[("a", Fate::Serves)], Crash::Never, false);
+    let mut plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    plan.before = vec![hook("lost", "undo lost", 60)];
+    let (phase, _) = drive_through_crashes(&world, &plan).await;
+    assert_eq!(phase.outcome().unwrap().word(), "not-shifted");
+    assert_eq!(*world.order.lock().unwrap(), ["lost"]);
+    let tasks = world.tasks.lock().unwrap();
+    assert!(tasks.values().all(|task| task.run == simulated::RunState::Stopped), "{tasks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_during_a_command_stops_it_and_moves_nothing() {
+    for crash in [Crash::Never, Crash::Before(1), Crash::After(1)] {
+        let world = World::new(&[("a", Fate::Serves)], crash, false);
+        let mut plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+        plan.before = vec![hook("hang", "undo hang", 600)];
+        let (journal, lines, cancel) = (MemoryJournal::default(), Lines::default(), Cancel::new());
+        let targets = world.targets();
+        let run = drive(&plan, parts(&targets), &journal, &lines, &cancel, Limits::default());
+        let stop = async {
+            wait::until(None, wait::Backoff::DEPLOYMENT, &Cancel::new(), async || {
+                if world.tasks.lock().unwrap().is_empty() { wait::Seen::NotYet } else { wait::Seen::Ready(()) }
+            })
+            .await;
+            cancel.cancel();
+            std::future::pending::<()>().await;
+        };
+        let driven = tokio::select! {
+            driven = run => Some(driven.unwrap()),
+            () = stop => None,
+            () = world.died.cancelled(), if crash != Crash::Never => None,
+        };
+        let outcome = if let Some(driven) = driven {
+            driven.phase().outcome().cloned()
+        } else {
+            // The next process goes on with the journal, which knows of the cancel.
+            *world.crash.lock().unwrap() = Crash::Never;
+            let calm = Cancel::new();
+            let run = drive(&plan, parts(&targets), &journal, &lines, &calm, Limits::default());
+            run.await.unwrap().phase().outcome().cloned()
+        };
+        assert_eq!(outcome, Some(Outcome::Cancelled), "{crash:?}");
+        assert_eq!(*world.order.lock().unwrap(), ["hang"], "{crash:?}");
+        let tasks = world.tasks.lock().unwrap().values().cloned().collect::<Vec<_>>();
+        assert!(tasks.iter().all(|task| task.run == simulated::RunState::Stopped), "{crash:?}: {tasks:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_cause_is_explained_before_the_way_back() {
     let world = World::new(&[("a", Fate::Breaks)], Crash::Never, false);

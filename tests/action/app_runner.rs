@@ -105,7 +105,12 @@ pub(crate) fn full_service(image: &str) -> AppRunnerServiceSeed {
 }
 
 pub(crate) fn spec() -> AppRunnerSpec {
-    AppRunnerSpec { service: "astro-ai-service".to_owned(), environment: BTreeMap::new(), secrets: BTreeMap::new() }
+    AppRunnerSpec {
+        service: "astro-ai-service".to_owned(),
+        environment: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        tasks: None,
+    }
 }
 
 pub(crate) fn service_name() -> ServiceName {

@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(ecs(cluster, service), plain);
         let app = |service: &str| {
             let none = std::collections::BTreeMap::new;
-            let spec = AppRunnerSpec { service: service.to_owned(), environment: none(), secrets: none() };
+            let spec = AppRunnerSpec { service: service.to_owned(), environment: none(), secrets: none(), tasks: None };
             place(&TargetSpec::AppRunner(spec), &account, &region)
         };
         assert_eq!(app("web"), "app-runner/us-east-1/111122223333/web");

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::super::raw::Named;
-use super::super::raw::target::{AppRunner, Ecs, Target};
+use super::super::raw::target::{AppRunner, Ecs, Target, Tasks};
 use super::super::raw::values::Text as _;
 use super::super::raw::values::{AnyText, NameOrArn, ValueFrom, VariableName};
+use super::super::raw::{List, Named};
 use super::super::read::{At, Reader, Slot};
-use super::super::spec::{AppRunnerSpec, ContainerChanges, EcsSpec, ForceNewDeployment, TargetSpec};
+use super::super::spec::{
+    AppRunnerSpec, ContainerChanges, EcsSpec, EcsTasksSpec, ForceNewDeployment, PublicAddress, TargetSpec,
+};
 use super::image::{path, texts};
 use super::{items, not_empty, pairs, value};
 use crate::problem::Problem;
@@ -67,6 +69,24 @@ fn app_runner(raw: &AppRunner, reader: &mut Reader) -> AppRunnerSpec {
         service: name(&raw.service),
         environment: texts(&raw.environment),
         secrets: secrets(&raw.environment, &raw.secrets, reader),
+        tasks: raw.tasks.as_ref().map(|tasks| self::tasks(&tasks.value, reader)),
+    }
+}
+
+fn tasks(raw: &Tasks, reader: &mut Reader) -> EcsTasksSpec {
+    kind_of_arn(&raw.cluster, ":ecs:", "a cluster", reader);
+    kind_of_arn(&raw.task_definition, ":ecs:", "a task definition", reader);
+    let names = |list: &Slot<List<NameOrArn>>| items(list).map(|name| name.value.as_str().to_owned()).collect();
+    EcsTasksSpec {
+        cluster: name(&raw.cluster),
+        task_definition: name(&raw.task_definition),
+        container: value(&raw.container).map(|name| name.as_str().to_owned()),
+        subnets: names(&raw.subnets),
+        security_groups: names(&raw.security_groups),
+        public_address: match value(&raw.assign_public_ip) {
+            None | Some(false) => PublicAddress::No,
+            Some(true) => PublicAddress::Yes,
+        },
     }
 }
 

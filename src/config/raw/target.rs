@@ -87,5 +87,27 @@ record! {
         /// Secrets to set: name to where the value is kept; others stay.
         optional "secrets" secrets: Named<VariableName, ValueFrom>,
             example "{ DATABASE_URL: arn:aws:secretsmanager:us-east-1:111122223333:secret:pmis/db }";
+        /// Where commands (`before`, `after`) of this service run: App Runner runs none.
+        optional "tasks" tasks: Tasks, default "none: this service has no hooks";
+    }
+}
+
+record! {
+    /// A place on ECS that runs commands for a service that runs elsewhere.
+    Tasks = "{ cluster: pmis-staging, task-definition: web-tasks, subnets: [subnet-0a1b2c3d], security-groups: [sg-0a1b2c3d] }" {
+        /// Cluster, by name or ARN.
+        required "cluster" cluster: NameOrArn;
+        /// Task definition, by family (its newest revision) or ARN. A container with an image of the
+        /// service's repository runs the image that is deployed.
+        required "task-definition" task_definition: NameOrArn, example "web-tasks";
+        /// The container that gets the command.
+        optional "container" container: ContainerName, default "the only container of the task definition";
+        /// Subnets of the task.
+        optional "subnets" subnets: List<NameOrArn>, default "none", example "[subnet-0a1b2c3d]";
+        /// Security groups of the task.
+        optional "security-groups" security_groups: List<NameOrArn>, default "those of the VPC's default",
+            example "[sg-0a1b2c3d]";
+        /// Whether the task gets a public address.
+        optional "assign-public-ip" assign_public_ip: bool, default "`false`";
     }
 }

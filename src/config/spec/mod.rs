@@ -300,6 +300,35 @@ pub struct AppRunnerSpec {
     pub environment: BTreeMap<String, String>,
     /// Runtime secrets to set: name to ARN; others stay.
     pub secrets: BTreeMap<String, String>,
+    /// Where commands of this service run; App Runner itself runs none.
+    pub tasks: Option<EcsTasksSpec>,
+}
+
+/// A place on ECS that runs commands for a service that runs elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EcsTasksSpec {
+    /// Cluster, name or ARN.
+    pub cluster: String,
+    /// Task definition: family, `family:revision` or ARN.
+    pub task_definition: String,
+    /// Container that gets the command; may be absent when the task definition has only one.
+    pub container: Option<String>,
+    /// Subnets of the task.
+    pub subnets: Vec<String>,
+    /// Security groups of the task.
+    pub security_groups: Vec<String>,
+    /// Whether the task gets a public address.
+    pub public_address: PublicAddress,
+}
+
+/// Whether a task gets a public address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PublicAddress {
+    /// Only an address in its subnet.
+    #[default]
+    No,
+    /// One that the internet reaches.
+    Yes,
 }
 
 /// How traffic moves from the old revision to the new one.

@@ -24,6 +24,8 @@ mod record;
 mod revert;
 mod service;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use aws_sdk_apprunner::Client;
 use aws_types::SdkConfig;
@@ -34,7 +36,7 @@ use tokio::sync::OnceCell;
 use crate::aws::failure;
 use crate::config::spec::{AppRunnerSpec, Strategy};
 use crate::engine::target::{FailureKind, opaque};
-use crate::engine::{Back, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Wish};
+use crate::engine::{Back, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Tasks, Wish};
 use crate::problem::Problem;
 use crate::rollout::{
     Cause, CauseCode, Change, Direction, Revision, ServicePlan, Shift, TargetKind, TargetPlace, Touched,
@@ -44,7 +46,6 @@ use operations::Operations;
 use service::{Configuration, Service};
 
 /// An App Runner service that runs an image.
-#[derive(Debug)]
 pub struct AppRunnerTarget {
     client: Client,
     logs: aws_sdk_cloudwatchlogs::Client,
@@ -54,6 +55,7 @@ pub struct AppRunnerTarget {
     region: Region,
     /// Found once; a service keeps its ARN for life.
     arn: OnceCell<String>,
+    tasks: Option<Arc<dyn Tasks>>,
 }
 
 impl AppRunnerTarget {
@@ -74,7 +76,14 @@ impl AppRunnerTarget {
             strategy,
             region,
             arn: OnceCell::new_with(known),
+            tasks: None,
         }
+    }
+
+    /// With a place that runs the commands of its hooks: App Runner itself runs none.
+    #[must_use]
+    pub fn with_tasks(self, tasks: Arc<dyn Tasks>) -> Self {
+        Self { tasks: Some(tasks), ..self }
     }
 
     async fn arn(&self) -> Result<&str, ProviderFailure> {
@@ -274,6 +283,10 @@ impl Target for AppRunnerTarget {
 
     async fn past(&self) -> Result<Past, TargetError> {
         self.remember().await
+    }
+
+    fn tasks(&self) -> Option<&dyn Tasks> {
+        self.tasks.as_deref()
     }
 }
 

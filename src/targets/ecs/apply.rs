@@ -11,9 +11,9 @@ use super::calls::{Left, Pauses};
 use super::facts::{self, Found, Fresh, ShiftFacts, Wanted, Way};
 use super::judge::named;
 use super::live::{self, Live, RolloutState};
-use super::raw::{self, Definition};
+use super::raw::Definition;
 use super::truth::{self, Search, Without};
-use super::{render, said, same};
+use super::{registered, said};
 use crate::aws::failure;
 use crate::engine::target::FailureKind;
 use crate::engine::{NotApplied, ProviderFailure, clock};
@@ -77,43 +77,13 @@ impl EcsTarget {
     }
 
     /// The task definition that is wanted: the existing one, or one with this content.
-    pub(super) async fn definition(&self, wanted: &Wanted) -> Result<Definition, ProviderFailure> {
-        match wanted {
-            Wanted::Existing { arn } => raw::describe(&self.patient, arn).await,
-            Wanted::New { content } => self.registered(content).await,
-        }
+    async fn definition(&self, wanted: &Wanted) -> Result<Definition, ProviderFailure> {
+        registered::definition(&self.patient, &self.once, wanted).await
     }
 
     /// The newest one of the family if it has this very content, else a new registration.
     pub(super) async fn registered(&self, content: &Map<String, Value>) -> Result<Definition, ProviderFailure> {
-        let mut lost = None;
-        for _ in 0..=AGAIN {
-            if let Some(known) = self.newest_with(content).await? {
-                return Ok(known);
-            }
-            let mut pauses = Pauses::unhurried();
-            let answer = loop {
-                match raw::register(&self.once, content).await {
-                    Err(failure) if pauses.again(&failure).await == Left::Try => {}
-                    other => break other,
-                }
-            };
-            match answer {
-                Err(failure) if failure.kind == FailureKind::Unavailable => lost = Some(failure),
-                other => return other,
-            }
-        }
-        Err(lost.expect("the loop ends only after a lost answer"))
-    }
-
-    async fn newest_with(&self, content: &Map<String, Value>) -> Result<Option<Definition>, ProviderFailure> {
-        let family = content.get("family").and_then(Value::as_str).unwrap_or_default();
-        match raw::describe(&self.patient, family).await {
-            Ok(known) => Ok(same::same(&render::content(&known), content).then_some(known)),
-            // A family without an active revision: ECS says ClientException.
-            Err(failure) if matches!(failure.kind, FailureKind::Missing | FailureKind::Rejected) => Ok(None),
-            Err(failure) => Err(failure),
-        }
+        registered::registered(&self.patient, &self.once, content).await
     }
 
     /// Sends `UpdateService`; `seen` is the primary deployment before it. The answer is the service after it.

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use aws_types::SdkConfig;
 use futures_util::future::{join, join_all, join4};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::facts::{self, Way};
 use super::live::Live;
@@ -89,24 +90,7 @@ impl EcsTarget {
         let main = self.spec.container.clone();
         let container = culprit(task).map(|container| container.name.clone()).or(main);
         let Some(container) = container else { return Found::Nothing(None) };
-        let stream = match logs::stream(&definition.raw, &container, &task.id, &self.region) {
-            Ok(stream) => stream,
-            Err(why) => return Found::Nothing(Some(no_log(&container, &why))),
-        };
-        let region = aws_sdk_cloudwatchlogs::config::Region::new(stream.region.clone());
-        let config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config).region(region).build();
-        let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
-        let source = format!("{} {}", stream.group, stream.name);
-        match timed("logs:GetLogEvents", logs::last_lines(&client, &stream)).await {
-            Ok(lines) if lines.is_empty() => {
-                Found::Nothing(Some(format!("container `{container}` wrote no log lines")))
-            }
-            Ok(lines) => {
-                let url = links::log(&stream.region, &stream.group, &stream.name);
-                Found::Lines(LogLines { source, lines }, Link { title: "Log".to_owned(), url })
-            }
-            Err(fact) => Found::Nothing(Some(fact)),
-        }
+        log_lines(&self.config, &self.region, &definition.raw, &container, &task.id).await
     }
 
     /// What the load balancer says, and what made it slow.
@@ -154,9 +138,35 @@ async fn of_group(client: &aws_sdk_elasticloadbalancingv2::Client, group: &str, 
 }
 
 /// A log, or why there is none.
-enum Found {
+pub(super) enum Found {
     Lines(LogLines, Link),
     Nothing(Option<String>),
+}
+
+/// The last lines of a container of a task.
+pub(super) async fn log_lines(
+    config: &SdkConfig,
+    region: &str,
+    content: &Map<String, Value>,
+    container: &str,
+    task: &str,
+) -> Found {
+    let stream = match logs::stream(content, container, task, region) {
+        Ok(stream) => stream,
+        Err(why) => return Found::Nothing(Some(no_log(container, &why))),
+    };
+    let region = aws_sdk_cloudwatchlogs::config::Region::new(stream.region.clone());
+    let config = aws_sdk_cloudwatchlogs::config::Builder::from(config).region(region).build();
+    let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
+    let source = format!("{} {}", stream.group, stream.name);
+    match timed("logs:GetLogEvents", logs::last_lines(&client, &stream)).await {
+        Ok(lines) if lines.is_empty() => Found::Nothing(Some(format!("container `{container}` wrote no log lines"))),
+        Ok(lines) => {
+            let url = links::log(&stream.region, &stream.group, &stream.name);
+            Found::Lines(LogLines { source, lines }, Link { title: "Log".to_owned(), url })
+        }
+        Err(fact) => Found::Nothing(Some(fact)),
+    }
 }
 
 /// A read in its time; what fails is a sentence.

@@ -2,8 +2,8 @@
 //!
 //! What it is: [`EcsTarget`], the [`Target`] of one service. Reading order: `facts` (what is written
 //! into plans), `prepare`, `apply`, `observe` with its pure `judge`, `revert`, `explain`, `past`;
-//! `raw`, `render` and `same` are about task definitions, `live`, `truth` and `tasks` read ECS in
-//! our own words. What it is not: it never balances traffic, ECS does.
+//! `raw`, `render`, `same` and `registered` are about task definitions, `live`, `truth` and `tasks`
+//! read ECS in our own words; `one_off` runs the commands of hooks. What it is not: it never balances traffic, ECS does.
 //!
 //! Invariants: a task definition travels as raw JSON, so that no field is lost; what decides is the
 //! service deployment, `deployments[]` only where that cannot be had; whatever changes the service
@@ -20,9 +20,11 @@ mod links;
 mod live;
 mod logs;
 mod observe;
+mod one_off;
 mod past;
 mod prepare;
 mod raw;
+mod registered;
 mod render;
 mod revert;
 mod said;
@@ -39,9 +41,10 @@ use async_trait::async_trait;
 use aws_types::SdkConfig;
 
 use crate::config::spec::{EcsSpec, Strategy};
-use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Wish};
+use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;
+pub use one_off::NamedTasks;
 
 /// One ECS service.
 #[derive(Debug)]
@@ -147,5 +150,9 @@ impl Target for EcsTarget {
 
     async fn past(&self) -> Result<Past, TargetError> {
         self.read_past().await
+    }
+
+    fn tasks(&self) -> Option<&dyn Tasks> {
+        Some(self)
     }
 }

@@ -129,7 +129,8 @@ fn seen(task: &sdk::Task) -> Seen {
     }
 }
 
-fn read(task: &sdk::Task) -> Stopped {
+/// A stopped task in our own words.
+pub(super) fn read(task: &sdk::Task) -> Stopped {
     let stopped_at = task.execution_stopped_at().or(task.stopping_at()).or(task.stopped_at());
     Stopped {
         id: task.task_arn().map_or_else(String::new, |arn| arn.rsplit('/').next().unwrap_or(arn).to_owned()),

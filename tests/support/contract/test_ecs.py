@@ -82,7 +82,7 @@ class EcsDeployments(EcsTest):
         self.assertEqual(len(after["deployments"]), 1)
         self.assertEqual(after["deployments"][0]["rolloutState"], "COMPLETED")
         self.assertIn("has reached a steady state", after["events"][0]["message"])
-        tasks = self.ecs.list_tasks(cluster="shop", serviceName="api", startedBy=after["deployments"][0]["id"])
+        tasks = self.ecs.list_tasks(cluster="shop", startedBy=after["deployments"][0]["id"])
         described = self.ecs.describe_tasks(cluster="shop", tasks=tasks["taskArns"])["tasks"]
         self.assertEqual({t["lastStatus"] for t in described}, {"RUNNING"})
         self.assertEqual({t["healthStatus"] for t in described}, {"UNKNOWN"}, "no container has a check")
@@ -415,6 +415,69 @@ class EcsOperations(EcsTest):
         self.ecs.get_waiter("tasks_stopped").wait(cluster="shop", tasks=[ok], WaiterConfig={"Delay": 1})
         self.assertEqual(self.ecs.describe_tasks(cluster="shop", tasks=[ok])["tasks"][0]["containers"][0]["exitCode"], 0)
         self.refused("InvalidParameterException", self.ecs.run_task, cluster="shop", taskDefinition="api:1")
+
+    def run_once(self, command=("migrate",), **arguments):
+        network = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
+        overrides = {"containerOverrides": [{"name": "app", "command": list(command)}]}
+        request = {"cluster": "shop", "taskDefinition": "api:1", "networkConfiguration": network, "overrides": overrides}
+        return self.ecs.run_task(**{**request, **arguments})
+
+    def test_a_client_token_starts_one_task(self):
+        self.shop()
+        one = self.run_once(clientToken="t-1")["tasks"][0]["taskArn"]
+        self.assertEqual(self.run_once(clientToken="t-1")["tasks"][0]["taskArn"], one)
+        self.refused("ConflictException", self.run_once, command=["other"], clientToken="t-1")
+        self.assertNotEqual(self.run_once(clientToken="t-2")["tasks"][0]["taskArn"], one)
+        self.assertNotEqual(self.run_once()["tasks"][0]["taskArn"], one)
+
+    def test_a_task_is_found_by_who_started_it_while_it_runs_and_in_its_family_when_stopped(self):
+        self.shop(rules=[{"command": "slow", "behaviour": {"kind": "healthy", "after_ms": 60000}}])
+        slow = self.run_once(["slow"], startedBy="shipline-1")["tasks"][0]["taskArn"]
+        quick = self.run_once(startedBy="shipline-2")["tasks"][0]["taskArn"]
+        self.ecs.get_waiter("tasks_stopped").wait(cluster="shop", tasks=[quick], WaiterConfig={"Delay": 1})
+        self.assertEqual(self.ecs.list_tasks(cluster="shop", startedBy="shipline-1")["taskArns"], [slow])
+        self.assertEqual(self.ecs.list_tasks(cluster="shop", startedBy="shipline-2")["taskArns"], [])
+        stopped = self.ecs.list_tasks(cluster="shop", family="api", desiredStatus="STOPPED")["taskArns"]
+        self.assertEqual(stopped, [quick])
+        self.refused("InvalidParameterException", self.ecs.list_tasks, cluster="shop", family="api", startedBy="shipline-1")
+
+    def test_a_one_off_task_that_is_stopped_is_first_asked_to(self):
+        self.shop(timing={"end_ms": 300}, rules=[{"command": "slow", "behaviour": {"kind": "healthy", "after_ms": 60000}}])
+        arn = self.run_once(["slow"])["tasks"][0]["taskArn"]
+        look = lambda: self.ecs.describe_tasks(cluster="shop", tasks=[arn])["tasks"][0]
+        self.until(lambda task: task["lastStatus"] == "RUNNING", look)
+        asked = self.ecs.stop_task(cluster="shop", task=arn, reason="enough")["task"]
+        self.assertEqual((asked["desiredStatus"], asked["lastStatus"]), ("STOPPED", "RUNNING"))
+        task = self.until(lambda task: task["lastStatus"] == "STOPPED", look)
+        self.assertEqual((task["stopCode"], task["stoppedReason"]), ("UserInitiated", "enough"))
+        self.assertEqual(task["containers"][0]["exitCode"], 143)
+
+    def test_a_stopped_task_is_forgotten_after_a_while(self):
+        self.shop(timing={"known_ms": 200})
+        arn = self.run_once()["tasks"][0]["taskArn"]
+        look = lambda: self.ecs.describe_tasks(cluster="shop", tasks=[arn])
+        gone = self.until(lambda found: not found["tasks"], look)
+        self.assertEqual(gone["failures"][0]["reason"], "MISSING")
+
+    def test_what_run_task_refuses(self):
+        self.shop()
+        for wrong in (
+            {"overrides": {"containerOverrides": [{"name": "nobody", "command": ["x"]}]}},
+            {"overrides": {"containerOverrides": [{"name": "app", "command": ["x" * 8200]}]}},
+            {"startedBy": "no spaces here"}, {"startedBy": "x" * 129}, {"clientToken": "x" * 65}, {"count": 11},
+            {"propagateTags": "SERVICE"},
+            {"launchType": "FARGATE", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]},
+        ):
+            with self.subTest(wrong):
+                self.refused("InvalidParameterException", self.run_once, **wrong)
+        bridge = {**definition("batch", "shop/api:v1"), "networkMode": "bridge", "requiresCompatibilities": ["EC2"]}
+        self.ecs.register_task_definition(**bridge)
+        self.refused("InvalidParameterException", self.run_once, taskDefinition="batch")
+
+    def test_a_task_without_a_place_is_a_failure_of_the_answer(self):
+        self.shop(rules=[{"command": "migrate", "behaviour": {"kind": "unplaceable", "message": "RESOURCE:MEMORY"}}])
+        run = self.run_once()
+        self.assertEqual((run["tasks"], run["failures"][0]["reason"]), ([], "RESOURCE:MEMORY"))
 
     def test_a_stopped_task_of_a_service_is_replaced(self):
         self.shop()

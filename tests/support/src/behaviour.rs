@@ -210,6 +210,9 @@ pub struct Rule {
     /// Only task definitions with an image that contains this text.
     #[serde(default)]
     pub image: Option<String>,
+    /// Only one-off tasks whose command, its words joined by spaces, contains this text.
+    #[serde(default)]
+    pub command: Option<String>,
     /// What happens.
     pub behaviour: Behaviour,
     /// How a rollback of such a deployment ends.
@@ -236,12 +239,19 @@ impl Rule {
         Self { service: Some(service.into()), ..Self::any(behaviour) }
     }
 
+    /// For one-off tasks whose command contains `command`.
+    #[must_use]
+    pub fn command(command: impl Into<String>, behaviour: Behaviour) -> Self {
+        Self { command: Some(command.into()), ..Self::any(behaviour) }
+    }
+
     /// For everything.
     #[must_use]
     pub fn any(behaviour: Behaviour) -> Self {
         Self {
             service: None,
             image: None,
+            command: None,
             behaviour,
             rollback: RollbackOutcome::Succeeds,
             rollback_ms: None,
@@ -343,6 +353,10 @@ pub struct Timing {
     pub every_ms: u64,
     /// An App Runner operation in `IN_PROGRESS`.
     pub operation_ms: u64,
+    /// From `StopTask` to the end of a one-off task's containers.
+    pub end_ms: u64,
+    /// How long ECS knows a one-off task that has stopped; never scaled.
+    pub known_ms: u64,
 }
 
 impl Default for Timing {
@@ -357,6 +371,8 @@ impl Default for Timing {
             rollback_ms: 150,
             every_ms: 60,
             operation_ms: 250,
+            end_ms: 60,
+            known_ms: 3_600_000,
         }
     }
 }

@@ -47,11 +47,13 @@ impl Env {
         self.timing.scaled(asked.unwrap_or(default))
     }
 
-    /// The rule for a deployment of `images` to `service`, if there is one; a
-    /// limited rule is used up by this.
-    pub(crate) fn rule(&mut self, service: Option<&str>, images: &[String]) -> Option<Rule> {
+    /// The rule for a deployment of `images` to `service`, or for a one-off
+    /// task with that command, if there is one; a limited rule is used up by
+    /// this.
+    pub(crate) fn rule(&mut self, service: Option<&str>, images: &[String], command: Option<&str>) -> Option<Rule> {
         let index = self.rules.iter().rposition(|rule| {
             rule.times != Some(0)
+                && rule.command.as_deref().is_none_or(|wanted| command.is_some_and(|command| command.contains(wanted)))
                 && rule.service.as_deref().is_none_or(|wanted| service == Some(wanted))
                 && rule.image.as_deref().is_none_or(|wanted| images.iter().any(|image| image.contains(wanted)))
         })?;

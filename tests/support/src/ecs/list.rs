@@ -146,6 +146,11 @@ impl Ecs {
             None => None,
         };
         let started_by = text(body, "startedBy");
+        let others = ["serviceName", "family", "containerInstance", "launchType", "desiredStatus"];
+        if started_by.is_some() && others.iter().any(|other| text(body, other).is_some()) {
+            let message = "startedBy must be the only filter.";
+            return Err(ApiError::bad("InvalidParameterException", message));
+        }
         let family = text(body, "family");
         let status = text(body, "desiredStatus").unwrap_or("RUNNING");
         let mut tasks: Vec<_> = self
@@ -160,9 +165,9 @@ impl Ecs {
                 })
             })
             .filter(|task| match status {
-                "STOPPED" => task.status == TaskStatus::Stopped,
+                "STOPPED" => task.status == TaskStatus::Stopped || task.ending.is_some(),
                 "PENDING" => false,
-                _ => task.status != TaskStatus::Stopped,
+                _ => task.status != TaskStatus::Stopped && task.ending.is_none(),
             })
             .collect();
         tasks.sort_by_key(|task| std::cmp::Reverse(task.created));

@@ -43,6 +43,8 @@ pub(crate) struct Ecs {
     pub(crate) services: Vec<Service>,
     /// One-off tasks.
     pub(crate) loose: Vec<Task>,
+    /// `RunTask` requests by `clientToken`, with the answer each got.
+    pub(crate) run: BTreeMap<String, (Value, Value)>,
 }
 
 /// Steps replayed for one request at most: a crash loop without a circuit
@@ -65,6 +67,8 @@ impl Ecs {
         for task in &mut self.loose {
             task.advance_one_off(now, &self.definitions, env);
         }
+        let known = env.timing.known_ms;
+        self.loose.retain(|task| task.stopped.is_none_or(|stopped| now < stopped + known));
     }
 
     /// Answers one operation.

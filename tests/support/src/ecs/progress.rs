@@ -27,7 +27,7 @@ impl Service {
             }
         }
         let images = definitions.find(&self.definition).map(Definition::images);
-        let rule = env.rule(Some(&self.name), &images.unwrap_or_default());
+        let rule = env.rule(Some(&self.name), &images.unwrap_or_default(), None);
         let rule = rule.unwrap_or_else(|| Rule::any(Behaviour::healthy()));
         let (digits, slug) = (env.ids.digits(), env.ids.slug());
         let revision = env.arn("ecs", &format!("service-revision/{}/{}/{digits}", self.cluster, self.name));

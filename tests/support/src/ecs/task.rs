@@ -87,6 +87,8 @@ pub(crate) struct Task {
     pub(crate) address: String,
     /// One-off tasks: what happens and when next.
     pub(crate) one_off: Option<(Behaviour, Millis)>,
+    /// One-off tasks that are asked to stop: how and when they will have.
+    pub(crate) ending: Option<(Stop, Millis)>,
 }
 
 impl Task {
@@ -115,6 +117,7 @@ impl Task {
             tags: json!([]),
             address,
             one_off: None,
+            ending: None,
         }
     }
 
@@ -182,6 +185,10 @@ impl Task {
 
     /// Moves a one-off task: PENDING, RUNNING, STOPPED.
     pub(crate) fn advance_one_off(&mut self, now: Millis, definitions: &Definitions, env: &mut Env) {
+        if let Some((stop, due)) = self.ending.clone().filter(|(_, due)| *due <= now) {
+            self.stop(due, stop, definitions.find(&self.definition));
+            self.ending = None;
+        }
         while let Some((behaviour, due)) = self.one_off.clone().filter(|(_, due)| *due <= now) {
             let Some(definition) = definitions.find(&self.definition).cloned() else { return };
             let failure = failure(&behaviour, &definition, "");
@@ -217,7 +224,7 @@ impl Task {
             "containers": containers,
             "cpu": definition.and_then(|known| text(&known.document, "cpu")).unwrap_or("256"),
             "createdAt": seconds(self.created),
-            "desiredStatus": if self.status == TaskStatus::Stopped { "STOPPED" } else { "RUNNING" },
+            "desiredStatus": if self.status == TaskStatus::Stopped || self.ending.is_some() { "STOPPED" } else { "RUNNING" },
             "enableExecuteCommand": false,
             "group": self.group,
             "healthStatus": self.health(),
@@ -233,6 +240,10 @@ impl Task {
         });
         put(&mut document, "startedBy", self.started_by.clone());
         put(&mut document, "startedAt", self.started.map(seconds));
+        if let Some((stop, _)) = &self.ending {
+            put(&mut document, "stopCode", Some(stop.code));
+            put(&mut document, "stoppedReason", Some(stop.reason.clone()));
+        }
         put(&mut document, "stoppingAt", self.stopped.map(seconds));
         put(&mut document, "stoppedAt", self.stopped.map(seconds));
         put(&mut document, "executionStoppedAt", self.stopped.filter(|_| self.started.is_some()).map(seconds));

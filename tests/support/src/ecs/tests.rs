@@ -16,6 +16,8 @@ const TIMING: Timing = Timing {
     rollback_ms: 100,
     every_ms: 50,
     operation_ms: 0,
+    end_ms: 1,
+    known_ms: 3_600_000,
 };
 
 struct Account {
