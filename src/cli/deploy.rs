@@ -11,10 +11,12 @@ use super::host::{Host, cancelled};
 use super::ledger::{self, Ledger};
 use super::recorder::Recorder;
 use super::release::{self, Images};
+use super::preconditions::{self, Asked};
 use super::{confirm, planning};
 use crate::config::spec::{Config, EnvironmentSpec};
-use crate::engine::{Driven, Limits, MemoryJournal, Parts, Targets, Wish, clock, drive};
+use crate::engine::{Alarms, Driven, Limits, MemoryJournal, Parts, Targets, Wish, clock, drive};
 use crate::github::Client;
+use crate::metrics::CloudWatchAlarms;
 use crate::problem::{Problem, Problems};
 use crate::report::{Commit, View, ViewInput, view};
 use crate::rollout::{Phase, Plan};
@@ -75,6 +77,8 @@ pub struct Prepared<'a> {
     pub plan: Plan,
     /// Where.
     pub targets: Targets,
+    /// Where the environment's alarms are kept.
+    pub alarms: Arc<dyn Alarms>,
     /// How the images came to be there.
     pub images: Images,
     /// GitHub, with a token.
@@ -106,11 +110,13 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
         .map(|(name, (image, commit))| (name.clone(), Wish::Image { image: image.clone(), commit: *commit }))
         .collect();
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
+    let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
+    let plan = preconditions::planned(plan, Asked { spec, alarms: alarms.as_ref() });
     let mut plan = recorder.stage("plan", plan).await?;
     if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {
         release::previous_commits(&mut plan, &session, host).await;
     }
-    Ok(Prepared { spec, plan, targets, images, github })
+    Ok(Prepared { spec, plan, targets, alarms, images, github })
 }
 
 /// Drives a prepared plan to its end and reports.
@@ -122,7 +128,7 @@ pub async fn roll_out(
     recorder: &Recorder,
     began: Timestamp,
 ) -> Result<Report, Problems> {
-    let Prepared { spec, plan, targets, images, github } = prepared;
+    let Prepared { spec, plan, targets, alarms, images, github } = prepared;
     let first = Phase::first(&plan);
     if first.outcome().is_none() {
         let input = known_of_run(command, &images, recorder, Vec::new());
@@ -153,7 +159,7 @@ pub async fn roll_out(
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let run = host.run_name();
-    let parts = Parts { targets: &targets, alarms: None, run: &run };
+    let parts = Parts { targets: &targets, alarms: Some(alarms.as_ref()), run: &run };
     let driving = drive(&plan, parts, &journal, recorder, &host.cancel, Limits::default());
     // The commits are for the report: neither the first change nor the end waits for them.
     let commits = Box::pin(host.within(Duration::ZERO, commits_between(github.as_ref(), &plan)));

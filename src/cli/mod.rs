@@ -14,6 +14,7 @@ mod host;
 pub mod ledger;
 mod plan;
 pub mod planning;
+pub mod preconditions;
 mod promotion;
 mod recorder;
 pub mod release;

@@ -49,6 +49,11 @@ pub async fn plan(
         }
         Purpose::PutBack => (Vec::new(), Vec::new()),
     };
+    let alarms = match purpose {
+        Purpose::Release => spec.alarms.clone(),
+        // What fires may be what one goes back from.
+        Purpose::PutBack => Vec::new(),
+    };
     let images = wishes
         .iter()
         .filter_map(|(name, wish)| match wish {
@@ -70,7 +75,7 @@ pub async fn plan(
         before,
         checks: spec.verify.clone(),
         after,
-        alarms: spec.alarms.clone(),
+        alarms,
         on_failure: spec.on_failure,
         within: spec.within,
     };

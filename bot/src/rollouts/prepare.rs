@@ -1,11 +1,13 @@
 //! From what was asked to a plan: policy, allow-list, session, images, plan. Changes no service.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shipline::cli::planning::{self, Purpose};
+use shipline::cli::preconditions::{self, Asked};
 use shipline::config::spec::{Config, EnvironmentSpec};
-use shipline::engine::{Targets, Wish, clock};
+use shipline::engine::{Alarms, Targets, Wish, clock};
 use shipline::problem::Problem;
 use shipline::report::{ImageOrigin, ViewInput};
 use shipline::rollout::Plan;
@@ -32,6 +34,7 @@ const AGAIN: Duration = Duration::from_secs(15);
 pub(super) struct Ready {
     pub(super) plan: Plan,
     pub(super) targets: Targets,
+    pub(super) alarms: Arc<dyn Alarms>,
     pub(super) spec: EnvironmentSpec,
     pub(super) input: ViewInput,
 }
@@ -101,7 +104,10 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
         DeploymentKind::Rollback { .. } => Purpose::PutBack,
     };
     let plan = planning::plan(purpose, &asked.key.environment, spec, &opened.targets, &wishes.runs, wishes.commit);
-    let plan = plan.await;
+    let plan = match purpose {
+        Purpose::Release => preconditions::planned(plan, Asked { spec, alarms: opened.alarms.as_ref() }).await,
+        Purpose::PutBack => plan.await,
+    };
     let mut plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
     previous_commits(worker, &mut plan).await?;
     let images = plan.release.images.iter().map(|(name, image)| (name.clone(), image.reference().clone())).collect();
@@ -120,7 +126,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
         notices: wishes.notices,
         ..ViewInput::default()
     };
-    Ok(Ready { plan, targets: opened.targets, spec: spec.clone(), input })
+    Ok(Ready { plan, targets: opened.targets, alarms: opened.alarms, spec: spec.clone(), input })
 }
 
 /// The word for it in reports.

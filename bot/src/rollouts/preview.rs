@@ -2,6 +2,7 @@
 
 use shipline::cli::deploy::planned;
 use shipline::cli::planning;
+use shipline::cli::preconditions::{self, Asked as Preconditions};
 use shipline::config::spec::Config;
 use shipline::engine::{Cancel, clock};
 use shipline::report::{View, ViewInput, view};
@@ -66,7 +67,8 @@ pub async fn preview(bot: &Bot, asked: &Asked, config: &Config) -> Result<Previe
         }
     };
     let plan =
-        planning::plan(planning::Purpose::Release, environment, spec, &opened.targets, &found.runs, Some(sha)).await;
+        planning::plan(planning::Purpose::Release, environment, spec, &opened.targets, &found.runs, Some(sha));
+    let plan = preconditions::planned(plan, Preconditions { spec, alarms: opened.alarms.as_ref() }).await;
     let plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
     let base = plan.services.values().find_map(|part| part.previous.commit).filter(|base| *base != sha);
     let commits = match base {

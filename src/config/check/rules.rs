@@ -224,7 +224,6 @@ fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
         ("queue", place(&raw.queue), Bot),
         ("pull-requests", place(&raw.pull_requests), Bot),
         ("rollout", rollout, Nobody),
-        ("alarms", place(&raw.alarms), Nobody),
         ("analysis", place(&raw.analysis), Nobody),
         ("notify", place(&raw.notify), Nobody),
     ];
