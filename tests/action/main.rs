@@ -8,6 +8,8 @@
     reason = "a story whose stage is missing ends there, and tells why"
 )]
 
+mod alarms;
+mod answering;
 mod app_runner;
 mod cancel;
 mod credentials;
