@@ -19,7 +19,7 @@ mod transition;
 
 pub use cause::{Cause, CauseCode, Exit, Link, LogLines};
 pub use event::{Event, Touched};
-pub use hook::{Hook, HookState, Hooks, Task};
+pub use hook::{Hook, HookRole, HookState, Hooks, Task};
 pub use outcome::{Outcome, Reason};
 pub use phase::{Effect, Phase, Services};
 pub use plan::{Change, FieldChange, Plan, PlanHash, PlanRefused, Release, ServicePlan};
