@@ -12,6 +12,7 @@ use super::ledger::{self, Ledger};
 use super::recorder::Recorder;
 use super::release::{self, Images};
 use super::preconditions::{self, Asked};
+use super::scan_gate::Patience;
 use super::{confirm, planning};
 use crate::config::spec::{Config, EnvironmentSpec};
 use crate::engine::{Alarms, Driven, Limits, MemoryJournal, Parts, Targets, Wish, clock, drive};
@@ -111,8 +112,19 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
         .collect();
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
     let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
-    let plan = preconditions::planned(plan, Asked { spec, alarms: alarms.as_ref() });
-    let mut plan = recorder.stage("plan", plan).await?;
+    let pipeline = Arc::new(release::pipeline(&session, host));
+    let asked = Asked {
+        spec,
+        alarms: alarms.as_ref(),
+        wishes: &wishes,
+        pipeline: &pipeline,
+        patience: Patience::AsLongAsTheRule,
+        cancel: &host.cancel,
+    };
+    let (mut plan, notices) = recorder.stage("plan", preconditions::planned(plan, asked)).await?;
+    for notice in notices {
+        recorder.notice(&notice);
+    }
     if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {
         release::previous_commits(&mut plan, &session, host).await;
     }

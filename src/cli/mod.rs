@@ -19,6 +19,7 @@ mod promotion;
 mod recorder;
 pub mod release;
 mod rollback;
+pub mod scan_gate;
 mod status;
 mod telemetry;
 

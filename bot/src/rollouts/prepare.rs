@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shipline::cli::planning::{self, Purpose};
 use shipline::cli::preconditions::{self, Asked};
+use shipline::cli::scan_gate::Patience;
 use shipline::config::spec::{Config, EnvironmentSpec};
 use shipline::engine::{Alarms, Targets, Wish, clock};
 use shipline::problem::Problem;
@@ -73,7 +74,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
     };
     let opened = opened::open(&worker.bot, &worker.hub, &wanted).await?;
     opened::claim(&worker.bot, &wanted, &opened.session).await?;
-    let wishes = match asked.kind {
+    let mut wishes = match asked.kind {
         DeploymentKind::Deploy { sha } => {
             let search = Search {
                 bot: &worker.bot,
@@ -105,10 +106,22 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
     };
     let plan = planning::plan(purpose, &asked.key.environment, spec, &opened.targets, &wishes.runs, wishes.commit);
     let plan = match purpose {
-        Purpose::Release => preconditions::planned(plan, Asked { spec, alarms: opened.alarms.as_ref() }).await,
-        Purpose::PutBack => plan.await,
+        Purpose::Release => {
+            let pipeline = Arc::new(opened::pipeline(&worker.bot, &opened.session, &worker.signals.lost));
+            let asked = Asked {
+                spec,
+                alarms: opened.alarms.as_ref(),
+                wishes: &wishes.runs,
+                pipeline: &pipeline,
+                patience: Patience::AsLongAsTheRule,
+                cancel: &worker.signals.cancel,
+            };
+            preconditions::planned(plan, asked).await
+        }
+        Purpose::PutBack => plan.await.map(|plan| (plan, Vec::new())),
     };
-    let mut plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
+    let (mut plan, notices) = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
+    wishes.notices.extend(notices);
     previous_commits(worker, &mut plan).await?;
     let images = plan.release.images.iter().map(|(name, image)| (name.clone(), image.reference().clone())).collect();
     worker
