@@ -22,6 +22,7 @@ mod rollback;
 pub mod scan_gate;
 mod status;
 mod telemetry;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -9,7 +9,7 @@ use super::deploy::{Prepared, Report, Request, roll_out};
 use super::host::Host;
 use super::recorder::Recorder;
 use super::release::{self, Images};
-use super::{environment, planning};
+use super::{environment, planning, telling};
 use crate::engine::{Alarms, Past, PastRevision, Wish, clock};
 use crate::metrics::CloudWatchAlarms;
 use crate::problem::{Problem, Problems};
@@ -116,7 +116,8 @@ async fn prepare<'a>(
         .await?;
     let images = Images { origins, put_back, commit, ..Images::default() };
     let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
-    Ok(Prepared { spec, plan, targets, alarms, images, github })
+    let notifier = telling::notifier(spec, &session, host);
+    Ok(Prepared { spec, plan, targets, alarms, notifier, images, github })
 }
 
 fn choose(service: &ServiceName, to: &To, digest: Option<ImageDigest>, past: &Past) -> Result<Revision, Problem> {

@@ -175,7 +175,9 @@ fn without(rule: &ScanSpec, name: &ServiceName, image: &PinnedImage, why: &str, 
             reference.repository(),
             image.digest()
         ),
-        None => "Keep the image in a private ECR repository that scans on push, or write `unscanned: allow`.".to_owned(),
+        None => {
+            "Keep the image in a private ECR repository that scans on push, or write `unscanned: allow`.".to_owned()
+        }
     };
     let problem = Problem::refused("not-scanned", format!("{shown} has no scan"), next).because(why.to_owned());
     verdict.against.push(about(name, problem));

@@ -40,12 +40,14 @@ impl CloudWatchAlarms {
         loop {
             let answer = call.clone().set_next_token(token).send().await;
             let answer = answer.map_err(|error| failure("cloudwatch:DescribeAlarms", &error))?;
-            let metric = answer.metric_alarms().iter().map(|alarm| {
-                Seen::new(alarm.alarm_name(), alarm.state_value(), alarm.state_reason())
-            });
-            let composite = answer.composite_alarms().iter().map(|alarm| {
-                Seen::new(alarm.alarm_name(), alarm.state_value(), alarm.state_reason())
-            });
+            let metric = answer
+                .metric_alarms()
+                .iter()
+                .map(|alarm| Seen::new(alarm.alarm_name(), alarm.state_value(), alarm.state_reason()));
+            let composite = answer
+                .composite_alarms()
+                .iter()
+                .map(|alarm| Seen::new(alarm.alarm_name(), alarm.state_value(), alarm.state_reason()));
             found.extend(metric.chain(composite));
             token = answer.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
             if token.is_none() {
@@ -127,7 +129,9 @@ mod tests {
 
     #[test]
     fn only_the_state_alarm_fires() {
-        for (state, fires) in [(StateValue::Alarm, true), (StateValue::Ok, false), (StateValue::InsufficientData, false)] {
+        for (state, fires) in
+            [(StateValue::Alarm, true), (StateValue::Ok, false), (StateValue::InsufficientData, false)]
+        {
             assert_eq!(Seen::new(Some("a"), Some(&state), Some("because")).fires.is_some(), fires, "{state:?}");
         }
         assert_eq!(Seen::new(Some("a"), Some(&StateValue::Alarm), None).fires.unwrap(), "CloudWatch gives no reason");

@@ -59,7 +59,14 @@ fn plan(waves: &[&[&str]], on_failure: OnFailure, checks: usize) -> Plan {
         }
         ordered.push(names);
     }
-    let check = HttpCheck { url: "http://127.0.0.1/".into(), expect: 200, body: None, headers: BTreeMap::new(), latency_ms: None, within: Span::seconds(1) };
+    let check = HttpCheck {
+        url: "http://127.0.0.1/".into(),
+        expect: 200,
+        body: None,
+        headers: BTreeMap::new(),
+        latency_ms: None,
+        within: Span::seconds(1),
+    };
     Plan {
         environment: "staging".parse().unwrap(),
         release: Release { commit: None, images: BTreeMap::new() },

@@ -91,7 +91,8 @@ fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, requests: &Mutex<Vec<Req
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, length)| length.parse().unwrap());
+    let length =
+        headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, length)| length.parse().unwrap());
     let mut body = bytes.split_off(head + 4);
     while body.len() < length {
         let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;

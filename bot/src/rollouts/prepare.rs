@@ -8,7 +8,7 @@ use shipline::cli::planning::{self, Purpose};
 use shipline::cli::preconditions::{self, Asked};
 use shipline::cli::scan_gate::Patience;
 use shipline::config::spec::{Config, EnvironmentSpec};
-use shipline::engine::{Alarms, Targets, Wish, clock};
+use shipline::engine::{Wish, clock};
 use shipline::problem::Problem;
 use shipline::report::{ImageOrigin, ViewInput};
 use shipline::rollout::Plan;
@@ -18,6 +18,7 @@ use tracing::info;
 use super::halt::Halt;
 use super::images::{Bring, Found, Search};
 use super::opened::{self, Files, Wanted};
+use super::rolling::Ground;
 use super::teller::Standing;
 use super::worker::Worker;
 use super::{build, putting_back};
@@ -34,8 +35,7 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// Everything known before the first change.
 pub(super) struct Ready {
     pub(super) plan: Plan,
-    pub(super) targets: Targets,
-    pub(super) alarms: Arc<dyn Alarms>,
+    pub(super) ground: Ground,
     pub(super) spec: EnvironmentSpec,
     pub(super) input: ViewInput,
 }
@@ -122,6 +122,9 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
     };
     let (mut plan, notices) = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
     wishes.notices.extend(notices);
+    if !plan.changes_nothing() {
+        wishes.notices.extend(opened.notifier.unreachable());
+    }
     previous_commits(worker, &mut plan).await?;
     let images = plan.release.images.iter().map(|(name, image)| (name.clone(), image.reference().clone())).collect();
     worker
@@ -139,7 +142,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
         notices: wishes.notices,
         ..ViewInput::default()
     };
-    Ok(Ready { plan, targets: opened.targets, alarms: opened.alarms, spec: spec.clone(), input })
+    Ok(Ready { plan, ground: opened.into(), spec: spec.clone(), input })
 }
 
 /// The word for it in reports.

@@ -69,8 +69,7 @@ pub async fn preview(bot: &Bot, asked: &Asked, config: &Config) -> Result<Previe
             return Ok(Preview { view: None, notices: vec![notice] });
         }
     };
-    let plan =
-        planning::plan(planning::Purpose::Release, environment, spec, &opened.targets, &found.runs, Some(sha));
+    let plan = planning::plan(planning::Purpose::Release, environment, spec, &opened.targets, &found.runs, Some(sha));
     let (pipeline, cancel) = (Arc::new(opened::pipeline(bot, &opened.session, &Cancel::new())), Cancel::new());
     let asked = Preconditions {
         spec,

@@ -47,7 +47,8 @@ fn command(raw: &Verify, environment: &Environment, place: &Place, reader: &mut 
     within(reader, &raw.within, Span::seconds(1), rules::DAY);
     let Some(service) = &raw.service else {
         let what = "A command runs with the image of a service, and `in` is missing.";
-        reader.note(place, Problem::mistake("missing-key", what, "Add it, as in `{ run: [bin/smoke-test], in: api }`."));
+        reader
+            .note(place, Problem::mistake("missing-key", what, "Add it, as in `{ run: [bin/smoke-test], in: api }`."));
         return None;
     };
     rules::known_here(service, environment, reader);
@@ -63,6 +64,9 @@ fn command(raw: &Verify, environment: &Environment, place: &Place, reader: &mut 
 fn stray<T>(key: &str, slot: &Slot<T>, kind: &str, reader: &mut Reader) {
     if let Some(at) = slot {
         let what = format!("`{key}` belongs to a check with `{kind}`.");
-        reader.note(&at.place, Problem::mistake("needs-another-key", what, format!("Remove it, or check with `{kind}`.")));
+        reader.note(
+            &at.place,
+            Problem::mistake("needs-another-key", what, format!("Remove it, or check with `{kind}`.")),
+        );
     }
 }

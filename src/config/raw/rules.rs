@@ -2,9 +2,7 @@
 
 use super::forms::{Either, Whole};
 use super::shape::{record, words};
-use super::values::{
-    Access, AnyText, Argument, Branch, Limit, Person, SomeText, VariableName, WeekTime, Zone,
-};
+use super::values::{Access, AnyText, Argument, Branch, Limit, Person, SomeText, VariableName, WeekTime, Zone};
 use super::{List, Named};
 use crate::types::{Percent, ServiceName, Span};
 

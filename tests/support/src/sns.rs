@@ -22,7 +22,10 @@ impl Sns {
     /// Answers one action with the inside of its result element.
     pub(crate) fn answer(&mut self, action: &str, form: &Form, now: Millis, env: &Env) -> Result<String, ApiError> {
         if action != "Publish" {
-            return Err(ApiError::bad("InvalidAction", format!("The action {action} is not valid for this web service.")));
+            return Err(ApiError::bad(
+                "InvalidAction",
+                format!("The action {action} is not valid for this web service."),
+            ));
         }
         let topic = form.get("TopicArn").cloned().unwrap_or_default();
         let invalid = |what: &str| Err(ApiError::bad("InvalidParameter", format!("Invalid parameter: {what}")));
