@@ -6,7 +6,7 @@
 //! - [`rollout`], [`config`], [`report`]: pure. The plan and phase machine, the configuration, what people read.
 //! - [`engine`]: drives a rollout through the traits `Target`, `Journal`, `Reporter`.
 //! - [`aws`], [`process`]: sessions and programs.
-//! - [`targets`], [`image`], [`github`]: adapters; they never import each other.
+//! - [`targets`], [`metrics`], [`image`], [`github`], [`notify`]: adapters; they never import each other.
 //! - [`action`], [`cli`]: the two ways in.
 //!
 //! Start reading at [`rollout::Phase`], then [`engine::drive`].
@@ -19,6 +19,8 @@ pub mod config;
 pub mod engine;
 pub mod github;
 pub mod image;
+pub mod metrics;
+pub mod notify;
 pub mod problem;
 pub mod process;
 pub mod redact;

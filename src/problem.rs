@@ -164,6 +164,13 @@ impl Problems {
         if found.is_empty() { Ok(value) } else { Err(Self(found)) }
     }
 
+    /// These, then the others.
+    #[must_use]
+    pub fn and(mut self, others: Vec<Problem>) -> Self {
+        self.0.extend(others);
+        self
+    }
+
     /// All of them, in the order of the input.
     pub fn all(&self) -> &[Problem] {
         &self.0

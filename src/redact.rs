@@ -21,6 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 pub use terminal::without_controls;
 
@@ -89,6 +90,19 @@ impl Redactor {
             }
         }
         masked(text, found)
+    }
+
+    /// The document with every text in it clean. Text by text: on the written document a secret's
+    /// pattern could reach over a quote and leave something that is no JSON.
+    pub fn clean_document(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.clean(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.clean_document(item)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, item)| (self.clean(&name), self.clean_document(item))).collect()
+            }
+            other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
+        }
     }
 
     /// [`clean`](Self::clean), and without anything that moves a cursor, colours, reorders or hides

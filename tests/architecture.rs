@@ -68,7 +68,7 @@ fn layer(module: &str) -> usize {
         "rollout" | "config" | "report" => 1,
         "engine" => 2,
         "aws" | "process" => 3,
-        "targets" | "metrics" | "image" | "github" => 4,
+        "targets" | "metrics" | "image" | "github" | "notify" => 4,
         "cli" => 5,
         "action" => 6,
         "lib" | "main" => 7,

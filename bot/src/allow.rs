@@ -45,6 +45,7 @@ struct Entry {
     accounts: Option<Vec<AccountId>>,
     regions: Option<Vec<Region>>,
     external_id: Option<String>,
+    notify: Option<Vec<String>>,
 }
 
 /// Which repositories an entry is about. In lower case: GitHub does not tell `Acme` from `acme`.
@@ -86,6 +87,13 @@ impl AllowList {
             spec.external_id = None;
         }
         Ok(spec)
+    }
+
+    /// Whether a repository may use the secret of this name to tell people.
+    pub fn may_tell_with(&self, repository: &RepositoryRef, secret: &str) -> bool {
+        let Some(entries) = &self.entries else { return true };
+        let Some(entry) = find(entries, repository) else { return false };
+        entry.notify.as_ref().is_none_or(|names| names.iter().any(|name| name == secret))
     }
 }
 

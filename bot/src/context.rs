@@ -1,8 +1,10 @@
 //! What everybody in the bot is given: store, GitHub, settings, secrets to hide, metrics, wake-ups.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use shipline::process::Environment;
 use shipline::redact::Redactor;
 use tokio::sync::Notify;
@@ -28,6 +30,8 @@ pub struct Bot {
     pub metrics: Metrics,
     /// The process environment, read once: AWS endpoints and credentials are found in it.
     pub variables: Environment,
+    /// Secrets that policies may name in `notify`.
+    pub notify: BTreeMap<String, SecretString>,
     /// The server people look at: `https://github.com`.
     pub server_url: String,
     /// This process among the replicas.

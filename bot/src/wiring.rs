@@ -79,6 +79,7 @@ async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Res
         redactor,
         metrics,
         variables: settings.variables,
+        notify: settings.notify,
         server_url: settings.server_url,
         worker: WorkerId::new(),
         times: settings.times,

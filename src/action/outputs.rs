@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::Host;
-use crate::cli::console::cleaned;
 use crate::cli::deploy::Report;
 use crate::cli::release::Images;
 use crate::problem::{Problem, Problems};
@@ -145,7 +144,7 @@ impl Outputs {
             debug_assert!(OUTPUTS.iter().any(|(known, _)| known == name), "{name} is not in the table");
             // An object stays one: text by text.
             let value = match serde_json::from_str(value) {
-                Ok(object @ Value::Object(_)) => cleaned(&self.redactor, object).to_string(),
+                Ok(object @ Value::Object(_)) => self.redactor.clean_document(object).to_string(),
                 _ => self.redactor.clean(value),
             };
             // A value that held its own end mark could write further outputs.

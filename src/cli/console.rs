@@ -110,7 +110,7 @@ impl Console {
     /// The machine's document. Printed only when the medium is [`Medium::Machine`].
     pub fn document(&self, value: &Value) {
         if self.medium == Medium::Machine {
-            self.raw_out(&format!("{}\n", cleaned(&self.redactor, value.clone())));
+            self.raw_out(&format!("{}\n", self.redactor.clean_document(value.clone())));
         }
     }
 
@@ -200,19 +200,6 @@ impl Console {
             Some(bars) => bars.suspend(put),
             None => put(),
         }
-    }
-}
-
-/// The document with every text in it redacted. Text by text: on the written document a secret's
-/// pattern could reach over a quote and leave something that is no JSON.
-pub fn cleaned(redactor: &Redactor, value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(redactor.clean(&text)),
-        Value::Array(items) => items.into_iter().map(|item| cleaned(redactor, item)).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(name, item)| (redactor.clean(&name), cleaned(redactor, item))).collect()
-        }
-        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
     }
 }
 

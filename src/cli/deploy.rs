@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 
 use super::environment::{self, Login};
 use super::gates::{self, Gates};
 use super::host::{Host, cancelled};
 use super::ledger::{self, Ledger};
+use super::preconditions::{self, Asked};
 use super::recorder::Recorder;
 use super::release::{self, Images};
-use super::{confirm, planning};
+use super::scan_gate::Patience;
+use super::{confirm, planning, telling};
 use crate::config::spec::{Config, EnvironmentSpec};
-use crate::engine::{Driven, Limits, MemoryJournal, Parts, Targets, Wish, clock, drive};
+use crate::engine::{Alarms, Driven, Limits, MemoryJournal, Parts, Targets, Wish, clock, drive};
 use crate::github::Client;
+use crate::metrics::CloudWatchAlarms;
+use crate::notify::Notifier;
 use crate::problem::{Problem, Problems};
 use crate::report::{Commit, View, ViewInput, view};
 use crate::rollout::{Phase, Plan};
@@ -76,6 +80,10 @@ pub struct Prepared<'a> {
     pub plan: Plan,
     /// Where.
     pub targets: Targets,
+    /// Where the environment's alarms are kept.
+    pub alarms: Arc<dyn Alarms>,
+    /// Who is told.
+    pub notifier: Notifier,
     /// How the images came to be there.
     pub images: Images,
     /// GitHub, with a token.
@@ -115,11 +123,25 @@ pub async fn prepare<'a>(
         .map(|(name, (image, commit))| (name.clone(), Wish::Image { image: image.clone(), commit: *commit }))
         .collect();
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
-    let mut plan = recorder.stage("plan", plan).await?;
+    let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
+    let pipeline = Arc::new(release::pipeline(&session, host));
+    let asked = Asked {
+        spec,
+        alarms: alarms.as_ref(),
+        wishes: &wishes,
+        pipeline: &pipeline,
+        patience: Patience::AsLongAsTheRule,
+        cancel: &host.cancel,
+    };
+    let (mut plan, notices) = recorder.stage("plan", preconditions::planned(plan, asked)).await?;
+    for notice in notices {
+        recorder.notice(&notice);
+    }
     if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {
         release::previous_commits(&mut plan, &session, host).await;
     }
-    Ok(Prepared { spec, plan, targets, images, github })
+    let notifier = telling::notifier(spec, &session, host);
+    Ok(Prepared { spec, plan, targets, alarms, notifier, images, github })
 }
 
 /// Drives a prepared plan to its end and reports.
@@ -131,9 +153,11 @@ pub async fn roll_out(
     recorder: &Recorder,
     began: Timestamp,
 ) -> Result<Report, Problems> {
-    let Prepared { spec, plan, targets, images, github } = prepared;
+    let Prepared { spec, plan, targets, alarms, notifier, images, github } = prepared;
     let first = Phase::first(&plan);
-    if first.outcome().is_none() {
+    let to_do = first.outcome().is_none();
+    if to_do {
+        telling::warn(&notifier, recorder);
         let input = known_of_run(command, &images, recorder, Vec::new());
         let shown = planned(view(&plan, &first, input, began, clock::now()));
         confirm::ask(request.confirm, &shown, host).await?;
@@ -162,8 +186,11 @@ pub async fn roll_out(
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let run = host.run_name();
-    let parts = Parts { targets: &targets, alarms: None, run: &run };
+    let parts = Parts { targets: &targets, alarms: Some(alarms.as_ref()), run: &run };
     let driving = drive(&plan, parts, &journal, recorder, &host.cancel, Limits::default());
+    let known = known_of_run(command, &images, recorder, Vec::new());
+    let beginning = to_do.then(|| planned(view(&plan, &first, known, began, clock::now())));
+    let driving = telling::beginning(&notifier, beginning, host, recorder, driving);
     // The commits are for the report: neither the first change nor the end waits for them.
     let commits = Box::pin(host.within(Duration::ZERO, commits_between(github.as_ref(), &plan)));
     let (driven, commits) = match select(Box::pin(recorder.stage("rollout", driving)), commits).await {
@@ -173,25 +200,35 @@ pub async fn roll_out(
     let commits = commits.flatten().unwrap_or_default();
     host.console.end_group();
     let driven = driven.map_err(|error| Problem::defect("journal", error.to_string()))?;
-    if let Some(ledger) = &ledger {
-        let closing = tokio::time::timeout(LEDGER_CLOSES, ledger.close(driven.phase()));
-        if !matches!(host.within(LEDGER_AFTER_CANCEL, closing).await, Some(Ok(()))) {
-            recorder.warning("GitHub was not told how it ended: it does not answer.");
-        }
-    }
-
-    let mut seen = view(&plan, driven.phase(), known_of_run(command, &images, recorder, commits), began, clock::now());
-    let exit_code = match &driven {
-        Driven::Finished(phase) => phase.outcome().map_or(5, crate::rollout::Outcome::exit_code),
-        Driven::Interrupted(_) => {
+    let seen = |commits| {
+        let mut seen =
+            view(&plan, driven.phase(), known_of_run(command, &images, recorder, commits), began, clock::now());
+        if let Driven::Interrupted(_) = &driven {
             "interrupted".clone_into(&mut seen.result);
             let notice =
                 "The way back was asked for and is not proven yet: `status` tells, and the same run again goes on.";
             seen.notices.push(notice.to_owned());
-            130
+        }
+        seen
+    };
+    let exit_code = match &driven {
+        Driven::Finished(phase) => phase.outcome().map_or(5, crate::rollout::Outcome::exit_code),
+        Driven::Interrupted(_) => 130,
+    };
+    let closing = async {
+        let Some(ledger) = &ledger else { return };
+        let closing = tokio::time::timeout(LEDGER_CLOSES, ledger.close(driven.phase()));
+        if !matches!(host.within(LEDGER_AFTER_CANCEL, closing).await, Some(Ok(()))) {
+            recorder.warning("GitHub was not told how it ended: it does not answer.");
         }
     };
-    Ok(Report { view: seen, exit_code })
+    let telling = async {
+        if to_do {
+            telling::ended(&notifier, seen(commits.clone()), exit_code, host, recorder).await;
+        }
+    };
+    join(closing, telling).await;
+    Ok(Report { view: seen(commits), exit_code })
 }
 
 /// The view of a plan that has not begun.

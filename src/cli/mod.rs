@@ -15,12 +15,15 @@ mod host;
 pub mod ledger;
 mod plan;
 pub mod planning;
+pub mod preconditions;
 mod promotion;
 mod recorder;
 pub mod release;
 mod rollback;
+pub mod scan_gate;
 mod status;
 mod telemetry;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 
 use crate::config::spec::{EnvironmentSpec, HookSpec};
 use crate::engine::{Targets, Wish};
 use crate::problem::{Problem, Problems};
-use crate::rollout::{Hook, Plan, Release, ServicePlan};
+use crate::rollout::{Hook, HookRole, Plan, Release, ServicePlan};
 use crate::types::{CommitSha, EnvironmentName, ServiceName};
 
 /// What a plan is for.
@@ -43,11 +43,23 @@ pub async fn plan(
     }
     let (before, after) = match purpose {
         Purpose::Release => {
-            let (before, after) =
-                join(hooks(&spec.before, targets, &services), hooks(&spec.after, targets, &services)).await;
-            (kept(before, &mut problems), kept(after, &mut problems))
+            let (before, checks, after) = join3(
+                hooks(&spec.before, HookRole::Step, targets, &services),
+                hooks(&spec.verify_commands, HookRole::Check, targets, &services),
+                hooks(&spec.after, HookRole::Step, targets, &services),
+            )
+            .await;
+            let before = kept(before, &mut problems);
+            let mut behind = kept(checks, &mut problems);
+            behind.extend(kept(after, &mut problems));
+            (before, behind)
         }
         Purpose::PutBack => (Vec::new(), Vec::new()),
+    };
+    let alarms = match purpose {
+        Purpose::Release => spec.alarms.clone(),
+        // What fires may be what one goes back from.
+        Purpose::PutBack => Vec::new(),
     };
     let images = wishes
         .iter()
@@ -70,7 +82,7 @@ pub async fn plan(
         before,
         checks: spec.verify.clone(),
         after,
-        alarms: spec.alarms.clone(),
+        alarms,
         on_failure: spec.on_failure,
         within: spec.within,
     };
@@ -80,6 +92,7 @@ pub async fn plan(
 /// The hooks of services that take part, each with what its target needs to run it.
 async fn hooks(
     specs: &[HookSpec],
+    role: HookRole,
     targets: &Targets,
     services: &BTreeMap<ServiceName, ServicePlan>,
 ) -> Vec<Result<Hook, Problem>> {
@@ -87,7 +100,7 @@ async fn hooks(
     join_all(part.map(async |(spec, target, service)| {
         let tasks = target.tasks().ok_or_else(|| {
             let what = format!("{}: `{}` cannot run here", spec.service, spec.run.join(" "));
-            let next = "Name a service in `in` that runs on ECS or Compose, or remove the hook.";
+            let next = "Name a service in `in` that runs on ECS or Compose, or remove the command.";
             Problem::refused("no-tasks", what, next).because(format!("{} runs no one-off tasks", service.place.name))
         })?;
         let prepare = async |command: &[String]| {
@@ -98,7 +111,7 @@ async fn hooks(
             prepare(&spec.undo).await?;
         }
         let HookSpec { service, run, undo, within } = spec.clone();
-        Ok(Hook { service, run, undo, within, facts })
+        Ok(Hook { role, service, run, undo, within, facts })
     }))
     .await
 }

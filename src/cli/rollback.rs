@@ -1,6 +1,7 @@
 //! `shipline rollback`: back to a revision that was good there, as it was.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
@@ -8,8 +9,9 @@ use super::deploy::{Prepared, Report, Request, roll_out};
 use super::host::Host;
 use super::recorder::Recorder;
 use super::release::{self, Images};
-use super::{environment, planning};
-use crate::engine::{Past, PastRevision, Wish, clock};
+use super::{environment, planning, telling};
+use crate::engine::{Alarms, Past, PastRevision, Wish, clock};
+use crate::metrics::CloudWatchAlarms;
 use crate::problem::{Problem, Problems};
 use crate::report::ImageOrigin;
 use crate::rollout::Revision;
@@ -113,7 +115,9 @@ async fn prepare<'a>(
         )
         .await?;
     let images = Images { origins, put_back, commit, ..Images::default() };
-    Ok(Prepared { spec, plan, targets, images, github })
+    let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
+    let notifier = telling::notifier(spec, &session, host);
+    Ok(Prepared { spec, plan, targets, alarms, notifier, images, github })
 }
 
 fn choose(service: &ServiceName, to: &To, digest: Option<ImageDigest>, past: &Past) -> Result<Revision, Problem> {

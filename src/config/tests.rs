@@ -48,7 +48,7 @@ fn the_full_example_is_understood() {
     assert_eq!(bot, ["checks", "reviews", "approvals", "access", "queue", "pull-requests"]);
     let nobody: Vec<&str> =
         production.deferred.iter().filter(|rule| rule.by == DeferredTo::Nobody).map(|rule| rule.key.as_str()).collect();
-    assert_eq!(nobody, ["rollout", "alarms", "analysis", "notify"]);
+    assert_eq!(nobody, ["rollout", "analysis"]);
     assert!(config.environments[&"plain".parse().unwrap()].deferred.is_empty(), "rolling is carried out");
     assert!(config.services[&"legacy".parse().unwrap()].image.is_none());
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Pipeline`] is all that others use: [`Pipeline::ensure`] (find or build the image of a commit),
 //! [`Pipeline::resolve_existing`] (bind a reference to a digest), [`Pipeline::promote`] (the same
-//! digest elsewhere). What it is not: it never decides what is deployed where.
+//! digest elsewhere), [`Pipeline::scanned`] (what is known to be wrong with it). What it is not: it never decides what is deployed where.
 //!
 //! Invariants: what is returned is pinned by a digest the registry itself confirmed; a password is
 //! masked before its first use and never an argument of a program; the user's own Docker
@@ -17,6 +17,7 @@ mod login;
 mod pipeline;
 mod promote;
 mod registry;
+mod scan;
 #[cfg(test)]
 mod served;
 mod source;
@@ -28,5 +29,6 @@ pub use identity::SourceIdentity;
 pub use login::Mask;
 pub use pipeline::{Lines, Options, Pipeline};
 pub use promote::Promoted;
+pub use scan::{Finding, Scanned};
 pub use source::{Context, Source, dockerfile, dockerignore};
 pub use tags::{Origin, Tags, tags};

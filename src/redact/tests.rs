@@ -186,8 +186,8 @@ proptest! {
             URL_SAFE.encode(&whole),
             format!("{before}{}{after}", hex::encode(&secret)),
             format!("{before}{percent}{after}"),
-            serde_json::Value::from(whole.as_str()).to_string(),
-            serde_json::Value::from(serde_json::Value::from(whole.as_str()).to_string()).to_string(),
+            Value::from(whole.as_str()).to_string(),
+            Value::from(Value::from(whole.as_str()).to_string()).to_string(),
         ] {
             let clean = redactor.clean(&text);
             prop_assert!(!clean.contains(&secret), "{clean:?}");

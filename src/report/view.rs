@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::{Cause, Change, FieldChange, HookState, Outcome, Phase, Plan, Reason, ServiceState};
+use crate::rollout::{Cause, Change, FieldChange, HookRole, HookState, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
 
 /// The version of the machine output. Within a version fields are only added.
@@ -104,7 +104,7 @@ pub struct ServiceView {
 /// One hook of the view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HookView {
-    /// `before` or `after`.
+    /// `before`, `check` or `after`.
     pub when: String,
     /// The service it runs for.
     pub service: ServiceName,
@@ -166,7 +166,10 @@ impl View {
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, &Cause)> {
         let check = self.check_failure.iter().map(|cause| ("check", cause));
         let alarm = self.alarm.iter().map(|cause| ("alarm", cause));
-        let hooks = self.hooks.iter().filter_map(|hook| hook.cause.as_ref().map(|cause| ("hook", cause)));
+        let hooks = self.hooks.iter().filter_map(|hook| {
+            let name = if hook.when == "check" { "check" } else { "hook" };
+            hook.cause.as_ref().map(|cause| (name, cause))
+        });
         check.chain(alarm).chain(hooks)
     }
 }
@@ -239,7 +242,11 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
 }
 
 fn hook_views(plan: &Plan, phase: &Phase) -> Vec<HookView> {
-    let hooks = plan.before.iter().map(|hook| ("before", hook)).chain(plan.after.iter().map(|hook| ("after", hook)));
+    let behind = plan.after.iter().map(|hook| match hook.role {
+        HookRole::Step => ("after", hook),
+        HookRole::Check => ("check", hook),
+    });
+    let hooks = plan.before.iter().map(|hook| ("before", hook)).chain(behind);
     hooks
         .enumerate()
         .map(|(number, (when, hook))| {

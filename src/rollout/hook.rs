@@ -10,9 +10,29 @@ use serde_json::Value;
 use super::{Cause, LogLines, Reason};
 use crate::types::{ServiceName, Span, Timestamp};
 
+/// What a hook is for, and so what it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookRole {
+    /// It does something: a migration, a warm cache.
+    #[default]
+    Step,
+    /// It only looks whether the release is good.
+    Check,
+}
+
+impl HookRole {
+    fn is_step(&self) -> bool {
+        *self == Self::Step
+    }
+}
+
 /// A command that runs once, as it was planned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hook {
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "HookRole::is_step")]
+    pub role: HookRole,
     /// The service whose new revision, network and roles it runs with.
     pub service: ServiceName,
     /// The command and its arguments; no shell sees them.

@@ -22,7 +22,7 @@ mod transition;
 pub use cause::{Cause, CauseCode, Exit, Link, LogLines};
 pub use event::{Event, Touched};
 pub use freeze::{Frozen, frozen};
-pub use hook::{Hook, HookState, Hooks, Task};
+pub use hook::{Hook, HookRole, HookState, Hooks, Task};
 pub use order::{Brought, held_since};
 pub use outcome::{Outcome, Reason};
 pub use phase::{Effect, Phase, Services};

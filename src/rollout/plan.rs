@@ -80,7 +80,7 @@ pub struct Plan {
     pub before: Vec<Hook>,
     /// Checks after everything serves.
     pub checks: Vec<HttpCheck>,
-    /// Commands that run after the checks, one after another.
+    /// Commands that run after the checks, one after another: those that check first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Hook>,
     /// Alarms that must stay quiet while traffic moves and until the end.

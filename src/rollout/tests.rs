@@ -59,7 +59,14 @@ fn plan(waves: &[&[&str]], on_failure: OnFailure, checks: usize) -> Plan {
         }
         ordered.push(names);
     }
-    let check = HttpCheck { url: "http://127.0.0.1/".into(), expect: 200, within: Span::seconds(1) };
+    let check = HttpCheck {
+        url: "http://127.0.0.1/".into(),
+        expect: 200,
+        body: None,
+        headers: BTreeMap::new(),
+        latency_ms: None,
+        within: Span::seconds(1),
+    };
     Plan {
         environment: "staging".parse().unwrap(),
         release: Release { commit: None, images: BTreeMap::new() },
@@ -78,6 +85,7 @@ fn plan(waves: &[&[&str]], on_failure: OnFailure, checks: usize) -> Plan {
 
 fn hook(undo: bool) -> Hook {
     Hook {
+        role: HookRole::Step,
         service: name("a"),
         run: vec!["migrate".into(), "up".into()],
         undo: if undo { vec!["migrate".into(), "down".into()] } else { vec![] },

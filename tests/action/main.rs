@@ -8,8 +8,11 @@
     reason = "a story whose stage is missing ends there, and tells why"
 )]
 
+mod alarms;
+mod answering;
 mod app_runner;
 mod cancel;
+mod checking;
 mod credentials;
 mod ecs;
 mod gates;
@@ -17,9 +20,11 @@ mod github;
 mod hooks;
 mod image;
 mod inputs;
+mod notifying;
 mod probe;
 mod promotion;
 mod run;
+mod scanning;
 mod secrets;
 mod several;
 mod stage;

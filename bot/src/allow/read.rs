@@ -13,7 +13,7 @@ use crate::types::RepositoryId;
 const FILE: &str = "allow-list";
 
 /// The keys of an entry.
-const KEYS: [&str; 5] = ["id", "roles", "accounts", "regions", "external-id"];
+const KEYS: [&str; 6] = ["id", "roles", "accounts", "regions", "external-id", "notify"];
 
 const EXAMPLE: &str = "Write it like this:\n  repositories:\n    acme/shop: { roles: [arn:aws:iam::111122223333:role/shop], regions: [us-east-1] }";
 
@@ -91,7 +91,8 @@ impl Mistakes {
     }
 
     fn entry(&mut self, who: Pattern, path: &str, line: Line) -> Entry {
-        let mut entry = Entry { who, id: None, roles: None, accounts: None, regions: None, external_id: None };
+        let mut entry =
+            Entry { who, id: None, roles: None, accounts: None, regions: None, external_id: None, notify: None };
         let values = match line.content {
             Content::Map(values) => values,
             Content::Nothing => Vec::new(),
@@ -107,6 +108,7 @@ impl Mistakes {
                 "roles" => entry.roles = self.several(&path, &value, "arn:aws:iam::111122223333:role/shop"),
                 "accounts" => entry.accounts = self.several(&path, &value, "\"111122223333\""),
                 "regions" => entry.regions = self.several(&path, &value, "us-east-1"),
+                "notify" => entry.notify = self.several(&path, &value, "SLACK_WEBHOOK"),
                 "external-id" => entry.external_id = self.external_id(&path, &value),
                 other => {
                     let next = format!("Keys of an entry are: {}.", KEYS.join(", "));

@@ -120,8 +120,10 @@ fn rolling(shown: &Shown<'_>, view: &View) -> String {
                 Some(service) => format!("going back, because {} failed", service.name),
                 None if view.check_failure.is_some() => "going back, because a check failed".to_owned(),
                 None if view.alarm.is_some() => "going back, because an alarm fired".to_owned(),
-                None if view.failures().next().is_some() => "going back, because a hook failed".to_owned(),
-                None => "going back".to_owned(),
+                None => view.failures().next().map_or_else(
+                    || "going back".to_owned(),
+                    |(name, _)| format!("going back, because a {name} failed"),
+                ),
             }
         }
         _ => {

@@ -28,6 +28,7 @@ mod putting_back;
 mod reporter;
 mod rolling;
 mod teller;
+mod telling;
 mod wanted;
 mod worker;
 

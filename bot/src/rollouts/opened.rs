@@ -8,8 +8,10 @@ use secrecy::ExposeSecret as _;
 use shipline::aws::{self, Mask, Session, Sources, Start};
 use shipline::cli::environment::targets;
 use shipline::config::spec::{EnvironmentSpec, TargetSpec};
-use shipline::engine::{Cancel, Targets, clock};
+use shipline::engine::{Alarms, Cancel, Targets, clock};
 use shipline::image::{Options, Pipeline};
+use shipline::metrics::CloudWatchAlarms;
+use shipline::notify::Notifier;
 use shipline::types::{AccountId, CommitSha, EnvironmentName, Region, ServiceName};
 use tempfile::TempDir;
 
@@ -23,6 +25,8 @@ use crate::types::RepositoryRef;
 pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) targets: Targets,
+    pub(super) alarms: Arc<dyn Alarms>,
+    pub(super) notifier: Notifier,
     /// Holds the task-definition files of the policy's commit as long as plans are made.
     _files: Option<TempDir>,
 }
@@ -80,7 +84,14 @@ pub(super) async fn open(bot: &Bot, hub: &Hub, wanted: &Wanted<'_>) -> Result<Op
     let (session, files) = (session?, files?);
     let root = files.as_ref().map_or(Path::new("/nonexistent"), TempDir::path);
     let targets = targets(root, &session, wanted.spec, wanted.services);
-    Ok(Opened { session, targets, _files: files })
+    let alarms = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
+    // Secrets are the administrator's: whose they are says the allow-list.
+    let secret = |name: &str| {
+        let own = bot.notify.get(name).filter(|_| bot.allow.may_tell_with(wanted.repository, name));
+        own.cloned()
+    };
+    let notifier = Notifier::new(&wanted.spec.notify, &secret, session.sdk(), bot.redactor.clone());
+    Ok(Opened { session, targets, alarms, notifier, _files: files })
 }
 
 /// Claims the places of the services for the repository, unless another one deploys there.

@@ -1,11 +1,14 @@
 //! From what was asked to a plan: policy, allow-list, session, images, plan. Changes no service.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shipline::cli::planning::{self, Purpose};
+use shipline::cli::preconditions::{self, Asked};
+use shipline::cli::scan_gate::Patience;
 use shipline::config::spec::{Config, EnvironmentSpec};
-use shipline::engine::{Targets, Wish, clock};
+use shipline::engine::{Wish, clock};
 use shipline::problem::Problem;
 use shipline::report::{ImageOrigin, ViewInput};
 use shipline::rollout::Plan;
@@ -15,6 +18,7 @@ use tracing::info;
 use super::halt::Halt;
 use super::images::{Bring, Found, Search};
 use super::opened::{self, Files, Wanted};
+use super::rolling::Ground;
 use super::teller::Standing;
 use super::worker::Worker;
 use super::{build, putting_back};
@@ -31,7 +35,7 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// Everything known before the first change.
 pub(super) struct Ready {
     pub(super) plan: Plan,
-    pub(super) targets: Targets,
+    pub(super) ground: Ground,
     pub(super) spec: EnvironmentSpec,
     pub(super) input: ViewInput,
 }
@@ -70,7 +74,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
     };
     let opened = opened::open(&worker.bot, &worker.hub, &wanted).await?;
     opened::claim(&worker.bot, &wanted, &opened.session).await?;
-    let wishes = match asked.kind {
+    let mut wishes = match asked.kind {
         DeploymentKind::Deploy { sha } => {
             let search = Search {
                 bot: &worker.bot,
@@ -107,8 +111,26 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
         DeploymentKind::Rollback { .. } => Purpose::PutBack,
     };
     let plan = planning::plan(purpose, &asked.key.environment, spec, &opened.targets, &wishes.runs, wishes.commit);
-    let plan = plan.await;
-    let mut plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
+    let plan = match purpose {
+        Purpose::Release => {
+            let pipeline = Arc::new(opened::pipeline(&worker.bot, &opened.session, &worker.signals.lost));
+            let asked = Asked {
+                spec,
+                alarms: opened.alarms.as_ref(),
+                wishes: &wishes.runs,
+                pipeline: &pipeline,
+                patience: Patience::AsLongAsTheRule,
+                cancel: &worker.signals.cancel,
+            };
+            preconditions::planned(plan, asked).await
+        }
+        Purpose::PutBack => plan.await.map(|plan| (plan, Vec::new())),
+    };
+    let (mut plan, notices) = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
+    wishes.notices.extend(notices);
+    if !plan.changes_nothing() {
+        wishes.notices.extend(opened.notifier.unreachable());
+    }
     previous_commits(worker, &mut plan).await?;
     let images = plan.release.images.iter().map(|(name, image)| (name.clone(), image.reference().clone())).collect();
     worker
@@ -126,7 +148,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
         notices: wishes.notices,
         ..ViewInput::default()
     };
-    Ok(Ready { plan, targets: opened.targets, spec: spec.clone(), input })
+    Ok(Ready { plan, ground: opened.into(), spec: spec.clone(), input })
 }
 
 /// The word for it in reports.

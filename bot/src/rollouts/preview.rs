@@ -1,7 +1,11 @@
 //! What a deploy would do, for `/plan`. Reads only: nothing is built, brought along, claimed or changed.
 
+use std::sync::Arc;
+
 use shipline::cli::deploy::planned;
 use shipline::cli::planning;
+use shipline::cli::preconditions::{self, Asked as Preconditions};
+use shipline::cli::scan_gate::Patience;
 use shipline::config::spec::Config;
 use shipline::engine::{Cancel, clock};
 use shipline::report::{View, ViewInput, view};
@@ -65,9 +69,18 @@ pub async fn preview(bot: &Bot, asked: &Asked, config: &Config) -> Result<Previe
             return Ok(Preview { view: None, notices: vec![notice] });
         }
     };
-    let plan =
-        planning::plan(planning::Purpose::Release, environment, spec, &opened.targets, &found.runs, Some(sha)).await;
-    let plan = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
+    let plan = planning::plan(planning::Purpose::Release, environment, spec, &opened.targets, &found.runs, Some(sha));
+    let (pipeline, cancel) = (Arc::new(opened::pipeline(bot, &opened.session, &Cancel::new())), Cancel::new());
+    let asked = Preconditions {
+        spec,
+        alarms: opened.alarms.as_ref(),
+        wishes: &found.runs,
+        pipeline: &pipeline,
+        patience: Patience::None,
+        cancel: &cancel,
+    };
+    let plan = preconditions::planned(plan, asked).await;
+    let (plan, notices) = plan.map_err(|problems| policy::denied(&problems, ReasonCode::PlanRefused))?;
     let base = plan.services.values().find_map(|part| part.previous.commit).filter(|base| *base != sha);
     let commits = match base {
         Some(base) => hub.commits_between(base, sha).await.unwrap_or_default(),
@@ -76,7 +89,7 @@ pub async fn preview(bot: &Bot, asked: &Asked, config: &Config) -> Result<Previe
     let input = ViewInput {
         command: "plan".to_owned(),
         origins: found.origins,
-        notices: found.notices,
+        notices: found.notices.into_iter().chain(notices).collect(),
         commits,
         ..ViewInput::default()
     };

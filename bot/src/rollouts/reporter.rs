@@ -71,6 +71,11 @@ impl RolloutReporter {
         self.kept().input.commits = commits;
     }
 
+    /// What people should know.
+    pub(super) fn notices(&self, notices: Vec<String>) {
+        self.kept().input.notices.extend(notices);
+    }
+
     fn show(&self) {
         let view = Box::new(self.view());
         let check = self.check.clone();

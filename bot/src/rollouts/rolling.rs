@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::future::FutureExt as _;
 use shipline::cli::ledger;
-use shipline::engine::{Driven, Limits, Parts, Targets, clock, drive};
+use shipline::engine::{Alarms, Driven, Limits, Parts, Targets, clock, drive};
 use shipline::github::{Lifetime, NewDeployment};
+use shipline::notify::Notifier;
 use shipline::report::ViewInput;
 use shipline::rollout::{Plan, Record};
 use shipline::types::Timestamp;
@@ -16,10 +17,11 @@ use super::ending;
 use super::halt::Halt;
 use super::journal::StoreJournal;
 use super::leased::{Gate, leased};
-use super::opened::{self, Files, Wanted};
+use super::opened::{self, Files, Opened, Wanted};
 use super::prepare::{Ready, command};
 use super::reporter::{RolloutReporter, Shows, so_far};
 use super::teller::Check;
+use super::telling::{Beginning, Telling};
 use super::worker::Worker;
 use crate::decision::Denied;
 use crate::policy;
@@ -41,9 +43,22 @@ const REOPEN: Duration = Duration::from_secs(15);
 /// How long a rollout under way is tried to be taken up again, over what a service may take.
 const TAKE_UP: Duration = Duration::from_hours(1);
 
+/// What a rollout runs on.
+pub(super) struct Ground {
+    targets: Targets,
+    alarms: Arc<dyn Alarms>,
+    notifier: Notifier,
+}
+
+impl From<Opened> for Ground {
+    fn from(opened: Opened) -> Self {
+        Self { targets: opened.targets, alarms: opened.alarms, notifier: opened.notifier }
+    }
+}
+
 /// Starts a prepared rollout.
 pub(super) async fn begin(worker: &Worker, ready: Ready) -> Result<(), Halt> {
-    let Ready { plan, targets, spec, input } = ready;
+    let Ready { plan, ground, spec, input } = ready;
     if plan.changes_nothing() {
         let began = clock::now();
         return ending::unchanged(worker, &plan, input, began).await;
@@ -78,15 +93,15 @@ pub(super) async fn begin(worker: &Worker, ready: Ready) -> Result<(), Halt> {
         DeploymentKind::Deploy { .. } => Shows::AtOnce,
         DeploymentKind::Rollback { .. } => Shows::WithTheFirstChange,
     };
-    roll(worker, record, targets, input, shows).await
+    roll(worker, record, ground, input, (shows, Beginning::Now)).await
 }
 
 /// Takes a rollout up that another worker began, from its journal.
 pub(super) async fn resume(worker: &Worker, record: Record) -> Result<(), Halt> {
     info!("taking the rollout up from its journal");
     let entries = worker.kept.store.entries(worker.kept.id()).await?;
-    let targets = match worker.signals.unless_lost(reopen(worker, &record.plan)).await? {
-        Ok(targets) => targets,
+    let ground = match worker.signals.unless_lost(reopen(worker, &record.plan)).await? {
+        Ok(ground) => ground,
         Err(denied) => return Err(not_reopened(worker, &record, denied)),
     };
     let state = worker.kept.state().await;
@@ -94,11 +109,11 @@ pub(super) async fn resume(worker: &Worker, record: Record) -> Result<(), Halt> 
     command(&worker.deployment.asked.kind).clone_into(&mut input.command);
     input.timeline.extend(so_far(&entries));
     input.notices = state.notices;
-    roll(worker, record, targets, input, Shows::AtOnce).await
+    roll(worker, record, ground, input, (Shows::AtOnce, Beginning::Earlier)).await
 }
 
-/// The targets of a plan, by the policy it was made from.
-async fn reopen(worker: &Worker, plan: &Plan) -> Result<Targets, Denied> {
+/// The targets of a plan, and its alarms, by the policy it was made from.
+async fn reopen(worker: &Worker, plan: &Plan) -> Result<Ground, Denied> {
     let asked = &worker.deployment.asked;
     let state = worker.kept.state().await;
     let config = policy::read(state.policy.as_deref())?;
@@ -111,7 +126,7 @@ async fn reopen(worker: &Worker, plan: &Plan) -> Result<Targets, Denied> {
         services: &services,
         files: Files::NotNeeded,
     };
-    opened::open(&worker.bot, &worker.hub, &wanted).await.map(|opened| opened.targets)
+    opened::open(&worker.bot, &worker.hub, &wanted).await.map(Ground::from)
 }
 
 /// A rollout under way must not be given up because AWS is away for a while.
@@ -128,25 +143,35 @@ fn not_reopened(worker: &Worker, record: &Record, denied: Denied) -> Halt {
 }
 
 /// Drives to the end.
-async fn roll(worker: &Worker, record: Record, targets: Targets, input: ViewInput, shows: Shows) -> Result<(), Halt> {
+async fn roll(
+    worker: &Worker,
+    record: Record,
+    ground: Ground,
+    input: ViewInput,
+    (shows, beginning): (Shows, Beginning),
+) -> Result<(), Halt> {
+    let Ground { targets, alarms, notifier } = ground;
     let Record { plan, started, .. } = record;
     let reporter = reporter(worker, &plan, started, input, shows);
+    let telling = Telling::new(worker, notifier);
     let gate = Gate::new(Arc::clone(&worker.kept), worker.bot.times.lease, worker.signals.clone());
     let targets = leased(targets, &gate, &worker.bot.redactor);
     let journal = StoreJournal { kept: Arc::clone(&worker.kept), lost: worker.signals.lost.clone() };
     let limits = Limits { after_cancel: plan.within.duration() + WAY_BACK, ..Limits::default() };
     let run = format!("deployment/{}", worker.deployment.id);
-    let parts = Parts { targets: &targets, alarms: None, run: &run };
+    let parts = Parts { targets: &targets, alarms: Some(alarms.as_ref()), run: &run };
     let driving = drive(&plan, parts, &journal, &reporter, &worker.signals.cancel, limits);
     let mut driving = Box::pin(driving).fuse();
     // The commits are for the report: nothing waits for them.
     let mut commits = Box::pin(commits_between(worker, &plan)).fuse();
+    let mut beginning = Box::pin(telling.begins(beginning, reporter.view())).fuse();
     let driven = loop {
         tokio::select! {
             biased;
             () = worker.signals.lost.cancelled() => return Err(Halt::Lost),
             driven = &mut driving => break driven,
             found = &mut commits => reporter.commits(found),
+            failed = &mut beginning => reporter.notices(failed),
             _quiet = stopped(worker, &gate) => {
                 // Nothing changes any more; what the last change answered is written down, if it was one.
                 match tokio::time::timeout(JOURNALED, &mut driving).await {
@@ -168,6 +193,11 @@ async fn roll(worker: &Worker, record: Record, targets: Targets, input: ViewInpu
         "needs-attention".clone_into(&mut view.result);
         view.notices
             .push("The way back was asked for and could not be proven in time: look at the services.".to_owned());
+    }
+    tokio::select! {
+        biased;
+        () = worker.signals.lost.cancelled() => return Err(Halt::Lost),
+        failed = telling.ended(&driven, view.clone()) => view.notices.extend(failed),
     }
     ending::ended(worker, &plan, &driven, view).await
 }

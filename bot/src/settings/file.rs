@@ -3,7 +3,7 @@
 use shipline::problem::{Place, Problem};
 use shipline::process::Environment;
 
-use super::table::SETTINGS;
+use super::table::{NOTIFY, SETTINGS};
 
 /// Reads a file's lines; what is wrong with them goes into `problems`.
 pub(super) fn parse(name: &str, text: &str, problems: &mut Vec<Problem>) -> Environment {
@@ -22,7 +22,7 @@ pub(super) fn parse(name: &str, text: &str, problems: &mut Vec<Problem>) -> Envi
         };
         let key = key.trim();
         let ours = key.starts_with("SHIPLINE_");
-        if ours && !SETTINGS.iter().any(|setting| setting.name == key) {
+        if ours && !key.starts_with(NOTIFY) && !SETTINGS.iter().any(|setting| setting.name == key) {
             problems.push(unknown(key).at(place));
         } else if settings.insert(key.to_owned(), unquoted(value.trim()).to_owned()).is_some() {
             let what = format!("{key} is set twice");

@@ -9,6 +9,7 @@ mod file;
 mod read;
 pub mod table;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// Who the bot is on GitHub; absent before it was set up.
     pub app: Option<AppSettings>,
+    /// Secrets that policies may name in `notify`, by the name that a policy uses.
+    pub notify: BTreeMap<String, SecretString>,
     /// The environment without our own secrets: AWS finds its credentials in it.
     pub variables: Environment,
 }

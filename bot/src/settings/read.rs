@@ -1,5 +1,6 @@
 //! Reads and checks the settings.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -42,6 +43,7 @@ impl Settings {
         let allow_file = given.value(table::ALLOW_FILE).map(PathBuf::from);
         let app = given.app(redactor);
         let Given { mut variables, problems, .. } = given;
+        let notify = notify_secrets(&variables, redactor);
         variables.retain(|name, _| !name.starts_with("SHIPLINE_"));
         let complete = (|| {
             Some(Self {
@@ -55,12 +57,25 @@ impl Settings {
                 log: log?,
                 log_format: log_format?,
                 app,
+                notify,
                 variables,
             })
         })();
         let complete = Problems::or(problems, complete)?;
         complete.ok_or_else(|| Problem::defect("settings", "a setting is missing without a problem").into())
     }
+}
+
+/// The secrets of notifications: `SHIPLINE_NOTIFY_<NAME>`, without the prefix.
+fn notify_secrets(variables: &Environment, redactor: &Redactor) -> BTreeMap<String, SecretString> {
+    let named = variables.iter().filter_map(|(name, value)| Some((name.strip_prefix(table::NOTIFY)?, value.trim())));
+    let given = named.filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    given
+        .map(|(name, value)| {
+            redactor.add(value);
+            (name.to_owned(), SecretString::from(value))
+        })
+        .collect()
 }
 
 struct Given<'a> {

@@ -39,6 +39,8 @@ pub const WEBHOOK_SECRET: &str = "SHIPLINE_WEBHOOK_SECRET";
 pub const PUBLIC_URL: &str = "SHIPLINE_PUBLIC_URL";
 /// The administrator's list.
 pub const ALLOW_FILE: &str = "SHIPLINE_ALLOW_FILE";
+/// What the name of a secret of notifications begins with.
+pub const NOTIFY: &str = "SHIPLINE_NOTIFY_";
 /// How long a lease holds.
 pub const LEASE: &str = "SHIPLINE_LEASE";
 /// The shortest time between two edits.
@@ -63,6 +65,10 @@ pub const SETTINGS: &[Setting] = &[
     without(SERVER_URL, "GitHub as people open it; derived from the API's address when absent"),
     without(PUBLIC_URL, "Address under which people and GitHub reach this bot"),
     without(ALLOW_FILE, "File that lists which repositories may use which accounts, regions and roles"),
+    without(
+        "SHIPLINE_NOTIFY_<NAME>",
+        "A secret that policies may name in `notify`: an address of Slack or of a webhook, or a key to sign with",
+    ),
     with(LEASE, "15s", "How long a replica that died keeps its work, before another one goes on"),
     with(EDITS, "2s", "Shortest time between two edits of one comment"),
     with(RECOVERY, "5m", "How often GitHub is asked for deliveries that never arrived"),

@@ -5,17 +5,19 @@
 #![expect(clippy::ref_option, reason = "a slot is a field of a raw table and is handed over whole")]
 
 mod image;
+mod notify;
 mod policy;
 mod rules;
 mod target;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::raw::environment::{Aws, Environment, HttpVerify, OnFailureWord};
+use super::raw::environment::{Aws, Environment, OnFailureWord};
 use super::raw::values::Text as _;
 use super::raw::{Configuration, List, Named};
 use super::read::{At, Reader, Slot, choose};
-use super::spec::{AwsSpec, Config, EnvironmentSpec, HttpCheck, OnFailure};
+use super::spec::{AwsSpec, Config, EnvironmentSpec, OnFailure};
 use crate::problem::{Place, Problem};
 use crate::types::{EnvironmentName, ServiceName, Span};
 
@@ -103,16 +105,19 @@ fn environment(
     }
     let (strategy, deferred) = rules::rules(name, raw, whole, reader);
     let most = Span::minutes(24 * 60);
+    let (verify, verify_commands) = verify::checks(raw, reader);
     EnvironmentSpec {
         aws: raw.aws.as_ref().map(|aws| account(&aws.value, reader)).unwrap_or_default(),
         deploy_on_push: value(&raw.deploy_on_push).map(|branch| branch.as_str().to_owned()),
         waves: waves(raw, reader),
         services,
         before: items(&raw.before).filter_map(|hook| rules::hook_spec(&hook.value)).collect(),
-        verify: items(&raw.verify).map(|check| verify(&check.value, reader)).collect(),
+        verify,
+        verify_commands,
         after: items(&raw.after).filter_map(|hook| rules::hook_spec(&hook.value)).collect(),
         alarms: items(&raw.alarms).map(|name| name.value.as_str().to_owned()).collect(),
-        notify: items(&raw.notify).filter_map(|told| rules::recipient(&told.value)).collect(),
+        scan: raw.scan.as_ref().and_then(|scan| rules::scan(&scan.value, reader)),
+        notify: notify::recipients(raw, reader),
         on_failure: match value(&raw.on_failure) {
             None | Some(OnFailureWord::RollBackAll) => OnFailure::RollBackAll,
             Some(OnFailureWord::RollBackFailed) => OnFailure::RollBackFailed,
@@ -169,15 +174,6 @@ fn account(raw: &Aws, reader: &mut Reader) -> AwsSpec {
         // STS: 900 seconds to the role's maximum, which is 12 hours at most.
         session: within(reader, &raw.session, Span::minutes(15), Span::minutes(12 * 60)),
         allowed_accounts: allowed,
-    }
-}
-
-fn verify(raw: &HttpVerify, reader: &mut Reader) -> HttpCheck {
-    let most = Span::minutes(60);
-    HttpCheck {
-        url: value(&raw.http).map(|url| url.as_str().to_owned()).unwrap_or_default(),
-        expect: value(&raw.expect).and_then(|status| u16::try_from(status.0).ok()).unwrap_or(200),
-        within: within(reader, &raw.within, Span::seconds(1), most).unwrap_or(Span::seconds(60)),
     }
 }
 

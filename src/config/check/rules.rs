@@ -7,16 +7,17 @@ use super::super::raw::Configuration;
 use super::super::raw::List;
 use super::super::raw::environment::Environment;
 use super::super::raw::forms::Either;
-use super::super::raw::rules::{Analysis, Approvals, Hook, Notify, StrategySettings, StrategyWord};
+use super::super::raw::rules::{AllowWord, Analysis, Approvals, Hook, StrategySettings, StrategyWord};
+use super::super::raw::scan::{Scan, SeverityWord};
 use super::super::raw::values::{Argument, Text as _};
 use super::super::read::{At, Reader, Slot, choose};
-use super::super::spec::{DeferredRule, DeferredTo, HookSpec, Recipient, Strategy};
+use super::super::spec::{DeferredRule, DeferredTo, HookSpec, ScanSpec, Severity, Strategy, Unscanned};
 use super::{items, not_empty, within};
 use crate::problem::{Place, Problem};
 use crate::types::{EnvironmentName, Percent, ServiceName, Span};
 
 /// ECS: bake times are 0 to 1440 minutes.
-const DAY: Span = Span::minutes(24 * 60);
+pub(super) const DAY: Span = Span::minutes(24 * 60);
 
 pub(super) fn rules(
     name: &EnvironmentName,
@@ -92,7 +93,14 @@ fn hook(raw: &Hook, environment: &Environment, reader: &mut Reader) {
         not_empty(reader, &command.place, command.value.len(), "argument");
     }
     within(reader, &raw.within, Span::seconds(1), DAY);
-    if let (Some(service), Some(services)) = (&raw.service, &environment.services)
+    if let Some(service) = &raw.service {
+        known_here(service, environment, reader);
+    }
+}
+
+/// Says no to a service that the environment does not have.
+pub(super) fn known_here(service: &At<ServiceName>, environment: &Environment, reader: &mut Reader) {
+    if let Some(services) = &environment.services
         && !services.value.contains_key(&service.value)
     {
         let what = format!("`{}` is not a service of this environment.", service.value);
@@ -103,9 +111,6 @@ fn hook(raw: &Hook, environment: &Environment, reader: &mut Reader) {
 
 /// A hook as it is carried out; nothing when it has mistakes, which are told already.
 pub(super) fn hook_spec(raw: &Hook) -> Option<HookSpec> {
-    let words = |slot: &Slot<List<Argument>>| -> Vec<String> {
-        slot.iter().flat_map(|at| items_of(&at.value)).map(|word| word.value.as_str().to_owned()).collect()
-    };
     Some(HookSpec {
         service: raw.service.as_ref()?.value.clone(),
         run: words(&raw.run),
@@ -114,16 +119,28 @@ pub(super) fn hook_spec(raw: &Hook) -> Option<HookSpec> {
     })
 }
 
-fn items_of<T>(list: &List<T>) -> impl Iterator<Item = &At<T>> {
-    list.iter().flatten()
+/// The words of a command.
+pub(super) fn words(command: &Slot<List<Argument>>) -> Vec<String> {
+    items(command).map(|word| word.value.as_str().to_owned()).collect()
 }
 
-/// Somebody to tell; nothing when it has mistakes, which are told already.
-pub(super) fn recipient(raw: &Notify) -> Option<Recipient> {
-    if let Some(slack) = &raw.slack {
-        return Some(Recipient::Slack(slack.value.as_str().to_owned()));
-    }
-    Some(Recipient::Sns(raw.sns.as_ref()?.value.as_str().to_owned()))
+/// What scans may have found.
+pub(super) fn scan(raw: &Scan, reader: &mut Reader) -> Option<ScanSpec> {
+    let wait = within(reader, &raw.wait, Span::seconds(0), Span::minutes(60));
+    Some(ScanSpec {
+        severity: match raw.severity.as_ref()?.value {
+            SeverityWord::Critical => Severity::Critical,
+            SeverityWord::High => Severity::High,
+            SeverityWord::Medium => Severity::Medium,
+            SeverityWord::Low => Severity::Low,
+        },
+        wait: wait.unwrap_or(Span::minutes(5)),
+        ignore: items(&raw.ignore).map(|name| name.value.as_str().to_owned()).collect(),
+        unscanned: match raw.unscanned.as_ref().map(|at| at.value) {
+            Some(AllowWord::Allow) => Unscanned::Allow,
+            Some(AllowWord::Refuse) | None => Unscanned::Refuse,
+        },
+    })
 }
 
 fn analyses(raw: &Environment, reader: &mut Reader) {
@@ -221,9 +238,7 @@ fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
         ("queue", place(&raw.queue), Bot),
         ("pull-requests", place(&raw.pull_requests), Bot),
         ("rollout", rollout, Nobody),
-        ("alarms", place(&raw.alarms), Nobody),
         ("analysis", place(&raw.analysis), Nobody),
-        ("notify", place(&raw.notify), Nobody),
     ];
     let rule =
         |(key, place, by): (&str, Option<Place>, _)| place.map(|place| DeferredRule { key: key.to_owned(), place, by });

@@ -1,13 +1,16 @@
 //! Environments: account, services, order, and what must hold.
 
-use super::forms::{Either, Whole};
+use super::forms::Either;
+use super::notify::Notify;
 use super::rules::{
-    Analysis, Approvals, ChecksWord, Freeze, Hook, Notify, People, PullRequests, QueueWord, ReviewsWord,
-    StrategySettings, StrategyWord,
+    Analysis, Approvals, ChecksWord, Freeze, Hook, People, PullRequests, QueueWord, ReviewsWord, StrategySettings,
+    StrategyWord,
 };
+use super::scan::Scan;
 use super::shape::{record, words};
 use super::target::Target;
 use super::values::{Branch, ExternalId, HttpUrl, SessionName, SomeText};
+use super::verify::Verify;
 use super::{List, Named};
 use crate::types::{AccountId, EnvironmentName, Region, RoleArn, ServiceName, Span};
 
@@ -26,8 +29,8 @@ record! {
         /// The order: waves one after another, the services of a wave at once. Every service of the
         /// environment stands in exactly one.
         optional "waves" waves: List<List<ServiceName>>, default "all at once", example "[[api], [web, worker]]";
-        /// HTTP checks after everything serves.
-        optional "verify" verify: List<HttpVerify>, default "none",
+        /// Checks after everything serves: addresses one after another, then commands.
+        optional "verify" verify: List<Verify>, default "none",
             example "[{ http: \"https://staging.example.com/health\" }]";
         /// What to take back when a service fails.
         optional "on-failure" on_failure: OnFailureWord, default "`roll-back-all`";
@@ -60,8 +63,11 @@ record! {
         optional "after" after: List<Hook>, default "none", example "[{ run: [bin/warm-cache], in: api }]";
         /// How traffic moves to the new revision.
         optional "rollout" rollout: Either<StrategyWord, StrategySettings>, default "`rolling`";
-        /// CloudWatch alarms that must stay quiet.
+        /// CloudWatch alarms that must stay quiet: one that fires already or does not exist refuses the release,
+        /// one that fires until its end takes everything back. A rollback does not ask.
         optional "alarms" alarms: List<SomeText>, default "none", example "[pmis-staging-target-5xx]";
+        /// What scans of the images may have found.
+        optional "scan" scan: Scan, default "scans are not looked at", example "{ severity: high, wait: 5m }";
         /// Measurements that must stay within limits.
         optional "analysis" analysis: List<Analysis>, default "none";
         /// Who is told.
@@ -84,18 +90,6 @@ record! {
         optional "session" session: Span, default "the role's own", example "1h";
         /// The only accounts in which anything may be changed. Quote the ids.
         optional "allowed-account-ids" allowed_account_ids: List<AccountId>, default "any";
-    }
-}
-
-record! {
-    /// An HTTP check.
-    HttpVerify = "{ http: \"https://staging.example.com/health\", expect: 200, within: 60s }" {
-        /// The address to ask.
-        required "http" http: HttpUrl;
-        /// The status that is right.
-        optional "expect" expect: Whole<100, 599>, default "`200`", example "204";
-        /// How long to keep asking before it counts as failed.
-        optional "within" within: Span, default "`60s`", example "60s";
     }
 }
 

@@ -7,10 +7,13 @@
 pub(crate) mod environment;
 pub(crate) mod forms;
 pub(crate) mod image;
+pub(crate) mod notify;
 pub(crate) mod rules;
+pub(crate) mod scan;
 pub(crate) mod shape;
 pub(crate) mod target;
 pub(crate) mod values;
+pub(crate) mod verify;
 
 use std::collections::BTreeMap;
 

@@ -2,9 +2,7 @@
 
 use super::forms::{Either, Whole};
 use super::shape::{record, words};
-use super::values::{
-    Access, AnyText, Argument, Branch, Limit, Person, SecretName, SomeText, TopicArn, VariableName, WeekTime, Zone,
-};
+use super::values::{Access, AnyText, Argument, Branch, Limit, Person, SomeText, VariableName, WeekTime, Zone};
 use super::{List, Named};
 use crate::types::{Percent, ServiceName, Span};
 
@@ -226,15 +224,5 @@ record! {
         optional "expression" expression: SomeText, example "SELECT AVG(Latency) FROM \"PMIS\"";
         /// The length of one value.
         optional "period" period: Span, default "`60s`", example "60s";
-    }
-}
-
-record! {
-    /// Somebody who is told about deployments.
-    Notify = "{ slack: SLACK_WEBHOOK }", one of ["slack", "sns"] {
-        /// The name of the secret that holds a Slack webhook's address.
-        optional "slack" slack: SecretName;
-        /// The ARN of an SNS topic.
-        optional "sns" sns: TopicArn;
     }
 }

@@ -333,6 +333,37 @@ text! {
     else format!("a topic is named by its ARN; `{}` is not one", shown(text))
 }
 text! {
+    /// The name of a header in an HTTP answer.
+    HeaderName = "a header's name", like "X-Version", Some("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), Text,
+    |text| word(text, 256, b"!#$%&'*+.^_`|~-"),
+    else "a header's name has letters, digits and none of ( ) , / : ; < = > ? @ [ ] { }".to_owned()
+}
+text! {
+    /// What a header must say. A number or `true` stands for itself.
+    HeaderValue = "a header's value", like "v2", None, Any,
+    |text| text.len() <= 8192 && text.trim() == text && !text.chars().any(char::is_control),
+    else "a header's value is one line without spaces around it".to_owned()
+}
+text! {
+    /// How long one answer may take.
+    Latency = "a latency", like "500ms", Some("^[0-9]+(ms|s)$"), Text,
+    |text| milliseconds(text).is_some_and(|ms| (1..=10_000).contains(&ms)),
+    else format!("a latency is 1ms to 10s; `{}` is not", shown(text))
+}
+text! {
+    /// The name of a vulnerability, as scans have it.
+    FindingName = "the name of a finding", like "CVE-2026-0001", Some("^[A-Za-z0-9][A-Za-z0-9:._-]*$"), Text,
+    |text| word(text, 256, b":._-"),
+    else format!("a finding is named as in the scan; `{}` is not a name of one", shown(text))
+}
+
+/// The milliseconds of a [`Latency`].
+pub(crate) fn milliseconds(text: &str) -> Option<u32> {
+    let (number, size) = text.strip_suffix("ms").map_or_else(|| (text.strip_suffix('s'), 1000), |n| (Some(n), 1));
+    number?.parse::<u32>().ok()?.checked_mul(size)
+}
+
+text! {
     /// A limit of a measured value: a number, or a percentage.
     Limit = "a limit", like "5%", Some("^-?[0-9]+(\\.[0-9]+)?( ?%)?$"), Number,
     |text| {

@@ -3,7 +3,9 @@
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
+mod notify;
 mod policy;
+mod scan;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,9 +18,11 @@ use crate::types::{
     Tag,
 };
 
+pub use notify::{Occasion, Recipient, Way};
 pub use policy::{
     Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
 };
+pub use scan::{ScanSpec, Severity, Unscanned};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -149,10 +153,14 @@ pub struct EnvironmentSpec {
     pub before: Vec<HookSpec>,
     /// HTTP checks after everything serves.
     pub verify: Vec<HttpCheck>,
+    /// Commands that must end well after the HTTP checks.
+    pub verify_commands: Vec<HookSpec>,
     /// Commands that run after the checks, one after another.
     pub after: Vec<HookSpec>,
     /// CloudWatch alarms that must stay quiet.
     pub alarms: Vec<String>,
+    /// What scans of the images may have found; they are not asked for when absent.
+    pub scan: Option<ScanSpec>,
     /// Who is told.
     pub notify: Vec<Recipient>,
     /// What to take back when something fails.
@@ -181,15 +189,6 @@ pub struct HookSpec {
     pub undo: Vec<String>,
     /// How long it may take.
     pub within: Span,
-}
-
-/// Somebody who is told about deployments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recipient {
-    /// A Slack webhook; its address is in the secret of this name.
-    Slack(String),
-    /// An SNS topic, by ARN.
-    Sns(String),
 }
 
 /// A rule that is understood, checked, and not carried out here.
@@ -365,6 +364,15 @@ pub struct HttpCheck {
     pub url: String,
     /// The status that is right, 100 to 599.
     pub expect: u16,
+    /// What the answer must contain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// Headers the answer must have, with their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// How long one whole answer may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u32>,
     /// How long to keep asking before it counts as failed.
     pub within: Span,
 }

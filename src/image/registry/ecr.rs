@@ -3,6 +3,8 @@
 //! One client per region; the account of a repository goes into every call, so that registries of
 //! other accounts work with the same credentials when their policies allow it.
 
+mod scan;
+
 use aws_sdk_ecr::error::ProvideErrorMetadata;
 use aws_sdk_ecr::types::{Image, ImageIdentifier, ImageTagMutability};
 use aws_types::SdkConfig;

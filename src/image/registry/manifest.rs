@@ -103,6 +103,11 @@ impl Manifest {
         self.parts().manifests
     }
 
+    /// The images of an index, without statements about them; none for a plain manifest.
+    pub(in crate::image) fn images(&self) -> Vec<ImageDigest> {
+        self.children().iter().filter(|child| child.is_image()).filter_map(|image| image.digest.parse().ok()).collect()
+    }
+
     /// The first image of an index: every platform of one build carries the same labels.
     pub(in crate::image) fn first_image(&self) -> Option<ImageDigest> {
         self.parts().manifests.into_iter().find(Descriptor::is_image).and_then(|image| image.digest.parse().ok())

@@ -36,6 +36,9 @@
 //! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
 //! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `rollback_fails` {`lines`}, `stuck` |
 //! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
+//! | `alarms[]` | `name`\*, `state`: `OK`, `ALARM`, `INSUFFICIENT_DATA`; `reason`, `composite` |
+//! | `scans[]` | `repository`, `digest`, `status`, `description`, `takes_ms`, `enhanced`, `findings` [{`name`, `severity`, `package`, `version`, `fixed_in`, `url`, `status`}] |
+//! | `topics[]` | ARNs of SNS topics |
 //! | `faults[]` | `kind`\*: `throttle`, `deny`, `unknown`, `empty_list`, `server_error` {`status`}, `delay` {`ms`\*}, `hang` {`ms`\*}, `lose_response`, `error` {`code`\*, `message`\*, `status`}, for GitHub `secondary_limit` {`status`, `retry_after`}, `primary_limit` {`reset_ms`\*}; besides `service`, `operation` (`*` in it stands for anything), `after`, `times`, `rate` |
 //!
 //! # GitHub

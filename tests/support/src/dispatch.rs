@@ -8,14 +8,16 @@ use crate::faults::{self, FaultKind};
 use crate::reply::{ApiError, text};
 use crate::server::{Incoming, Reply, Shared};
 use crate::state::{World, now};
-use crate::{ecr, elbv2, github, logs, query};
+use crate::{cbor, ecr, elbv2, github, logs, query};
 
 /// How the answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Protocol {
     Json10,
     Json11,
+    Cbor,
     Sts,
+    Sns,
     Elbv2,
     GitHub,
 }
@@ -41,11 +43,19 @@ fn told(incoming: &Incoming) -> (String, String, Value, Protocol) {
         let body = serde_json::from_slice(&incoming.body).unwrap_or(Value::Null);
         return (service.to_owned(), operation.to_owned(), body, protocol);
     }
+    // Smithy RPC v2: `/service/<shape>/operation/<name>`.
+    if let Some(("GraniteServiceVersion20100801", operation)) =
+        incoming.path.strip_prefix("/service/").and_then(|path| path.split_once("/operation/"))
+    {
+        let body = cbor::read(&incoming.body).unwrap_or(Value::Null);
+        return ("cloudwatch".to_owned(), operation.to_owned(), body, Protocol::Cbor);
+    }
     if incoming.path == "/" {
         let text = String::from_utf8_lossy(&incoming.body);
         let form = query::parse(if text.is_empty() { &incoming.query } else { &text });
         let (service, protocol) = match form.get("Version").map(String::as_str) {
             Some("2015-12-01") => ("elbv2", Protocol::Elbv2),
+            Some("2010-03-31") => ("sns", Protocol::Sns),
             _ => ("sts", Protocol::Sts),
         };
         let operation = form.get("Action").cloned().unwrap_or_default();
@@ -113,7 +123,7 @@ fn perform(
     at: u64,
 ) -> Reply {
     let key = incoming.access_key();
-    let World { env, ecs, apprunner, ecr, sts, target_health, endpoint, .. } = world;
+    let World { env, ecs, apprunner, ecr, sts, cloudwatch, sns, target_health, endpoint, .. } = world;
     match service {
         "github" | "oidc" => return world.github.answer(incoming, body, at),
         "blob" => {
@@ -136,6 +146,8 @@ fn perform(
         "ecr" => ecr.answer(operation, body, endpoint, at, env).map(|body| body.to_string()),
         "ecr-public" if operation == "GetAuthorizationToken" => Ok(ecr::public_authorization(at).to_string()),
         "sts" => sts.answer(operation, &form(body), key.as_deref(), at, env),
+        "cloudwatch" => cloudwatch.answer(operation, body, at, env).map(|body| body.to_string()),
+        "sns" => sns.answer(operation, &form(body), at, env),
         "elbv2" => elbv2::answer(ecs, target_health, operation, &form(body)),
         _ => Err(ApiError::bad("UnknownOperationException", "")),
     });
@@ -145,7 +157,11 @@ fn perform(
         (Ok(body), Protocol::Json11 | Protocol::GitHub) => {
             Reply::of(200, "application/x-amz-json-1.1", body.into_bytes())
         }
-        (Ok(inside), Protocol::Sts | Protocol::Elbv2) => {
+        (Ok(body), Protocol::Cbor) => {
+            let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+            Reply::of(200, "application/cbor", cbor::write(&body)).with_header("smithy-protocol", "rpc-v2-cbor")
+        }
+        (Ok(inside), Protocol::Sts | Protocol::Sns | Protocol::Elbv2) => {
             let namespace = xml_namespace(protocol);
             let body = format!(
                 "<{operation}Response xmlns=\"{namespace}\"><{operation}Result>{inside}</{operation}Result>\
@@ -157,7 +173,7 @@ fn perform(
 }
 
 const fn is_query(protocol: Protocol) -> bool {
-    matches!(protocol, Protocol::Sts | Protocol::Elbv2)
+    matches!(protocol, Protocol::Sts | Protocol::Sns | Protocol::Elbv2)
 }
 
 /// The Query protocol has other codes for credentials that are not good.
@@ -173,6 +189,7 @@ fn in_query_words(error: ApiError) -> ApiError {
 const fn xml_namespace(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Elbv2 => "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
+        Protocol::Sns => "http://sns.amazonaws.com/doc/2010-03-31/",
         _ => "https://sts.amazonaws.com/doc/2011-06-15/",
     }
 }
@@ -196,7 +213,14 @@ fn error_reply(protocol: Protocol, error: &ApiError) -> Reply {
             let body = json!({"__type": error.code, "message": error.message});
             Reply::of(error.status, kind, body.to_string().into_bytes())
         }
-        Protocol::Sts | Protocol::Elbv2 => {
+        Protocol::Cbor => {
+            let fault = if error.status < 500 { "Sender" } else { "Receiver" };
+            let body = json!({"__type": format!("com.amazonaws.cloudwatch#{}", error.code), "message": error.message});
+            Reply::of(error.status, "application/cbor", cbor::write(&body))
+                .with_header("smithy-protocol", "rpc-v2-cbor")
+                .with_header("x-amzn-query-error", &format!("{};{fault}", error.code))
+        }
+        Protocol::Sts | Protocol::Sns | Protocol::Elbv2 => {
             let fault = if error.status < 500 { "Sender" } else { "Receiver" };
             let body = format!(
                 "<ErrorResponse xmlns=\"{}\"><Error><Type>{fault}</Type><Code>{}</Code><Message>{}</Message></Error>\

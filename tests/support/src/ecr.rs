@@ -1,6 +1,8 @@
 //! Amazon ECR's control API over images that a test planted: not a registry
 //! (no push, no pull), but layers can be downloaded from `/blob`.
 
+pub(crate) mod scan;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -34,6 +36,8 @@ pub(crate) struct Repository {
 #[derive(Debug, Default)]
 pub(crate) struct Ecr {
     pub(crate) repositories: BTreeMap<String, Repository>,
+    /// The last of an image counts.
+    pub(crate) scans: Vec<scan::Scan>,
 }
 
 /// The media type a manifest names, Docker's schema 2 by default.
@@ -52,6 +56,7 @@ impl Ecr {
             "BatchGetImage" => self.batch_get_image(body, env),
             "DescribeImages" => self.describe_images(body, env),
             "PutImage" => self.put_image(body, now, env),
+            "DescribeImageScanFindings" => self.scan_findings(body, now, env),
             "GetDownloadUrlForLayer" => self.download_url(body, endpoint),
             _ => Err(ApiError::bad("UnknownOperationException", "")),
         }

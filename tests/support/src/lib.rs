@@ -1,8 +1,8 @@
 //! Simulators over real HTTP for the AWS and GitHub interfaces that no
 //! emulator offers.
 //!
-//! One server on one port speaks ECS, App Runner, CloudWatch Logs, `ELBv2`, STS
-//! and ECR (told apart by `X-Amz-Target` or `Action`) and a part of GitHub's
+//! One server on one port speaks ECS, App Runner, CloudWatch and its Logs, `ELBv2`, STS, SNS
+//! and ECR (told apart by `X-Amz-Target`, `Action` or path) and a part of GitHub's
 //! REST API (told apart by path). It is written from the providers' API
 //! documentation, never from Shipline's clients, and shares no code with them:
 //! a wrong guess in a client must meet a second, independent reading.
@@ -23,6 +23,8 @@
 mod apprunner;
 mod behaviour;
 mod calls;
+mod cbor;
+mod cloudwatch;
 pub mod control;
 mod dispatch;
 mod ecr;
@@ -37,6 +39,7 @@ mod query;
 mod reply;
 mod seed;
 mod server;
+mod sns;
 mod state;
 mod sts;
 mod world;
@@ -48,8 +51,8 @@ pub use github::{
     App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, token as github_token,
 };
 pub use seed::{
-    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed, RepositorySeed, RoleSeed, Seed,
-    ServiceSeed, TargetHealthSeed,
+    AlarmSeed, AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, FindingSeed, ImageSeed,
+    RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
 pub use world::AwsWorld;

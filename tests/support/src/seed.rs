@@ -39,6 +39,12 @@ pub struct Seed {
     pub blobs: Vec<BlobSeed>,
     /// ECR images.
     pub images: Vec<ImageSeed>,
+    /// Scans of ECR images.
+    pub scans: Vec<ScanSeed>,
+    /// CloudWatch alarms; one of the same name is replaced.
+    pub alarms: Vec<AlarmSeed>,
+    /// SNS topics, by ARN.
+    pub topics: Vec<String>,
     /// IAM roles; once one is given, roles not given cannot be assumed.
     pub roles: Vec<RoleSeed>,
     /// Whether and which access keys are good; replaces what was there.
@@ -183,6 +189,103 @@ pub struct ImageSeed {
     /// The manifest, byte for byte.
     #[serde(default)]
     pub manifest: Option<String>,
+}
+
+/// A CloudWatch alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlarmSeed {
+    /// Its name.
+    pub name: String,
+    /// `OK`, `ALARM` or `INSUFFICIENT_DATA`.
+    #[serde(default = "ok")]
+    pub state: String,
+    /// Why it is in that state.
+    #[serde(default)]
+    pub reason: String,
+    /// Whether it is made of other alarms.
+    #[serde(default)]
+    pub composite: bool,
+}
+
+fn ok() -> String {
+    "OK".to_owned()
+}
+
+impl AlarmSeed {
+    /// A quiet alarm over a metric.
+    #[must_use]
+    pub fn quiet(name: &str) -> Self {
+        Self { name: name.to_owned(), state: ok(), reason: String::new(), composite: false }
+    }
+
+    /// One that fires.
+    #[must_use]
+    pub fn firing(name: &str, reason: &str) -> Self {
+        Self { state: "ALARM".to_owned(), reason: reason.to_owned(), ..Self::quiet(name) }
+    }
+
+    /// The same over other alarms.
+    #[must_use]
+    pub fn composite(self) -> Self {
+        Self { composite: true, ..self }
+    }
+}
+
+/// A scan of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScanSeed {
+    /// The image's repository.
+    pub repository: String,
+    /// Its digest.
+    pub digest: String,
+    /// How the scan ended: `COMPLETE`, `ACTIVE` (enhanced), `FAILED`, `UNSUPPORTED_IMAGE`, …
+    pub status: String,
+    /// What ECR says beside it.
+    pub description: String,
+    /// How long it is `IN_PROGRESS` before; done already when absent.
+    pub takes_ms: Option<u64>,
+    /// Whether Amazon Inspector scans (enhanced).
+    pub enhanced: bool,
+    /// What it found.
+    pub findings: Vec<FindingSeed>,
+}
+
+/// Something a scan found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FindingSeed {
+    /// `CVE-2026-0001`.
+    pub name: String,
+    /// `CRITICAL`, `HIGH`, …
+    pub severity: String,
+    /// The package.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The version without it (enhanced).
+    pub fixed_in: Option<String>,
+    /// Its page.
+    pub url: String,
+    /// `ACTIVE`, `SUPPRESSED` or `CLOSED` (enhanced).
+    pub status: String,
+}
+
+impl FindingSeed {
+    /// An open finding with a page.
+    #[must_use]
+    pub fn new(name: &str, severity: &str, package: &str, version: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            severity: severity.to_owned(),
+            package: package.to_owned(),
+            version: version.to_owned(),
+            fixed_in: None,
+            url: format!("https://security-tracker.debian.org/tracker/{name}"),
+            status: "ACTIVE".to_owned(),
+        }
+    }
 }
 
 /// An IAM role and who may assume it.

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::apprunner::AppRunner;
 use crate::calls::Call;
+use crate::cloudwatch::CloudWatch;
 use crate::ecr::{Ecr, Image, Repository, media_type};
 use crate::ecs::Ecs;
 use crate::elbv2;
@@ -17,6 +18,7 @@ use crate::github::GitHub;
 use crate::ids::digest;
 use crate::reply::{ApiError, Millis};
 use crate::seed::{ImageSeed, Seed};
+use crate::sns::Sns;
 use crate::sts::Sts;
 
 /// Everything.
@@ -28,6 +30,8 @@ pub(crate) struct World {
     pub(crate) target_health: elbv2::Given,
     pub(crate) sts: Sts,
     pub(crate) ecr: Ecr,
+    pub(crate) cloudwatch: CloudWatch,
+    pub(crate) sns: Sns,
     pub(crate) github: GitHub,
     pub(crate) faults: Vec<Fault>,
     pub(crate) calls: Vec<Call>,
@@ -51,6 +55,8 @@ impl World {
             target_health: elbv2::Given::new(),
             sts: Sts::default(),
             ecr: Ecr::default(),
+            cloudwatch: CloudWatch::default(),
+            sns: Sns::default(),
             github: GitHub::new(endpoint.clone(), wake),
             faults: Vec::new(),
             calls: Vec::new(),
@@ -103,6 +109,11 @@ impl World {
             self.repository(&blob.repository, now).blobs.insert(digest(blob.text.as_bytes()), blob.text.into_bytes());
         }
         let images: Vec<Value> = seed.images.into_iter().map(|image| self.plant(image, now)).collect();
+        self.ecr.scans.extend(seed.scans.into_iter().map(|seed| crate::ecr::scan::Scan { seed, begun: now }));
+        for alarm in seed.alarms {
+            self.cloudwatch.plant(alarm, now);
+        }
+        self.sns.topics.extend(seed.topics);
         for role in seed.roles {
             self.sts.roles.insert(role.arn.clone(), role);
         }

@@ -10,7 +10,7 @@ use crate::calls::Call;
 use crate::faults::Fault;
 use crate::github::GitHubWorld;
 use crate::reply::Answer;
-use crate::seed::{AppRunnerServiceSeed, ClusterSeed, ImageSeed, RoleSeed, Seed, ServiceSeed};
+use crate::seed::{AlarmSeed, AppRunnerServiceSeed, ClusterSeed, ImageSeed, RoleSeed, ScanSeed, Seed, ServiceSeed};
 use crate::server::Server;
 use crate::state::now;
 
@@ -109,6 +109,31 @@ impl AwsWorld {
     pub fn image(&self, image: ImageSeed) -> String {
         let made = self.seed(Seed { images: vec![image], ..Seed::default() });
         made["images"][0]["digest"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Plants an alarm, or replaces the one of that name.
+    pub fn alarm(&self, alarm: AlarmSeed) -> &Self {
+        self.seed(Seed { alarms: vec![alarm], ..Seed::default() });
+        self
+    }
+
+    /// Plants the scan of an image.
+    pub fn scan(&self, scan: ScanSeed) -> &Self {
+        self.seed(Seed { scans: vec![scan], ..Seed::default() });
+        self
+    }
+
+    /// Adds an SNS topic; answers its ARN.
+    pub fn topic(&self, name: &str) -> String {
+        let arn = self.server.world().lock().env.arn("sns", name);
+        self.seed(Seed { topics: vec![arn.clone()], ..Seed::default() });
+        arn
+    }
+
+    /// What was published to SNS topics: `{"topic", "subject", "message", "at_ms"}`, oldest first.
+    #[must_use]
+    pub fn published(&self) -> Vec<Value> {
+        self.server.world().lock().sns.published.clone()
     }
 
     /// The tags of a registry repository, oldest image first.

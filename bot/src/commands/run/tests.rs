@@ -65,6 +65,7 @@ impl Stage {
             allow: AllowList::default(),
             redactor: Redactor::new(),
             metrics: Metrics::new(),
+            notify: std::collections::BTreeMap::new(),
             variables: std::collections::BTreeMap::new(),
             server_url: "https://github.com".to_owned(),
             worker: WorkerId::new(),

@@ -266,10 +266,10 @@ fn a_rule_that_nobody_carries_out_refuses_and_those_that_are_do_not() {
     };
     let ours = "    requires: [dev]\n    soak: 5m\n    checks: all\n    reviews: required\n    freeze: [{ from: Fri 16:00, to: Mon 08:00, zone: UTC }]\n    access: { deploy: [write] }\n";
     assert_eq!(with(ours), Ok(()));
-    insta::assert_snapshot!(text(&with("    alarms: [x]\n    rollout: canary\n").unwrap_err()), @"
-    [rule-not-carried-out] The policy of `staging` holds `rollout` and `alarms`, which this version does not carry out.
+    insta::assert_snapshot!(text(&with("    alarms: [x]\n    rollout: canary\n    analysis: [{ name: p99, cloudwatch: { expression: x }, below: 5 }]\n    notify: [{ slack: HOOK }]\n").unwrap_err()), @"
+    [rule-not-carried-out] The policy of `staging` holds `rollout` and `analysis`, which this version does not carry out.
     - `rollout`: shipline.yml:9 environments.staging.rollout
-    - `alarms`: shipline.yml:8 environments.staging.alarms
+    - `analysis`: shipline.yml:10 environments.staging.analysis
     → Rather than ignore a rule, the bot deploys nothing. Remove it on the default branch, or wait for the version that has it.
     ");
 }

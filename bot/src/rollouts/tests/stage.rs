@@ -267,6 +267,7 @@ impl Stage {
                     allow: AllowList::default(),
                     redactor: Redactor::new(),
                     metrics: Metrics::new(),
+                    notify: BTreeMap::new(),
                     variables: [("AWS_ACCESS_KEY_ID".to_owned(), "AKIAEXAMPLE".to_owned())].into(),
                     server_url: "https://github.com".to_owned(),
                     worker: WorkerId::new(),
