@@ -203,7 +203,12 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
             ]) {
                 read.wrong(name, format!("`{name}` has no meaning for App Runner"), "Remove it.");
             }
-            Some(TargetSpec::AppRunner(AppRunnerSpec { service: service.to_owned(), environment, secrets }))
+            Some(TargetSpec::AppRunner(AppRunnerSpec {
+                service: service.to_owned(),
+                environment,
+                secrets,
+                ..AppRunnerSpec::default()
+            }))
         }
         (None, Some(service), cluster) => {
             let changes = ContainerChanges {

@@ -58,6 +58,14 @@ pub struct Request {
     pub confirm: confirm::Confirm,
 }
 
+impl Request {
+    /// Whether the service's platform builds it from a branch, so that it has no image.
+    pub fn is_built_there(&self, service: &ServiceName) -> bool {
+        let environment = self.config.environments.get(&self.environment);
+        environment.and_then(|spec| spec.services.get(service)?.source_branch()).is_some()
+    }
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct Report {
@@ -99,12 +107,14 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
     let github = host.github(request.github_token.as_deref())?;
     let (session, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
 
-    let targets = environment::targets(&host.root, &session, spec, &services);
-    let wishes: BTreeMap<ServiceName, Wish> = images
+    let sources = host.source_host(request.github_token.as_deref());
+    let targets = environment::targets(&host.root, &session, spec, &services, sources.as_ref());
+    let mut wishes: BTreeMap<ServiceName, Wish> = images
         .pinned
         .iter()
         .map(|(name, (image, commit))| (name.clone(), Wish::Image { image: image.clone(), commit: *commit }))
         .collect();
+    wishes.extend(release::sources(request, &services, images.commit)?);
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
     let mut plan = recorder.stage("plan", plan).await?;
     if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {

@@ -105,7 +105,7 @@ pub(crate) fn full_service(image: &str) -> AppRunnerServiceSeed {
 }
 
 pub(crate) fn spec() -> AppRunnerSpec {
-    AppRunnerSpec { service: "astro-ai-service".to_owned(), environment: BTreeMap::new(), secrets: BTreeMap::new() }
+    AppRunnerSpec { service: "astro-ai-service".to_owned(), ..AppRunnerSpec::default() }
 }
 
 pub(crate) fn service_name() -> ServiceName {
@@ -380,10 +380,7 @@ async fn somebody_elses_update_under_way_is_refused_with_the_operation_named() {
 #[tokio::test]
 async fn what_cannot_be_deployed_is_refused_before_anything_changes() {
     let world = World::new().await;
-    let code = json!({
-        "CodeRepository": {"RepositoryUrl": "https://github.com/acme/web", "SourceCodeVersion": {"Type": "BRANCH", "Value": "main"}},
-    });
-    world.aws.app_runner_service(AppRunnerServiceSeed::new("from-source", "x").with("SourceConfiguration", code));
+    world.aws.app_runner_service(AppRunnerServiceSeed::from_source("from-source", "acme/web", "main"));
     let refusal = async |service: &str, strategy, wish: &Wish| {
         let spec = AppRunnerSpec { service: service.to_owned(), ..spec() };
         let problem = target_with(&world.aws, &spec, strategy).await.prepare(wish).await.map(drop).unwrap_err();

@@ -9,6 +9,8 @@
 )]
 
 mod app_runner;
+mod app_runner_create;
+mod app_runner_source;
 mod cancel;
 mod credentials;
 mod ecs;

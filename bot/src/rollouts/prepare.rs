@@ -78,14 +78,14 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
                 repository: &asked.repository,
                 config: &config,
                 spec,
-                services: &services,
+                services: &with_images(spec, &services),
                 session: &opened.session,
                 commit: sha,
                 cancel: &worker.signals.lost,
                 bring: Bring::Yes,
             };
             match search.find().await? {
-                Found::All(images, notices) => released(sha, images, notices),
+                Found::All(images, notices) => released(sha, images, built_there(spec, &services), notices),
                 Found::Missing(missing) => {
                     return Err(built(worker, &config, &situation, ended, &missing, sha).await);
                 }
@@ -135,6 +135,7 @@ pub(super) fn command(kind: &DeploymentKind) -> &'static str {
 pub(super) fn released(
     commit: CommitSha,
     images: BTreeMap<ServiceName, super::images::Origin>,
+    built: Vec<ServiceName>,
     notices: Vec<String>,
 ) -> Wishes {
     let mut found = Wishes { commit: Some(commit), notices, ..Wishes::default() };
@@ -143,7 +144,20 @@ pub(super) fn released(
         found.origins.insert(name.clone(), (origin, tags));
         found.runs.insert(name, Wish::Image { image, commit: Some(commit) });
     }
+    found.runs.extend(built.into_iter().map(|name| (name, Wish::Source { commit })));
     found
+}
+
+/// The services that run an image.
+pub(super) fn with_images(spec: &EnvironmentSpec, services: &[ServiceName]) -> Vec<ServiceName> {
+    let built = built_there(spec, services);
+    services.iter().filter(|name| !built.contains(name)).cloned().collect()
+}
+
+/// The services that their platform builds from a branch.
+pub(super) fn built_there(spec: &EnvironmentSpec, services: &[ServiceName]) -> Vec<ServiceName> {
+    let built = |name: &&ServiceName| spec.services.get(*name).is_some_and(|target| target.source_branch().is_some());
+    services.iter().filter(built).cloned().collect()
 }
 
 /// One look at a run that was started; nothing else is asked of anybody while it goes.

@@ -287,6 +287,21 @@ pub enum AppRunnerBehaviour {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// `FAILED`: source code does not become an image; nothing of it ever runs.
+    BuildFails {
+        /// Lines of the build, in the deployment's log.
+        #[serde(default)]
+        lines: Vec<String>,
+        /// App Runner's reason; a build command that failed without it.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// As `RollsBack`, because nobody answers the health check.
+    HealthFails {
+        /// Lines of the application log.
+        #[serde(default)]
+        lines: Vec<String>,
+    },
     /// `ROLLBACK_IN_PROGRESS`, then `ROLLBACK_FAILED`.
     RollbackFails {
         /// Lines of the application log.
@@ -304,7 +319,7 @@ pub struct AppRunnerRule {
     /// Only this service (its name).
     #[serde(default)]
     pub service: Option<String>,
-    /// Only images that contain this text.
+    /// Only images that contain this text; source code as `<address>@<branch>#<commit>`.
     #[serde(default)]
     pub image: Option<String>,
     /// What happens.
@@ -343,6 +358,8 @@ pub struct Timing {
     pub every_ms: u64,
     /// An App Runner operation in `IN_PROGRESS`.
     pub operation_ms: u64,
+    /// From a push to the automatic deployment that App Runner begins for it.
+    pub automatic_ms: u64,
 }
 
 impl Default for Timing {
@@ -357,6 +374,7 @@ impl Default for Timing {
             rollback_ms: 150,
             every_ms: 60,
             operation_ms: 250,
+            automatic_ms: 1_200,
         }
     }
 }

@@ -105,6 +105,16 @@ impl AwsWorld {
         made["app_runner_services"][0].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The commit that an App Runner service built from source code serves. No answer of the API
+    /// names it.
+    #[must_use]
+    pub fn app_runner_commit(&self, name: &str) -> Option<String> {
+        let mut world = self.server.world().lock();
+        world.advance(now());
+        let service = world.apprunner.services.iter().find(|service| service.name == name)?;
+        service.commit().map(str::to_owned)
+    }
+
     /// Plants an image; answers its digest.
     pub fn image(&self, image: ImageSeed) -> String {
         let made = self.seed(Seed { images: vec![image], ..Seed::default() });
