@@ -171,35 +171,39 @@ impl World {
     }
 
     async fn drive(&self, wish: &Wish) -> Phase {
-        let target: Arc<dyn Target> = Arc::new(self.target().await);
-        let part = target.prepare(wish).await.unwrap().service;
-        let plan = Plan {
-            environment: "production".parse().unwrap(),
-            release: Release { commit: None, images: BTreeMap::new() },
-            services: BTreeMap::from([(service_name(), part)]),
-            waves: vec![vec![service_name()]],
-            checks: vec![],
-            before: Vec::new(),
-            after: Vec::new(),
-            alarms: Vec::new(),
-            on_failure: OnFailure::RollBackAll,
-            within: Span::minutes(1),
-        };
-        let targets: Targets = BTreeMap::from([(service_name(), target)]);
-        let (journal, cancel) = (MemoryJournal::default(), Cancel::new());
-        let driven = drive(
-            &plan,
-            Parts { targets: &targets, alarms: None, run: "story" },
-            &journal,
-            &Silent,
-            &cancel,
-            Limits::default(),
-        )
-        .await
-        .unwrap();
-        let Driven::Finished(phase) = driven else { panic!("nobody cancelled") };
-        phase
+        driven(Arc::new(self.target().await), wish).await
     }
+}
+
+/// Prepares one service and drives it to its end.
+pub(crate) async fn driven(target: Arc<dyn Target>, wish: &Wish) -> Phase {
+    let part = target.prepare(wish).await.unwrap().service;
+    let plan = Plan {
+        environment: "production".parse().unwrap(),
+        release: Release { commit: None, images: BTreeMap::new() },
+        services: BTreeMap::from([(service_name(), part)]),
+        waves: vec![vec![service_name()]],
+        checks: vec![],
+        before: Vec::new(),
+        after: Vec::new(),
+        alarms: Vec::new(),
+        on_failure: OnFailure::RollBackAll,
+        within: Span::minutes(1),
+    };
+    let targets: Targets = BTreeMap::from([(service_name(), target)]);
+    let (journal, cancel) = (MemoryJournal::default(), Cancel::new());
+    let driven = drive(
+        &plan,
+        Parts { targets: &targets, alarms: None, run: "story" },
+        &journal,
+        &Silent,
+        &cancel,
+        Limits::default(),
+    )
+    .await
+    .unwrap();
+    let Driven::Finished(phase) = driven else { panic!("nobody cancelled") };
+    phase
 }
 
 struct Silent;
@@ -208,7 +212,7 @@ impl Reporter for Silent {
     fn tell(&self, _news: &News<'_>) {}
 }
 
-fn word(phase: &Phase) -> &'static str {
+pub(crate) fn word(phase: &Phase) -> &'static str {
     phase.outcome().unwrap().word()
 }
 

@@ -105,8 +105,10 @@ impl AppRunnerTarget {
         loop {
             let request = self.client.list_services().set_next_token(token);
             let page = request.send().await.map_err(|error| failure(OPERATION, &error))?;
+            // A deleted service stays listed for a while, and its name is free again.
             let named = |summary: &aws_sdk_apprunner::types::ServiceSummary| {
                 summary.service_name.as_deref() == Some(self.spec.service.as_str())
+                    && summary.status.as_ref().is_none_or(|status| status.as_str() != "DELETED")
             };
             if let Some(arn) = page.service_summary_list.into_iter().find(named).and_then(|found| found.service_arn) {
                 return Ok(arn);

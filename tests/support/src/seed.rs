@@ -48,7 +48,7 @@ pub struct Seed {
     pub target_health: BTreeMap<String, Vec<TargetHealthSeed>>,
     /// Empty log groups.
     pub log_groups: Vec<String>,
-    /// How long ago the commits below were pushed.
+    /// How long ago the commits below were pushed; App Runner's services were created halfway since.
     pub commits_age_ms: u64,
     /// GitHub commits; each the child of the repository's one before.
     pub commits: Vec<CommitSeed>,

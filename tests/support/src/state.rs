@@ -99,7 +99,7 @@ impl World {
         self.env.heads = self.github.heads();
         for service in &seed.app_runner_services {
             let index = self.apprunner.add(&service.0, now, &mut self.env)?;
-            self.apprunner.services[index].begin_done(now, &mut self.env);
+            self.apprunner.services[index].begin_done(now.saturating_sub(seed.commits_age_ms / 2), &mut self.env);
             services.push(self.apprunner.services[index].arn.clone());
         }
         for repository in seed.repositories {

@@ -115,6 +115,28 @@ impl AwsWorld {
         service.commit().map(str::to_owned)
     }
 
+    /// Somebody makes a branch of a repository on GitHub stand at a commit, which is made if it is
+    /// new. Nothing happens where it stands there already.
+    pub fn push(&self, repository: &str, branch: &str, sha: &str) -> &Self {
+        let mut world = self.server.world().lock();
+        let at = now();
+        world.advance(at);
+        world.github.push(repository, branch, sha, at);
+        self
+    }
+
+    /// Where a branch of a repository on GitHub stands.
+    #[must_use]
+    pub fn branch(&self, repository: &str, branch: &str) -> Option<String> {
+        self.server
+            .world()
+            .lock()
+            .github
+            .heads()
+            .remove(&(repository.to_owned(), branch.to_owned()))
+            .map(|(sha, _)| sha)
+    }
+
     /// Plants an image; answers its digest.
     pub fn image(&self, image: ImageSeed) -> String {
         let made = self.seed(Seed { images: vec![image], ..Seed::default() });

@@ -30,7 +30,8 @@ impl AppRunnerTarget {
             Ok(operation) => {
                 self.note_back(plan, wanted, commit, &target, &operation).await;
                 let revision = target.built(Some(commit));
-                let back = shift(operation, Follow::Ours, &revision, Direction::Back, since(taken).unwrap_or_else(clock::now));
+                let back =
+                    shift(operation, Follow::Ours, &revision, Direction::Back, since(taken).unwrap_or_else(clock::now));
                 Ok(Back::Began(Box::new(back)))
             }
             // Somebody was quicker, or the answer was lost: only a look can tell.

@@ -75,7 +75,8 @@ impl Configuration {
             id: hex::encode(Sha256::digest(format!("{} {told}", self.id()))),
             name: commit.map_or_else(|| format!("{branch}, commit not known"), |commit| commit.short()),
             image: None,
-            image_text: commit.map_or_else(|| format!("{repository} {branch}"), |commit| format!("{repository} {commit}")),
+            image_text: commit
+                .map_or_else(|| format!("{repository} {branch}"), |commit| format!("{repository} {commit}")),
             commit,
             facts: self.0.clone(),
         }

@@ -22,7 +22,7 @@ impl AppRunnerTarget {
             Problem::refused(
                 "no-github-token",
                 format!("where the branch of {} stands cannot be asked without a token for GitHub", self.name),
-                "Give `github-token` (in a workflow it has a default), or set GITHUB_TOKEN and GITHUB_REPOSITORY; the \
+                "Give `github-token` (in a workflow it has a default), or set SHIPLINE_GITHUB_TOKEN; the \
                  token needs `contents: read`, with a rollback branch `contents: write`.",
             )
         })

@@ -75,7 +75,11 @@ impl AppRunnerService {
     pub(crate) fn begin(&mut self, kind: Kind, wanted: Option<Configuration>, now: Millis, env: &mut Env) -> String {
         let wanted = wanted.unwrap_or_else(|| self.configuration.clone());
         // What is built from source code is decided by the commit, when it is pulled.
-        let rule = if wanted.builds_source() { None } else { env.apprunner_rule(&self.name, wanted.image()) };
+        let rule = if wanted.builds_source() || kind == Kind::Delete {
+            None
+        } else {
+            env.apprunner_rule(&self.name, wanted.image())
+        };
         let id = env.ids.uuid();
         let after = rule.as_ref().and_then(|rule| rule.after_ms);
         let rollback = rule.as_ref().and_then(|rule| rule.rollback_ms);

@@ -16,6 +16,7 @@ const TIMING: Timing = Timing {
     rollback_ms: 100,
     every_ms: 50,
     operation_ms: 0,
+    automatic_ms: 0,
 };
 
 struct Account {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::code::Commit;
 use super::document::Links;
 use super::entry::{Ask, listed};
 use super::repository::Repo;
@@ -72,6 +73,25 @@ impl GitHub {
             named.map(move |(branch, sha)| ((full.clone(), branch.clone()), (sha.clone(), repository.moved(branch))))
         });
         all.collect()
+    }
+
+    /// A branch comes to stand at a commit, which is made if it is new.
+    pub(crate) fn push(&mut self, full: &str, branch: &str, sha: &str, now: Millis) {
+        let now = self.clock(now);
+        let repository = self.repositories.entry(full.to_owned()).or_default();
+        let head = repository.references.get(branch).cloned();
+        if head.as_deref() == Some(sha) {
+            return;
+        }
+        let (message, author) = (format!("Change {}", &sha[..7]), "octocat".to_owned());
+        if repository.commit(sha).is_none() {
+            let parents = head.into_iter().collect();
+            let files = BTreeMap::new();
+            let commit = Commit { sha: sha.to_owned(), message, author, parents, files, at: now, visible: 0 };
+            repository.add_commit(branch, commit);
+        } else {
+            repository.point(branch, sha, now, &author);
+        }
     }
 
     /// `/git/…` and `/activity` of a repository.
