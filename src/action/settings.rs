@@ -209,7 +209,7 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
                 service: service.to_owned(),
                 environment,
                 secrets,
-                tasks: None,
+                ..AppRunnerSpec::default()
             }))
         }
         (None, Some(service), cluster) => {

@@ -63,6 +63,14 @@ pub struct Request {
     pub confirm: confirm::Confirm,
 }
 
+impl Request {
+    /// Whether the service's platform builds it from a branch, so that it has no image.
+    pub fn is_built_there(&self, service: &ServiceName) -> bool {
+        let environment = self.config.environments.get(&self.environment);
+        environment.and_then(|spec| spec.services.get(service)?.source_branch()).is_some()
+    }
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct Report {
@@ -116,12 +124,14 @@ pub async fn prepare<'a>(
 
     let order = gates::order(&request.environment, &spec.policy, &services, images.commit, github.as_ref());
     gates.pass(Box::pin(order).await, recorder)?;
-    let targets = environment::targets(&host.root, &session, spec, &services);
-    let wishes: BTreeMap<ServiceName, Wish> = images
+    let sources = host.source_host(request.github_token.as_deref());
+    let targets = environment::targets(&host.root, &session, spec, &services, sources.as_ref());
+    let mut wishes: BTreeMap<ServiceName, Wish> = images
         .pinned
         .iter()
         .map(|(name, (image, commit))| (name.clone(), Wish::Image { image: image.clone(), commit: *commit }))
         .collect();
+    wishes.extend(release::sources(request, &services, images.commit)?);
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
     let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
     let pipeline = Arc::new(release::pipeline(&session, host));

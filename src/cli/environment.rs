@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::host::Host;
 use crate::aws::{self, Session, Sources, Start, TokenFile};
 use crate::config::spec::{AwsSpec, Config, DeferredTo, EnvironmentSpec, TargetSpec};
-use crate::engine::{Target, Targets};
+use crate::engine::{SourceHost, Target, Targets};
 use crate::github::oidc::JobToken;
 use crate::problem::{Problem, Problems};
 use crate::targets::app_runner::AppRunnerTarget;
@@ -124,7 +124,14 @@ pub async fn session(
 }
 
 /// The targets of these services. Task-definition files are read below `root`.
-pub fn targets(root: &Path, session: &Session, spec: &EnvironmentSpec, services: &[ServiceName]) -> Targets {
+/// Branches are asked of `host`, where a platform builds from one.
+pub fn targets(
+    root: &Path,
+    session: &Session,
+    spec: &EnvironmentSpec,
+    services: &[ServiceName],
+    host: Option<&Arc<dyn SourceHost>>,
+) -> Targets {
     let mut targets: Targets = BTreeMap::new();
     for name in services {
         let Some(target) = spec.services.get(name) else { continue };
@@ -133,6 +140,7 @@ pub fn targets(root: &Path, session: &Session, spec: &EnvironmentSpec, services:
             TargetSpec::AppRunner(app) => {
                 let region = session.region().clone();
                 let target = AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region);
+                let target = target.with_source_host(host.cloned());
                 match &app.tasks {
                     Some(tasks) => Arc::new(target.with_tasks(Arc::new(NamedTasks::new(session.sdk(), tasks)))),
                     None => Arc::new(target),

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 use super::console::Console;
 use crate::aws::Mask;
-use crate::engine::{Cancel, clock};
+use crate::engine::{Cancel, SourceHost, clock};
 use crate::github;
 use crate::problem::{Problem, Problems};
 use crate::process::Environment;
@@ -62,8 +62,20 @@ impl Host {
         })?;
         let token = SecretString::from(token.to_owned());
         self.console.mask(&token);
-        let api = self.variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
-        Ok(Some(github::Client::new(&api, repository, token)))
+        Ok(Some(github::Client::new(&self.github_api(), repository, token)))
+    }
+
+    fn github_api(&self) -> String {
+        self.variable("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned())
+    }
+
+    /// Who tells where source branches stand: GitHub, with this token.
+    pub fn source_host(&self, token: Option<&str>) -> Option<Arc<dyn SourceHost>> {
+        let token = token.filter(|token| !token.is_empty())?;
+        let token = SecretString::from(token.to_owned());
+        self.console.mask(&token);
+        let connection = github::Connection::new(&self.github_api(), Arc::new(github::Token::new(token)));
+        Some(Arc::new(github::Branches::over(connection)))
     }
 
     /// The page of this workflow run.

@@ -65,6 +65,7 @@ pub async fn plan(
         .iter()
         .filter_map(|(name, wish)| match wish {
             Wish::Image { image, .. } => Some((name.clone(), image.clone())),
+            Wish::Source { .. } => None,
             Wish::Revision(revision) => revision.image.clone().map(|image| (name.clone(), image)),
         })
         .collect();

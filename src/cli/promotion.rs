@@ -40,7 +40,8 @@ impl<'a> Giver<'a> {
             services.iter().filter(|service| !request.images.contains_key(*service)).cloned().collect();
         let needed = environment::chosen(name, spec, &needed)?;
         let session: Session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
-        let targets = environment::targets(&host.root, &session, spec, &needed);
+        let sources = host.source_host(request.github_token.as_deref());
+        let targets = environment::targets(&host.root, &session, spec, &needed, sources.as_ref());
         Ok(Some(Self { name, targets, pipeline: release::pipeline(&session, host) }))
     }
 

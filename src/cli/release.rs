@@ -15,6 +15,7 @@ use super::promotion::Giver;
 use super::recorder::Recorder;
 use crate::aws::Session;
 use crate::config::spec::{AwsSpec, ImageRepository, ImageSpec, image_repository};
+use crate::engine::Wish;
 use crate::image::{Ask, How, Options, Pipeline, Source};
 use crate::problem::{Problem, Problems};
 use crate::report::ImageOrigin;
@@ -46,7 +47,16 @@ pub struct Images {
 /// Refuses at once what cannot have an image, before anything is asked of anybody.
 pub fn possible(request: &Request, services: &[ServiceName]) -> Result<(), Problems> {
     let mut problems = Vec::new();
-    for name in services {
+    for name in services.iter().filter(|name| request.is_built_there(name)) {
+        let given = request.images.contains_key(name).then_some("an image is given for it");
+        let Some(why) = given.or(request.from.is_some().then_some("`--from` brings images")) else { continue };
+        problems.push(Problem::mistake(
+            "source-and-image",
+            format!("{name} is built by its platform from a branch and runs no image, and {why}"),
+            "Deploy a commit: leave the image out, and name the commit with `--sha` if it is not the checked-out one.",
+        ));
+    }
+    for name in services.iter().filter(|name| !request.is_built_there(name)) {
         let configured = request.config.services.get(name).is_some_and(|service| service.image.is_some());
         if !configured && request.from.is_none() && !request.images.contains_key(name) {
             problems.push(Problem::mistake(
@@ -66,9 +76,28 @@ pub fn possible(request: &Request, services: &[ServiceName]) -> Result<(), Probl
     Problems::or(problems, ())
 }
 
-/// Reads the commit, unless every image is given.
+/// What is deployed by its commit alone, because its platform builds it.
+pub fn sources(
+    request: &Request,
+    services: &[ServiceName],
+    commit: Option<CommitSha>,
+) -> Result<BTreeMap<ServiceName, Wish>, Problem> {
+    let built = services.iter().filter(|name| request.is_built_there(name));
+    built
+        .map(|name| {
+            let commit = commit.ok_or_else(|| {
+                let what = format!("which commit of {name} is to be deployed is not known");
+                Problem::mistake("no-commit", what, "Name it with `--sha`, or run in a checkout of the repository.")
+            })?;
+            Ok((name.clone(), Wish::Source { commit }))
+        })
+        .collect()
+}
+
+/// Reads the commit, unless every image is given, and the commit where one is needed without images.
 async fn source(request: &Request, services: &[ServiceName], host: &Host) -> Result<Option<Source>, Problem> {
-    if request.from.is_some() || services.iter().all(|name| request.images.contains_key(name)) {
+    let named = request.commit.is_some() && services.iter().all(|name| request.is_built_there(name));
+    if named || request.from.is_some() || services.iter().all(|name| request.images.contains_key(name)) {
         return Ok(None);
     }
     Box::pin(Source::read(&host.root, request.commit, &host.variables, &host.cancel)).await.map(Some)
@@ -113,6 +142,12 @@ async fn images(
     recorder: &Recorder,
 ) -> Result<Images, Problems> {
     let pipeline = pipeline(session, host);
+    let services: Vec<ServiceName> = services.iter().filter(|name| !request.is_built_there(name)).cloned().collect();
+    let services = services.as_slice();
+    if services.is_empty() {
+        let commit = source.map(|source| source.commit).or(request.commit);
+        return Ok(Images { commit, ..Images::default() });
+    }
     let giver = Giver::open(request, services, host).await?;
     let building = services.iter().any(|name| !request.images.contains_key(name));
     if building {

@@ -67,7 +67,8 @@ async fn prepare<'a>(
     let github = host.github(request.github_token.as_deref())?;
     let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
     let session = recorder.stage("credentials", opening).await?;
-    let targets = environment::targets(&host.root, &session, spec, &services);
+    let sources = host.source_host(request.github_token.as_deref());
+    let targets = environment::targets(&host.root, &session, spec, &services, sources.as_ref());
 
     let looking = join_all(targets.iter().map(async |(name, target)| {
         let past = target.past().await.map_err(|error| planning::about(name, error.into()))?;
@@ -103,6 +104,7 @@ async fn prepare<'a>(
             let mut commits = wishes.values().map(|wish| match wish {
                 Wish::Revision(revision) => revision.commit,
                 Wish::Image { commit, .. } => *commit,
+                Wish::Source { commit } => Some(*commit),
             });
             let first = commits.next().flatten();
             first.filter(|first| commits.all(|other| other == Some(*first)))

@@ -70,7 +70,8 @@ async fn look(request: &Request, name: &EnvironmentName, host: &Host) -> Result<
     let spec: &EnvironmentSpec = environment::find(&request.config, name)?;
     let services = environment::chosen(name, spec, &request.services)?;
     let session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
-    let targets = environment::targets(&host.root, &session, spec, &services);
+    let sources = host.source_host(request.github_token.as_deref());
+    let targets = environment::targets(&host.root, &session, spec, &services, sources.as_ref());
     let asked = targets.iter().map(async |(service, target)| Row {
         environment: name.clone(),
         service: service.clone(),

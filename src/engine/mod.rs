@@ -14,6 +14,7 @@ mod http_check;
 mod journal;
 pub mod permission;
 mod reporter;
+mod source_host;
 pub mod target;
 mod tasks;
 pub mod wait;
@@ -22,6 +23,7 @@ pub use alarms::{Alarmed, Alarms, Firing};
 pub use drive::{Driven, Limits, Parts, Targets, drive};
 pub use journal::{Journal, JournalFailed, MemoryJournal};
 pub use reporter::{News, Reporter};
+pub use source_host::{Push, SourceBranch, SourceHost};
 pub use target::{
     Back, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target, TargetError, Wish,
 };

@@ -23,6 +23,11 @@ pub enum Wish {
         /// The commit it was built from.
         commit: Option<CommitSha>,
     },
+    /// This commit, which the platform itself builds from a branch of the source repository.
+    Source {
+        /// The commit.
+        commit: CommitSha,
+    },
     /// This earlier revision, exactly as it was.
     Revision(Revision),
 }
@@ -280,6 +285,15 @@ impl From<TargetError> for Problem {
             TargetError::Provider(failure) => failure.problem(),
         }
     }
+}
+
+/// The refusal of [`Wish::Source`] by a target that runs images only.
+pub fn runs_images_only(place: &str) -> TargetError {
+    TargetError::Refused(Box::new(Problem::refused(
+        "no-source-build",
+        format!("{place} runs an image; nothing there builds a commit by itself"),
+        "Give the service an image in the configuration, or deploy one with `--image`.",
+    )))
 }
 
 /// A value of an opaque field, for targets that read back what they wrote.

@@ -6,6 +6,7 @@
 //! Invariants: the token is only sent to the API address it was given for; nothing that changes
 //! something is repeated unless GitHub said that it did not do it.
 
+mod branches;
 mod client;
 mod compare;
 mod connection;
@@ -17,6 +18,7 @@ mod principal;
 mod refused;
 mod request;
 
+pub use branches::Branches;
 pub use client::{Client, InvalidRepository, Repository, encoded_path, query};
 pub use compare::{ComparedCommit, Comparison};
 pub use connection::{API_VERSION, Connection, PATIENCE, Pages};

@@ -10,6 +10,8 @@ pub enum CauseCode {
     ContainerExited,
     /// A container was killed for memory (exit 137 with the provider's word for it).
     OutOfMemory,
+    /// The platform could not build the source code.
+    BuildFailed,
     /// The image is missing, or may not or cannot be pulled.
     ImageNotPulled,
     /// A secret, a network interface, a volume or a log driver could not be prepared.

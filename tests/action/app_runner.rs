@@ -105,12 +105,7 @@ pub(crate) fn full_service(image: &str) -> AppRunnerServiceSeed {
 }
 
 pub(crate) fn spec() -> AppRunnerSpec {
-    AppRunnerSpec {
-        service: "astro-ai-service".to_owned(),
-        environment: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        tasks: None,
-    }
+    AppRunnerSpec { service: "astro-ai-service".to_owned(), ..AppRunnerSpec::default() }
 }
 
 pub(crate) fn service_name() -> ServiceName {
@@ -176,35 +171,39 @@ impl World {
     }
 
     async fn drive(&self, wish: &Wish) -> Phase {
-        let target: Arc<dyn Target> = Arc::new(self.target().await);
-        let part = target.prepare(wish).await.unwrap().service;
-        let plan = Plan {
-            environment: "production".parse().unwrap(),
-            release: Release { commit: None, images: BTreeMap::new() },
-            services: BTreeMap::from([(service_name(), part)]),
-            waves: vec![vec![service_name()]],
-            checks: vec![],
-            before: Vec::new(),
-            after: Vec::new(),
-            alarms: Vec::new(),
-            on_failure: OnFailure::RollBackAll,
-            within: Span::minutes(1),
-        };
-        let targets: Targets = BTreeMap::from([(service_name(), target)]);
-        let (journal, cancel) = (MemoryJournal::default(), Cancel::new());
-        let driven = drive(
-            &plan,
-            Parts { targets: &targets, alarms: None, run: "story" },
-            &journal,
-            &Silent,
-            &cancel,
-            Limits::default(),
-        )
-        .await
-        .unwrap();
-        let Driven::Finished(phase) = driven else { panic!("nobody cancelled") };
-        phase
+        driven(Arc::new(self.target().await), wish).await
     }
+}
+
+/// Prepares one service and drives it to its end.
+pub(crate) async fn driven(target: Arc<dyn Target>, wish: &Wish) -> Phase {
+    let part = target.prepare(wish).await.unwrap().service;
+    let plan = Plan {
+        environment: "production".parse().unwrap(),
+        release: Release { commit: None, images: BTreeMap::new() },
+        services: BTreeMap::from([(service_name(), part)]),
+        waves: vec![vec![service_name()]],
+        checks: vec![],
+        before: Vec::new(),
+        after: Vec::new(),
+        alarms: Vec::new(),
+        on_failure: OnFailure::RollBackAll,
+        within: Span::minutes(1),
+    };
+    let targets: Targets = BTreeMap::from([(service_name(), target)]);
+    let (journal, cancel) = (MemoryJournal::default(), Cancel::new());
+    let driven = drive(
+        &plan,
+        Parts { targets: &targets, alarms: None, run: "story" },
+        &journal,
+        &Silent,
+        &cancel,
+        Limits::default(),
+    )
+    .await
+    .unwrap();
+    let Driven::Finished(phase) = driven else { panic!("nobody cancelled") };
+    phase
 }
 
 struct Silent;
@@ -213,7 +212,7 @@ impl Reporter for Silent {
     fn tell(&self, _news: &News<'_>) {}
 }
 
-fn word(phase: &Phase) -> &'static str {
+pub(crate) fn word(phase: &Phase) -> &'static str {
     phase.outcome().unwrap().word()
 }
 
@@ -385,10 +384,7 @@ async fn somebody_elses_update_under_way_is_refused_with_the_operation_named() {
 #[tokio::test]
 async fn what_cannot_be_deployed_is_refused_before_anything_changes() {
     let world = World::new().await;
-    let code = json!({
-        "CodeRepository": {"RepositoryUrl": "https://github.com/acme/web", "SourceCodeVersion": {"Type": "BRANCH", "Value": "main"}},
-    });
-    world.aws.app_runner_service(AppRunnerServiceSeed::new("from-source", "x").with("SourceConfiguration", code));
+    world.aws.app_runner_service(AppRunnerServiceSeed::from_source("from-source", "acme/web", "main"));
     let refusal = async |service: &str, strategy, wish: &Wish| {
         let spec = AppRunnerSpec { service: service.to_owned(), ..spec() };
         let problem = target_with(&world.aws, &spec, strategy).await.prepare(wish).await.map(drop).unwrap_err();

@@ -11,6 +11,8 @@
 mod alarms;
 mod answering;
 mod app_runner;
+mod app_runner_create;
+mod app_runner_source;
 mod cancel;
 mod checking;
 mod credentials;

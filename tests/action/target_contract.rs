@@ -11,6 +11,7 @@ use crate::app_runner::settle;
 
 mod app_runner_world;
 mod ecs_world;
+mod source_world;
 
 /// An image of the suite: `Old` runs at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,6 +246,7 @@ fn plan_image(wish: &Wish) -> String {
     match wish {
         Wish::Revision(revision) => revision.image_text.clone(),
         Wish::Image { image, .. } => image.by_digest(),
+        Wish::Source { commit } => source_world::told(commit),
     }
 }
 
@@ -290,3 +292,4 @@ macro_rules! contract {
 
 contract!(ecs, super::ecs_world::Ecs::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());
+contract!(app_runner_from_source, super::source_world::Source::new());

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use shipline::github::{Client, Connection, Request, encoded_path, file_text};
+use shipline::engine::SourceHost;
+use shipline::github::{Branches, Client, Connection, Request, encoded_path, file_text};
 use shipline::problem::Problem;
 use shipline::types::CommitSha;
 
@@ -109,6 +110,11 @@ impl Hub {
         let asked = self.path(&format!("/contents/{encoded}?ref={commit}"));
         let told = self.ask(Request::get("read a file", &asked).accepting(&[404]), &asked).await?;
         if told.status == 404 { Ok(None) } else { file_text(path, &told.body).map(Some) }
+    }
+
+    /// Where branches of the repository stand, for platforms that build from one.
+    pub fn source_host(&self) -> Arc<dyn SourceHost> {
+        Arc::new(Branches::over(self.connection().clone()))
     }
 
     pub(super) fn connection(&self) -> &Connection {

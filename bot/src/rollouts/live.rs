@@ -36,7 +36,7 @@ async fn look(
     let spec = policy::environment(config, environment).map_err(|denied| denied.what)?;
     let session = opened::session(bot, repository, environment, spec).await.map_err(|denied| denied.what)?;
     let services: Vec<_> = spec.services.keys().cloned().collect();
-    let targets = targets(Path::new("/nonexistent"), &session, spec, &services);
+    let targets = targets(Path::new("/nonexistent"), &session, spec, &services, None);
     let asked = join_all(targets.iter().map(async |(name, target)| (name.clone(), target.past().await)));
     let mut found = Vec::new();
     for (name, answer) in asked.await {

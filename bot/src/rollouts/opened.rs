@@ -83,7 +83,7 @@ pub(super) async fn open(bot: &Bot, hub: &Hub, wanted: &Wanted<'_>) -> Result<Op
     let (session, files) = futures_util::join!(opening, files(hub, wanted));
     let (session, files) = (session?, files?);
     let root = files.as_ref().map_or(Path::new("/nonexistent"), TempDir::path);
-    let targets = targets(root, &session, wanted.spec, wanted.services);
+    let targets = targets(root, &session, wanted.spec, wanted.services, Some(&hub.source_host()));
     let alarms = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
     // Secrets are the administrator's: whose they are says the allow-list.
     let secret = |name: &str| {
@@ -219,8 +219,7 @@ mod tests {
             ("arn:aws:ecs:us-east-1:111122223333:cluster/shop", "arn:aws:ecs:us-east-1:111122223333:service/shop/api");
         assert_eq!(ecs(cluster, service), plain);
         let app = |service: &str| {
-            let none = std::collections::BTreeMap::new;
-            let spec = AppRunnerSpec { service: service.to_owned(), environment: none(), secrets: none(), tasks: None };
+            let spec = AppRunnerSpec { service: service.to_owned(), ..AppRunnerSpec::default() };
             place(&TargetSpec::AppRunner(spec), &account, &region)
         };
         assert_eq!(app("web"), "app-runner/us-east-1/111122223333/web");

@@ -82,7 +82,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
                 repository: &asked.repository,
                 config: &config,
                 spec,
-                services: &services,
+                services: &with_images(spec, &services),
                 session: &opened.session,
                 commit: sha,
                 cancel: &worker.signals.lost,
@@ -90,7 +90,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
             };
             match search.find().await? {
                 Found::All(images, notices) => {
-                    let mut found = released(sha, images, notices);
+                    let mut found = released(sha, images, built_there(spec, &services), notices);
                     if ended.is_some() {
                         just_built(&mut found);
                     }
@@ -163,6 +163,7 @@ pub(super) fn command(kind: &DeploymentKind) -> &'static str {
 pub(super) fn released(
     commit: CommitSha,
     images: BTreeMap<ServiceName, super::images::Origin>,
+    built: Vec<ServiceName>,
     notices: Vec<String>,
 ) -> Wishes {
     let mut found = Wishes { commit: Some(commit), notices, ..Wishes::default() };
@@ -171,6 +172,7 @@ pub(super) fn released(
         found.origins.insert(name.clone(), (origin, tags));
         found.runs.insert(name, Wish::Image { image, commit: Some(commit) });
     }
+    found.runs.extend(built.into_iter().map(|name| (name, Wish::Source { commit })));
     found
 }
 
@@ -181,6 +183,18 @@ fn just_built(found: &mut Wishes) {
             *origin = ImageOrigin::Built;
         }
     }
+}
+
+/// The services that run an image.
+pub(super) fn with_images(spec: &EnvironmentSpec, services: &[ServiceName]) -> Vec<ServiceName> {
+    let built = built_there(spec, services);
+    services.iter().filter(|name| !built.contains(name)).cloned().collect()
+}
+
+/// The services that their platform builds from a branch.
+pub(super) fn built_there(spec: &EnvironmentSpec, services: &[ServiceName]) -> Vec<ServiceName> {
+    let built = |name: &&ServiceName| spec.services.get(*name).is_some_and(|target| target.source_branch().is_some());
+    services.iter().filter(built).cloned().collect()
 }
 
 /// One look at a run that was started; nothing else is asked of anybody while it goes.

@@ -49,14 +49,14 @@ pub async fn preview(bot: &Bot, asked: &Asked, config: &Config) -> Result<Previe
         repository: &asked.repository,
         config,
         spec,
-        services: &services,
+        services: &prepare::with_images(spec, &services),
         session: &opened.session,
         commit: sha,
         cancel: &Cancel::new(),
         bring: Bring::Look,
     };
     let found = match search.find().await? {
-        Found::All(images, notices) => prepare::released(sha, images, notices),
+        Found::All(images, notices) => prepare::released(sha, images, prepare::built_there(spec, &services), notices),
         Found::Missing(missing) => {
             let Some(build) = &config.build else { return Err(build::nobody_builds(&missing, sha)) };
             let names: Vec<String> = missing.iter().map(|name: &ServiceName| format!("`{name}`")).collect();

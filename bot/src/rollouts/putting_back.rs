@@ -152,7 +152,7 @@ fn from_the_provider(
     if known.is_empty() {
         let pieces = found.runs.iter().filter_map(|(name, wish)| match wish {
             Wish::Revision(revision) => Some((name.clone(), Piece::Revision(revision.clone()))),
-            Wish::Image { .. } => None,
+            Wish::Image { .. } | Wish::Source { .. } => None,
         });
         found.commit = back::commit_of(&pieces.collect());
         return Ok(());

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use super::super::raw::target::{AppRunner, Ecs, Target, Tasks};
 use super::super::raw::values::Text as _;
-use super::super::raw::values::{AnyText, NameOrArn, ValueFrom, VariableName};
+use super::super::raw::values::{AnyText, AppRunnerArn, NameOrArn, ValueFrom, VariableName};
 use super::super::raw::{List, Named};
 use super::super::read::{At, Reader, Slot};
 use super::super::spec::{
-    AppRunnerSpec, ContainerChanges, EcsSpec, EcsTasksSpec, ForceNewDeployment, PublicAddress, TargetSpec,
+    AppRunnerSettings, AppRunnerSpec, ContainerChanges, CreateService, EcsSpec, EcsTasksSpec, ForceNewDeployment,
+    HealthCheckSettings, PublicAddress, TargetSpec,
 };
 use super::image::{path, texts};
 use super::{items, not_empty, pairs, value};
-use crate::problem::Problem;
+use crate::problem::{Place, Problem};
 
 pub(super) fn target(raw: &At<Target>, reader: &mut Reader) -> Option<TargetSpec> {
     match (&raw.value.ecs, &raw.value.app_runner) {
@@ -65,8 +66,16 @@ fn app_runner(raw: &AppRunner, reader: &mut Reader) -> AppRunnerSpec {
             reader.note(&at.place, Problem::mistake("reserved-name", what, "Choose another name."));
         }
     }
+    source(raw, reader);
     AppRunnerSpec {
         service: name(&raw.service),
+        branch: value(&raw.branch).map(|branch| branch.as_str().to_owned()),
+        rollback_branch: value(&raw.rollback_branch).map(|branch| branch.as_str().to_owned()),
+        create: match value(&raw.create) {
+            None | Some(false) => CreateService::No,
+            Some(true) => CreateService::WhenMissing,
+        },
+        settings: settings(raw),
         environment: texts(&raw.environment),
         secrets: secrets(&raw.environment, &raw.secrets, reader),
         tasks: raw.tasks.as_ref().map(|tasks| self::tasks(&tasks.value, reader)),
@@ -87,6 +96,79 @@ fn tasks(raw: &Tasks, reader: &mut Reader) -> EcsTasksSpec {
             None | Some(false) => PublicAddress::No,
             Some(true) => PublicAddress::Yes,
         },
+    }
+}
+
+/// What only one of the two kinds of source has.
+fn source(raw: &AppRunner, reader: &mut Reader) {
+    let slip = |reader: &mut Reader, place: &Place, what: &str, next: &str| {
+        reader.note(place, Problem::mistake("source-and-image", what, next));
+    };
+    match (&raw.branch, &raw.rollback_branch) {
+        (None, Some(back)) => slip(
+            reader,
+            &back.place,
+            "`rollback-branch` is for a service that App Runner builds from a branch, and `branch` names none.",
+            "Name the `branch`, or remove this: an image goes back by its digest.",
+        ),
+        (Some(branch), Some(back)) if branch.value == back.value => slip(
+            reader,
+            &back.place,
+            "The rollback branch is the one that is deployed from.",
+            "Name a branch that nobody pushes to, for example `shipline-rollback`.",
+        ),
+        (None | Some(_), None) | (Some(_), Some(_)) => {}
+    }
+    if let (Some(_), Some(At { value: true, place })) = (&raw.branch, &raw.create) {
+        slip(
+            reader,
+            place,
+            "A service that App Runner builds from source code is not created here: its connection to the source \
+             repository is made by a person.",
+            "Create the service in the App Runner console once, and remove `create`.",
+        );
+    }
+    if let (Some(At { value: true, .. }), Some(service)) = (&raw.create, &raw.service) {
+        let name = service.value.as_str();
+        // App Runner API reference, `CreateService`: 4 to 40 characters, the first a letter or digit.
+        let good = (4..=40).contains(&name.len()) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if name.starts_with("arn:") || !good {
+            let what = "A service that is to be created needs a name of 4 to 40 characters that begins with a letter or digit.";
+            reader.note(&service.place, Problem::mistake("service-name", what, "Write its name, or remove `create`."));
+        }
+    }
+}
+
+fn settings(raw: &AppRunner) -> AppRunnerSettings {
+    let arn = |slot: &Slot<AppRunnerArn>| value(slot).map(|arn| arn.as_str().to_owned());
+    AppRunnerSettings {
+        cpu: value(&raw.cpu).map(|cpu| units(cpu.as_str(), " vCPU")),
+        memory: value(&raw.memory).map(|memory| units(memory.as_str(), " GB")),
+        port: value(&raw.port).and_then(|port| u16::try_from(port.0).ok()),
+        access_role: value(&raw.access_role),
+        instance_role: value(&raw.instance_role),
+        health_check: raw.health_check.as_ref().map(|check| {
+            let check = &check.value;
+            HealthCheckSettings {
+                path: value(&check.path).map(|path| path.as_str().to_owned()),
+                interval: value(&check.interval).map(|number| number.0),
+                timeout: value(&check.timeout).map(|number| number.0),
+                healthy: value(&check.healthy).map(|number| number.0),
+                unhealthy: value(&check.unhealthy).map(|number| number.0),
+            }
+        }),
+        auto_scaling: arn(&raw.auto_scaling),
+        vpc_connector: arn(&raw.vpc_connector),
+    }
+}
+
+/// `0.5 vCPU` as 512, `2 GB` as 2048; a bare number stands for itself.
+fn units(text: &str, unit: &str) -> u32 {
+    match text.strip_suffix(unit) {
+        Some("0.25") => 256,
+        Some("0.5") => 512,
+        Some(whole) => whole.parse::<u32>().unwrap_or_default() * 1024,
+        None => text.parse().unwrap_or_default(),
     }
 }
 

@@ -4,10 +4,14 @@ use serde_json::Value as Json;
 
 use super::forms::Whole;
 use super::shape::{Book, Shape, record};
-use super::values::{AnyText, Argument, ContainerName, Identifier, InsidePath, NameOrArn, ValueFrom, VariableName};
+use super::values::{
+    AnyText, AppRunnerArn, AppRunnerCpu, AppRunnerMemory, Argument, Branch, ContainerName, HealthPath, Identifier,
+    InsidePath, NameOrArn, ValueFrom, VariableName,
+};
 use super::{List, Named};
 use crate::config::read::{Raw, Reader};
 use crate::config::tree::Node;
+use crate::types::RoleArn;
 
 record! {
     /// Where a service runs in this environment: exactly one target.
@@ -78,10 +82,38 @@ record! {
 }
 
 record! {
-    /// An existing App Runner service. What is not named stays as it is.
+    /// An App Runner service. What is not named stays as it is.
     AppRunner = "{ service: web }" {
         /// Service, by name or ARN.
         required "service" service: NameOrArn, example "web";
+        /// App Runner builds the service itself, from this branch of its source repository; no image is built or
+        /// pushed. The commit that is deployed must be the branch's newest.
+        optional "branch" branch: Branch, default "the service runs an image", example "main";
+        /// A branch of its own through which a service built from `branch` goes back: Shipline points it at the
+        /// commit that served before. Nobody else may push there.
+        optional "rollback-branch" rollback_branch: Branch, default "no way back once a release serves",
+            example "shipline-rollback";
+        /// Create the service when there is none of this name. Needs an image.
+        optional "create" create: bool, default "`false`";
+        /// CPU of an instance.
+        optional "cpu" cpu: AppRunnerCpu, default "unchanged; App Runner's own for a new service", example "2 vCPU";
+        /// Memory of an instance.
+        optional "memory" memory: AppRunnerMemory, default "unchanged; App Runner's own for a new service",
+            example "4 GB";
+        /// The port the program listens on.
+        optional "port" port: Whole<1, 65_535>, default "unchanged; 8080 for a new service", example "8000";
+        /// The role that App Runner pulls the image with; a new service with an image in ECR needs it.
+        optional "access-role" access_role: RoleArn, default "unchanged";
+        /// The role the program itself has.
+        optional "instance-role" instance_role: RoleArn, default "unchanged";
+        /// When an instance is healthy.
+        optional "health-check" health_check: AppRunnerHealth, default "unchanged; TCP for a new service";
+        /// The auto-scaling configuration, by ARN.
+        optional "auto-scaling" auto_scaling: AppRunnerArn, default "unchanged",
+            example "arn:aws:apprunner:us-east-1:111122223333:autoscalingconfiguration/wide/1";
+        /// The VPC connector through which the program reaches a private network, by ARN.
+        optional "vpc-connector" vpc_connector: AppRunnerArn, default "unchanged",
+            example "arn:aws:apprunner:us-east-1:111122223333:vpcconnector/private/1";
         /// Environment variables to set; others stay.
         optional "environment" environment: Named<VariableName, AnyText>, example "{ LOG_LEVEL: info }";
         /// Secrets to set: name to where the value is kept; others stay.
@@ -109,5 +141,21 @@ record! {
             example "[sg-0a1b2c3d]";
         /// Whether the task gets a public address.
         optional "assign-public-ip" assign_public_ip: bool, default "`false`";
+    }
+}
+
+record! {
+    /// The health check of an App Runner service; what is not named stays as it is.
+    AppRunnerHealth = "{ path: /health, interval: 10 }" {
+        /// The path that is asked over HTTP.
+        optional "path" path: HealthPath, default "the port is tried over TCP", example "/health";
+        /// Seconds between two checks.
+        optional "interval" interval: Whole<1, 20>, default "unchanged", example "10";
+        /// Seconds an answer may take.
+        optional "timeout" timeout: Whole<1, 20>, default "unchanged", example "5";
+        /// Good answers in a row that make an instance healthy.
+        optional "healthy" healthy: Whole<1, 20>, default "unchanged", example "1";
+        /// Failures in a row that make it unhealthy.
+        optional "unhealthy" unhealthy: Whole<1, 20>, default "unchanged", example "5";
     }
 }

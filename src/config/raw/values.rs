@@ -255,6 +255,36 @@ text! {
     else format!("a name has at most 255 characters of A-Z a-z 0-9 _ -, or it is a whole ARN; `{}` is neither", shown(text))
 }
 text! {
+    /// The ARN of something of App Runner's.
+    AppRunnerArn = "an ARN of App Runner's", like "arn:aws:apprunner:us-east-1:111122223333:vpcconnector/private/1",
+    Some("^arn:aws[a-z-]*:apprunner:\\S+$"), Text,
+    |text| arn_of(text, "apprunner"),
+    else format!("this is named by its ARN (`arn:aws:apprunner:…`); `{}` is not one", shown(text))
+}
+text! {
+    /// CPU of an App Runner instance (API reference, `InstanceConfiguration`).
+    AppRunnerCpu = "CPU", like "1 vCPU", Some("^(256|512|1024|2048|4096|(0\\.25|0\\.5|1|2|4) vCPU)$"), Any,
+    |text| matches!(text.strip_suffix(" vCPU"), Some("0.25" | "0.5" | "1" | "2" | "4"))
+        || matches!(text, "256" | "512" | "1024" | "2048" | "4096"),
+    else format!("App Runner has 0.25, 0.5, 1, 2 or 4 vCPU, and not `{}`", shown(text)),
+    hint |_: &str| Some("Write for example `1 vCPU`.".to_owned())
+}
+text! {
+    /// Memory of an App Runner instance (API reference, `InstanceConfiguration`).
+    AppRunnerMemory = "memory", like "2 GB",
+    Some("^(512|1024|2048|3072|4096|6144|8192|10240|12288|(0\\.5|1|2|3|4|6|8|10|12) GB)$"), Any,
+    |text| matches!(text.strip_suffix(" GB"), Some("0.5" | "1" | "2" | "3" | "4" | "6" | "8" | "10" | "12"))
+        || matches!(text, "512" | "1024" | "2048" | "3072" | "4096" | "6144" | "8192" | "10240" | "12288"),
+    else format!("App Runner has 0.5, 1, 2, 3, 4, 6, 8, 10 or 12 GB, and not `{}`", shown(text)),
+    hint |_: &str| Some("Write for example `2 GB`.".to_owned())
+}
+text! {
+    /// The path of a health check.
+    HealthPath = "a path", like "/health", Some("^/\\S*$"), Text,
+    |text| text.starts_with('/') && text.len() <= 1024 && !text.chars().any(|c| c.is_whitespace() || c.is_control()),
+    else format!("a path begins with `/` and has no space; `{}` is not one", shown(text))
+}
+text! {
     /// A container's name.
     ContainerName = "a container's name", like "app", Some("^[A-Za-z0-9_-]{1,255}$"), Text,
     |text| word(text, 255, b"_-"),

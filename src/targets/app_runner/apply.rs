@@ -4,10 +4,7 @@
 use super::operations::Operation;
 use super::record::Record;
 use super::service::Configuration;
-use super::{
-    AppRunnerTarget, Ask, Facts, Follow, Wanted, defect, facts, raw, refused_call, shift, stranger, untouched,
-};
-use crate::aws::failure;
+use super::{AppRunnerTarget, Ask, Facts, Follow, Wanted, facts, raw, refused_call, shift, stranger, untouched};
 use crate::engine::{NotApplied, ProviderFailure, clock};
 use crate::rollout::{Cause, CauseCode, Direction, ServicePlan, Shift, Touched};
 
@@ -20,7 +17,7 @@ enum Found {
 }
 
 /// Why a change was not sent.
-enum Unsent {
+pub(super) enum Unsent {
     /// Asking again may help.
     Passing(ProviderFailure),
     /// It cannot be.
@@ -29,14 +26,13 @@ enum Unsent {
 
 /// How often a change is asked for when the provider does not answer. Every try begins with two
 /// reads, which the SDK repeats with pauses of its own.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 
 impl AppRunnerTarget {
-    pub(super) async fn ask(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
-        let wanted = Wanted::of(plan).map_err(|problem| untouched(defect(problem)))?;
+    pub(super) async fn ask(&self, plan: &ServicePlan, wanted: &Wanted) -> Result<Shift, NotApplied> {
         let mut last = None;
         for _ in 0..TRIES {
-            match self.look_and_send(plan, &wanted).await {
+            match self.look_and_send(plan, wanted).await {
                 Ok(shift) => return Ok(shift),
                 Err(Unsent::No(refused)) if last.is_some() => {
                     return Err(NotApplied { touched: Touched::Perhaps, ..*refused });
@@ -106,17 +102,7 @@ impl AppRunnerTarget {
         let arn = self.arn().await?;
         match wanted.ask {
             Ask::Update => raw::update(&self.client, arn, wanted.configuration().input()).await,
-            Ask::Redeploy => {
-                let sent = self
-                    .client
-                    .start_deployment()
-                    .service_arn(arn)
-                    .customize()
-                    .config_override(raw::once())
-                    .send()
-                    .await;
-                sent.map(|answer| answer.operation_id).map_err(|error| failure("apprunner:StartDeployment", &error))
-            }
+            Ask::Redeploy => raw::deploy(&self.client, arn).await,
         }
     }
 
@@ -157,7 +143,7 @@ impl AppRunnerTarget {
     }
 }
 
-fn in_the_way(running: &Operation) -> Cause {
+pub(super) fn in_the_way(running: &Operation) -> Cause {
     Cause {
         facts: vec![running.words()],
         ..Cause::new(
@@ -168,7 +154,7 @@ fn in_the_way(running: &Operation) -> Cause {
     }
 }
 
-fn changed(to: &str) -> Cause {
+pub(super) fn changed(to: &str) -> Cause {
     Cause {
         facts: vec![format!("now: {to}")],
         ..Cause::new(

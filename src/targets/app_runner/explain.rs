@@ -2,8 +2,8 @@
 //! instances. Never fails; what cannot be read becomes a fact.
 //!
 //! Log groups and streams are those of the App Runner developer guide, "Viewing App Runner logs
-//! streamed to CloudWatch Logs": `…/service` with the stream `events` and one stream a deployment,
-//! `…/application` with one stream an instance.
+//! streamed to CloudWatch Logs": `…/service` with the stream `events` and one stream a deployment (`deployment/…`, with the lines
+//! of a build), `…/application` with one stream an instance.
 
 use aws_sdk_cloudwatchlogs::types::{LogStream, OrderBy};
 
@@ -32,13 +32,19 @@ impl AppRunnerTarget {
         let since = operation.and_then(|known| known.started).unwrap_or(shift.started).as_millisecond() - SLACK_MS;
         let events_group = service.log_group("service");
         let lines_group = service.log_group("application");
-        let (events, lines) =
-            futures_util::join!(self.lines(&events_group, "events", since), self.newest_lines(&lines_group, since));
+        let (events, lines, built) = futures_util::join!(
+            self.lines(&events_group, "events", since),
+            self.newest_lines(&lines_group, "", since),
+            self.newest_lines(&events_group, "deployment/", since)
+        );
         match events {
             Ok(events) => read_events(&events, &service, &mut cause),
             Err(failure) => cause.facts.push(format!("App Runner's event log cannot be read: {failure}")),
         }
+        let built = built.ok().flatten().filter(|_| cause.code == CauseCode::BuildFailed);
         match lines {
+            // Nothing of the new revision ever ran: the build's own lines tell why.
+            _ if built.is_some() => cause.log = built.map(build_lines),
             Ok(Some(log)) => cause.log = Some(log),
             Ok(None) => cause.facts.push("the new revision has written no log line".to_owned()),
             Err(failure) => cause.facts.push(format!("the application log cannot be read: {failure}")),
@@ -64,11 +70,12 @@ impl AppRunnerTarget {
 
     /// The last lines of the instance that was started for this change and wrote last; the old
     /// instances write into the same group all the while.
-    async fn newest_lines(&self, group: &str, since: i64) -> Result<Option<LogLines>, ProviderFailure> {
+    async fn newest_lines(&self, group: &str, prefix: &str, since: i64) -> Result<Option<LogLines>, ProviderFailure> {
         let request = self.logs.describe_log_streams().log_group_name(group);
         let request = request.order_by(OrderBy::LastEventTime).descending(true).limit(50);
         let page = request.send().await.map_err(|error| failure("logs:DescribeLogStreams", &error))?;
-        let streams = page.log_streams.unwrap_or_default();
+        let mut streams = page.log_streams.unwrap_or_default();
+        streams.retain(|stream| stream.log_stream_name.as_deref().is_some_and(|name| name.starts_with(prefix)));
         let born = |stream: &LogStream| stream.creation_time.or(stream.first_event_timestamp).unwrap_or_default();
         let (new, old): (Vec<_>, Vec<_>) = streams.into_iter().partition(|stream| born(stream) >= since);
         // Without a new instance the newest old one: it may tell why there is none.
@@ -81,6 +88,13 @@ impl AppRunnerTarget {
         }
         Ok(None)
     }
+}
+
+/// The lines of the build itself, where they are told apart.
+fn build_lines(log: LogLines) -> LogLines {
+    let of_build = |line: &&String| line.contains("[Build]");
+    let lines: Vec<String> = log.lines.iter().filter(of_build).cloned().collect();
+    if lines.is_empty() { log } else { LogLines { lines, ..log } }
 }
 
 /// What App Runner's own words say: its stated reason, else the first thing that went wrong.
@@ -115,6 +129,11 @@ fn words(code: CauseCode, revision: &str, service: &Service, exit: Option<&Exit>
                         service's health check; then deploy again.";
             (format!("{revision} did not answer its health check ({check}){ended}"), Some(next))
         }
+        (CauseCode::BuildFailed, _) => {
+            let next = "Mend what the build's log names (App Runner runs the build command in the source directory of \
+                        that commit), push, and deploy again.";
+            (format!("App Runner could not build {revision} from its source code"), Some(next))
+        }
         (CauseCode::ImageNotPulled, _) => {
             let next = "Check that the image is in the repository, that it is built for linux/amd64, and that the \
                         service's access role may pull it; then deploy again.";
@@ -139,6 +158,8 @@ fn kind(line: &str) -> Option<CauseCode> {
     }
     if has(&["health check"]) {
         Some(CauseCode::ContainerUnhealthy)
+    } else if has(&["source code", "build' command", "apprunner.yaml"]) {
+        Some(CauseCode::BuildFailed)
     } else if has(&["pull", "copy the image", "image doesn't exist", "image does not exist", "access role"]) {
         Some(CauseCode::ImageNotPulled)
     } else if has(&["secret", "parameter store", "ssm"]) {

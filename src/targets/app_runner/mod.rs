@@ -1,4 +1,5 @@
-//! App Runner services that run an image.
+//! App Runner services: those that run an image, and (`source`) those that App Runner builds from a
+//! branch.
 //!
 //! What it relies on: an update replaces the configuration as a whole, so the whole is read and
 //! written back (`raw`, `service`); the *operation* tells how a change ended, never the service's
@@ -7,13 +8,14 @@
 //! ([`Sight::AskAgain`]).
 //!
 //! What it is not: App Runner has no second set of instances to send a share of traffic to, so
-//! canary, linear and blue/green are refused; services built from source code are refused.
+//! canary, linear and blue/green are refused. Nothing is ever deleted, not even what `create` made.
 //!
 //! Images are written by digest. So the same tag pushed again is another image and an ordinary
 //! update, and `StartDeployment` is only asked for where the configuration is already the one
 //! wished for but its last deployment did not end well.
 
 mod apply;
+mod create;
 mod explain;
 mod observe;
 mod operations;
@@ -23,7 +25,10 @@ mod raw;
 mod record;
 mod revert;
 mod service;
+mod settings;
+mod source;
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,7 +41,9 @@ use tokio::sync::OnceCell;
 use crate::aws::failure;
 use crate::config::spec::{AppRunnerSpec, Strategy};
 use crate::engine::target::{FailureKind, opaque};
-use crate::engine::{Back, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Tasks, Wish};
+use crate::engine::{
+    Back, NotApplied, Past, Preparation, ProviderFailure, Sight, SourceHost, Target, TargetError, Tasks, Wish,
+};
 use crate::problem::Problem;
 use crate::rollout::{
     Cause, CauseCode, Change, Direction, Revision, ServicePlan, Shift, TargetKind, TargetPlace, Touched,
@@ -45,7 +52,7 @@ use crate::types::{Region, ServiceName, Timestamp};
 use operations::Operations;
 use service::{Configuration, Service};
 
-/// An App Runner service that runs an image.
+/// An App Runner service.
 pub struct AppRunnerTarget {
     client: Client,
     logs: aws_sdk_cloudwatchlogs::Client,
@@ -56,6 +63,8 @@ pub struct AppRunnerTarget {
     /// Found once; a service keeps its ARN for life.
     arn: OnceCell<String>,
     tasks: Option<Arc<dyn Tasks>>,
+    /// Who tells where source branches stand.
+    host: Option<Arc<dyn SourceHost>>,
 }
 
 impl AppRunnerTarget {
@@ -77,6 +86,7 @@ impl AppRunnerTarget {
             region,
             arn: OnceCell::new_with(known),
             tasks: None,
+            host: None,
         }
     }
 
@@ -84,6 +94,12 @@ impl AppRunnerTarget {
     #[must_use]
     pub fn with_tasks(self, tasks: Arc<dyn Tasks>) -> Self {
         Self { tasks: Some(tasks), ..self }
+    }
+
+    /// With the host of source repositories, which a service that App Runner builds needs.
+    #[must_use]
+    pub fn with_source_host(self, host: Option<Arc<dyn SourceHost>>) -> Self {
+        Self { host, ..self }
     }
 
     async fn arn(&self) -> Result<&str, ProviderFailure> {
@@ -97,8 +113,10 @@ impl AppRunnerTarget {
         loop {
             let request = self.client.list_services().set_next_token(token);
             let page = request.send().await.map_err(|error| failure(OPERATION, &error))?;
+            // A deleted service stays listed for a while, and its name is free again.
             let named = |summary: &aws_sdk_apprunner::types::ServiceSummary| {
                 summary.service_name.as_deref() == Some(self.spec.service.as_str())
+                    && summary.status.as_ref().is_none_or(|status| status.as_str() != "DELETED")
             };
             if let Some(arn) = page.service_summary_list.into_iter().find(named).and_then(|found| found.service_arn) {
                 return Ok(arn);
@@ -150,6 +168,15 @@ impl AppRunnerTarget {
     }
 }
 
+impl fmt::Debug for AppRunnerTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppRunnerTarget")
+            .field("spec", &self.spec)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Text in a console address; the CloudWatch console wants `$25` for `%`.
 fn escaped(text: &str, mark: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -177,7 +204,19 @@ enum Ask {
     Redeploy,
 }
 
-impl Wanted {
+/// The wish of a plan, by what kind of service it is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Asked {
+    /// It runs an image.
+    Image(Wanted),
+    /// App Runner builds it.
+    Source(source::Wanted),
+    /// It is created.
+    Create(create::Wanted),
+}
+
+impl Asked {
     fn of(plan: &ServicePlan) -> Result<Self, Problem> {
         match &plan.change {
             Change::Move { wish, .. } => opaque(wish, "plan of an App Runner service"),
@@ -187,7 +226,9 @@ impl Wanted {
             )),
         }
     }
+}
 
+impl Wanted {
     fn configuration(&self) -> Configuration {
         Configuration::of(&self.revision)
     }
@@ -263,13 +304,21 @@ impl Target for AppRunnerTarget {
     }
 
     async fn apply(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
-        self.ask(plan).await
+        match Asked::of(plan).map_err(|problem| untouched(defect(problem)))? {
+            Asked::Image(wanted) => self.ask(plan, &wanted).await,
+            Asked::Source(wanted) => self.ask_source(plan, &wanted).await,
+            Asked::Create(wanted) => self.ask_creation(&wanted).await,
+        }
     }
 
     async fn observe(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
-        match shift.direction {
-            Direction::Forward => self.see_forward(plan, shift).await,
-            Direction::Back => self.see_back(plan, shift).await,
+        let asked = Asked::of(plan).map_err(|problem| TargetError::Refused(Box::new(problem)))?;
+        match (asked, shift.direction) {
+            (Asked::Image(_), Direction::Forward) => self.see_forward(plan, shift).await,
+            (Asked::Image(_), Direction::Back) => self.see_back(plan, shift).await,
+            (Asked::Source(wanted), Direction::Forward) => self.see_source(plan, &wanted, shift).await,
+            (Asked::Source(_), Direction::Back) => self.see_source_back(plan, shift).await,
+            (Asked::Create(_), _) => self.see_creation(plan, shift).await,
         }
     }
 
@@ -278,7 +327,12 @@ impl Target for AppRunnerTarget {
     }
 
     async fn revert(&self, plan: &ServicePlan, shift: Option<&Shift>) -> Result<Back, Box<Cause>> {
-        self.go_back(plan, shift).await.map_err(Box::new)
+        let back = match Asked::of(plan).map_err(|problem| Box::new(defect(problem)))? {
+            Asked::Image(wanted) => self.go_back(plan, &wanted, shift).await,
+            Asked::Source(wanted) => self.take_source_back(plan, &wanted, shift).await,
+            Asked::Create(_) => self.keep_created(plan, shift).await,
+        };
+        back.map_err(Box::new)
     }
 
     async fn past(&self) -> Result<Past, TargetError> {

@@ -76,7 +76,7 @@ impl AppRunnerTarget {
         Ok(if back { Sight::Serving } else { Sight::AskAgain })
     }
 
-    async fn operations(&self, until: &str) -> Result<Operations, TargetError> {
+    pub(super) async fn operations(&self, until: &str) -> Result<Operations, TargetError> {
         Ok(super::operations::list(&self.client, self.arn().await?, Some(until)).await?)
     }
 }
@@ -89,7 +89,7 @@ fn takes_over(other: &Operation) -> bool {
     }
 }
 
-fn moving(doing: &str, notices: Vec<String>) -> Sight {
+pub(super) fn moving(doing: &str, notices: Vec<String>) -> Sight {
     Sight::Moving(Progress { doing: doing.to_owned(), notices, wanted: 0, healthy: 0, traffic: None })
 }
 
@@ -101,7 +101,7 @@ fn doing(operation: &Operation) -> &'static str {
 }
 
 /// What the operation alone tells; `explain` finds out the rest.
-fn broke(operation: &Operation, plan: &ServicePlan, shift: &Shift) -> Cause {
+pub(super) fn broke(operation: &Operation, plan: &ServicePlan, shift: &Shift) -> Cause {
     let name = &plan.place.name;
     let summary = match operation.status {
         Status::RollingBack => format!("App Runner is rolling {name} back: the new revision did not become healthy"),

@@ -30,6 +30,7 @@ pub(super) struct Operation {
     /// The status in the provider's word.
     pub(super) word: String,
     pub(super) started: Option<Timestamp>,
+    pub(super) ended: Option<Timestamp>,
 }
 
 /// Operations, newest first.
@@ -52,6 +53,11 @@ impl Operation {
         self.kind == "START_DEPLOYMENT"
     }
 
+    /// Whether it puts something in service, or tries to.
+    pub(super) fn is_deploying(&self) -> bool {
+        self.is_update() || self.is_deployment() || self.kind == "CREATE_SERVICE"
+    }
+
     /// For people: `UPDATE_SERVICE operation 3f2a… (IN_PROGRESS) since 2026-…`.
     pub(super) fn words(&self) -> String {
         let since = self.started.map_or_else(String::new, |at| format!(" since {at:.0}"));
@@ -60,6 +66,12 @@ impl Operation {
 }
 
 impl Operations {
+    /// These, newest first.
+    #[cfg(test)]
+    pub(super) fn of(all: Vec<Operation>) -> Self {
+        Self(all)
+    }
+
     pub(super) fn newest(&self) -> Option<&Operation> {
         self.0.first()
     }
@@ -69,9 +81,14 @@ impl Operations {
         self.newest().filter(|newest| newest.is_running())
     }
 
+    /// All of them, newest first.
+    pub(super) fn all(&self) -> &[Operation] {
+        &self.0
+    }
+
     /// The newest that put something in service or tried to.
     pub(super) fn newest_deploying(&self) -> Option<&Operation> {
-        self.0.iter().find(|known| known.is_update() || known.is_deployment() || known.kind == "CREATE_SERVICE")
+        self.0.iter().find(|known| known.is_deploying())
     }
 
     /// The one before the operation `id`.
@@ -107,6 +124,10 @@ pub(super) async fn list(client: &Client, arn: &str, until: Option<&str>) -> Res
     }
 }
 
+fn instant(at: aws_sdk_apprunner::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at.to_millis().ok()?).ok()
+}
+
 fn operation(summary: aws_sdk_apprunner::types::OperationSummary) -> Operation {
     let word = summary.status.map_or_else(String::new, |status| status.as_str().to_owned());
     Operation {
@@ -121,6 +142,7 @@ fn operation(summary: aws_sdk_apprunner::types::OperationSummary) -> Operation {
             _ => Status::Running,
         },
         word,
-        started: summary.started_at.and_then(|at| Timestamp::from_millisecond(at.to_millis().ok()?).ok()),
+        started: summary.started_at.and_then(instant),
+        ended: summary.ended_at.and_then(instant),
     }
 }

@@ -7,7 +7,9 @@ use crate::engine::{Past, PastRevision, TargetError};
 impl AppRunnerTarget {
     pub(super) async fn remember(&self) -> Result<Past, TargetError> {
         let (live, operations) = self.look(None).await?;
-        super::prepare::refuse_source(&live)?;
+        if !live.runs_image() {
+            return self.remember_source(&live, &operations).await;
+        }
         let mut notices = Vec::new();
         let record = match Record::read(&self.client, self.arn().await?).await {
             Ok(record) => record,

@@ -3,23 +3,28 @@
 use super::operations::{Operation, Operations, Status};
 use super::record::Record;
 use super::service::{Configuration, Service, identifier, repository_type};
-use super::{AppRunnerTarget, Ask, Wanted};
+use super::{AppRunnerTarget, Ask, Asked, Wanted};
 use crate::config::spec::Strategy;
 use crate::engine::{Preparation, TargetError, Wish};
 use crate::problem::Problem;
 use crate::rollout::{Change, Revision, ServicePlan};
 use crate::types::PinnedImage;
 
-fn refuse(problem: Problem) -> TargetError {
+pub(super) fn refuse(problem: Problem) -> TargetError {
     TargetError::Refused(Box::new(problem))
 }
 
 impl AppRunnerTarget {
     pub(super) async fn plan(&self, wish: &Wish) -> Result<Preparation, TargetError> {
         self.refuse_strategy()?;
-        let (service, operations) = self.look(None).await?;
+        let (service, operations) = match self.look(None).await {
+            Ok(seen) => seen,
+            Err(failure) => return self.plan_creation(wish, failure),
+        };
         self.refuse_state(&service, &operations)?;
-        refuse_source(&service)?;
+        if !service.runs_image() {
+            return self.plan_source(wish, &service, &operations).await;
+        }
         let mut notices = Vec::new();
         let record = Record::read(&self.client, self.arn().await?).await.unwrap_or_else(|failure| {
             notices.push(format!("the service's tags cannot be read: {failure}"));
@@ -53,7 +58,7 @@ impl AppRunnerTarget {
             _ => operations.newest(),
         };
         let wanted = Wanted { revision, ask, baseline: baseline.map(|known| known.id.clone()) };
-        let change = Change::Move { fields, wish: serde_json::json!(wanted) };
+        let change = Change::Move { fields, wish: serde_json::json!(Asked::Image(wanted)) };
         let previous = record.revision(&previous);
         Ok(Preparation { service: ServicePlan { place, image, previous, change, notices } })
     }
@@ -91,8 +96,14 @@ impl AppRunnerTarget {
             ),
             "CREATE_FAILED" => Problem::refused(
                 "service-not-created",
-                format!("{name} was never created: its creation failed, so there is nothing to go back to"),
-                "Look at its event log, mend what it names and create the service again; then deploy.",
+                format!("{name} was never created: its creation failed, and Shipline deletes nothing"),
+                format!(
+                    "Mend what its event log names ({}); take away what is left of it, then run again (with \
+                     `create: true` that makes it anew):\n  aws apprunner delete-service --region {} --service-arn {}",
+                    service.log_group("service"),
+                    self.region,
+                    service.configuration().service_arn()
+                ),
             ),
             "DELETED" | "DELETE_FAILED" => Problem::refused(
                 "service-deleted",
@@ -117,12 +128,17 @@ impl AppRunnerTarget {
                     Some(kind) if kind == live.repository_type() => {}
                     kind => return Err(refuse(self.wrong_registry(image, live, kind))),
                 }
-                let new =
-                    live.with_image(&identifier(image)).with_environment(&self.spec.environment, &self.spec.secrets);
+                let new = live.with_image(&identifier(image)).with_settings(&self.spec.settings);
+                let new = new.with_environment(&self.spec.environment, &self.spec.secrets);
                 let commit = commit.or_else(|| image.reference().tag()?.as_str().parse().ok());
                 let revision = Revision { image: Some(image.clone()), ..new.revision(commit) };
                 Ok((revision, Some(image.clone())))
             }
+            Wish::Source { .. } => Err(refuse(Problem::refused(
+                "image-service",
+                format!("{} runs an image; App Runner does not build it from source code", self.name),
+                "Remove `branch` from its `app-runner` target and give the service an image.",
+            ))),
             Wish::Revision(revision) => {
                 let arn = Configuration::of(revision).service_arn().to_owned();
                 if arn == live.service_arn() {
@@ -211,20 +227,4 @@ fn ended_badly(operations: &Operations, record: &Record, wished: &Revision) -> b
         Status::RolledBack => asked(newest),
         Status::Running | Status::RollingBack | Status::Succeeded => false,
     })
-}
-
-/// Only a service that runs an image can be moved by its image.
-pub(super) fn refuse_source(service: &Service) -> Result<(), TargetError> {
-    if service.runs_image() {
-        return Ok(());
-    }
-    Err(refuse(Problem::refused(
-        "source-code-service",
-        format!(
-            "{} is built by App Runner from source code; this version deploys image-based App Runner services",
-            service.name()
-        ),
-        "Create an App Runner service with an image from ECR as its source and name that one here; App Runner \
-         does not let a service change from code to image.",
-    )))
 }

@@ -13,9 +13,9 @@ use crate::aws::failure;
 use crate::engine::ProviderFailure;
 use crate::rollout::Revision;
 
-const OPERATION: &str = "shipline:operation";
+pub(super) const OPERATION: &str = "shipline:operation";
 const IMAGE: &str = "shipline:image";
-const COMMIT: &str = "shipline:commit";
+pub(super) const COMMIT: &str = "shipline:commit";
 const PREVIOUS_IMAGE: &str = "shipline:previous-image";
 const PREVIOUS_COMMIT: &str = "shipline:previous-commit";
 const EARLIER_IMAGE: &str = "shipline:earlier-image";
@@ -23,7 +23,7 @@ const EARLIER_COMMIT: &str = "shipline:earlier-commit";
 
 /// The recorded tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Record(BTreeMap<String, String>);
+pub(super) struct Record(pub(super) BTreeMap<String, String>);
 
 impl Record {
     pub(super) async fn read(client: &Client, arn: &str) -> Result<Self, ProviderFailure> {
@@ -33,7 +33,7 @@ impl Record {
         Ok(Self(ours.filter(|(key, _)| key.starts_with("shipline:")).collect()))
     }
 
-    fn get(&self, key: &str) -> Option<&str> {
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 

@@ -3,20 +3,24 @@
 
 use super::operations::{Operation, Operations, Status};
 use super::service::Configuration;
-use super::{AppRunnerTarget, Follow, Wanted, defect, facts, refused_call, shift, stranger};
+use super::{AppRunnerTarget, Follow, Wanted, facts, refused_call, shift, stranger};
 use crate::engine::{Back, clock};
 use crate::rollout::{Cause, Direction, ServicePlan, Shift};
 use crate::types::Timestamp;
 
 impl AppRunnerTarget {
-    pub(super) async fn go_back(&self, plan: &ServicePlan, taken: Option<&Shift>) -> Result<Back, Cause> {
-        let wanted = Wanted::of(plan).map_err(defect)?;
+    pub(super) async fn go_back(
+        &self,
+        plan: &ServicePlan,
+        wanted: &Wanted,
+        taken: Option<&Shift>,
+    ) -> Result<Back, Cause> {
         // The time given for going back counts on when `revert` is asked again behind an operation.
         let since = taken.filter(|shift| shift.direction == Direction::Back).map(|shift| shift.started);
         let was_behind = taken.is_some_and(|shift| {
             shift.direction == Direction::Forward && facts(shift).is_ok_and(|(_, facts)| facts.follow == Follow::Behind)
         });
-        if let Some(found) = self.find_back(plan, &wanted, since).await? {
+        if let Some(found) = self.find_back(plan, wanted, since).await? {
             // Nothing was asked for yet, and the deployment we waited behind keeps the configuration.
             let untouched = was_behind
                 && matches!(&found, Back::Began(back) if back.id == taken.and_then(|shift| shift.id.clone()));
@@ -25,7 +29,7 @@ impl AppRunnerTarget {
         match self.send_back(&Configuration::of(&plan.previous)).await {
             Ok(operation) => Ok(began(operation, Follow::Ours, plan, since.unwrap_or_else(clock::now))),
             // Somebody was quicker, or the answer was lost: only a look can tell.
-            Err(refusal) => match self.find_back(plan, &wanted, since).await? {
+            Err(refusal) => match self.find_back(plan, wanted, since).await? {
                 Some(found) => Ok(found),
                 None => Err(refused_call(&refusal)),
             },

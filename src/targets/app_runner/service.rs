@@ -59,8 +59,7 @@ impl Service {
     pub(super) fn health_check(&self) -> String {
         let check = &self.0["HealthCheckConfiguration"];
         let protocol = check["Protocol"].as_str().unwrap_or("TCP");
-        let image = &self.0["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"];
-        let port = image["Port"].as_str().unwrap_or("8080");
+        let port = runtime(&self.0)["Port"].as_str().unwrap_or("8080");
         let seconds = |member: &str, default: u64| check[member].as_u64().unwrap_or(default);
         let path = if protocol == "HTTP" { check["Path"].as_str().unwrap_or("/") } else { "" };
         let space = if path.is_empty() { "" } else { " " };
@@ -96,7 +95,7 @@ impl Service {
 
 /// A complete `UpdateService` request.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Configuration(Value);
+pub(super) struct Configuration(pub(super) Value);
 
 impl Configuration {
     /// The configuration in a revision's facts.
@@ -145,11 +144,11 @@ impl Configuration {
         let set = variables.into_iter().map(|pair| ((secret, plain), pair));
         let set = set.chain(secrets.into_iter().map(|pair| ((plain, secret), pair)));
         for ((leaves, enters), (name, value)) in set {
-            let image = &mut input["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"];
-            if let Some(other) = image.get_mut(leaves).and_then(Value::as_object_mut) {
+            let runtime = runtime_mut(&mut input);
+            if let Some(other) = runtime.get_mut(leaves).and_then(Value::as_object_mut) {
                 other.shift_remove(name);
             }
-            image[enters][name] = json!(value);
+            runtime[enters][name] = json!(value);
         }
         Self(input)
     }
@@ -182,6 +181,26 @@ impl Configuration {
         compare("", Some(&self.0), Some(&new.0), &mut found);
         found.sort_by(|a, b| (a.path != "image", &a.path).cmp(&(b.path != "image", &b.path)));
         found
+    }
+}
+
+/// Where port, start command and environment of a service stand.
+fn runtime(of: &Value) -> &Value {
+    let source = &of["SourceConfiguration"];
+    if source["CodeRepository"].is_object() {
+        &source["CodeRepository"]["CodeConfiguration"]["CodeConfigurationValues"]
+    } else {
+        &source["ImageRepository"]["ImageConfiguration"]
+    }
+}
+
+/// The same, to be written.
+pub(super) fn runtime_mut(of: &mut Value) -> &mut Value {
+    let source = &mut of["SourceConfiguration"];
+    if source["CodeRepository"].is_object() {
+        &mut source["CodeRepository"]["CodeConfiguration"]["CodeConfigurationValues"]
+    } else {
+        &mut source["ImageRepository"]["ImageConfiguration"]
     }
 }
 
@@ -231,6 +250,8 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
     }
 }
 
+const CODE_VALUES: &str = "SourceConfiguration.CodeRepository.CodeConfiguration.CodeConfigurationValues";
+
 /// The path in the words of our configuration where it has some.
 fn join(path: &str, name: &str) -> String {
     match (path, name) {
@@ -238,7 +259,10 @@ fn join(path: &str, name: &str) -> String {
         ("SourceConfiguration.ImageRepository.ImageConfiguration", "RuntimeEnvironmentVariables") => {
             "environment".to_owned()
         }
-        ("SourceConfiguration.ImageRepository.ImageConfiguration", "RuntimeEnvironmentSecrets") => "secrets".to_owned(),
+        ("SourceConfiguration.ImageRepository.ImageConfiguration", "RuntimeEnvironmentSecrets")
+        | (CODE_VALUES, "RuntimeEnvironmentSecrets") => "secrets".to_owned(),
+        (CODE_VALUES, "RuntimeEnvironmentVariables") => "environment".to_owned(),
+        ("SourceConfiguration.CodeRepository.SourceCodeVersion", "Value") => "branch".to_owned(),
         ("", name) => name.to_owned(),
         (path, name) => format!("{path}.{name}"),
     }

@@ -12,6 +12,7 @@ use super::raw::{self, Definition};
 use super::{file, render, same, truth};
 use crate::config::spec::{ForceNewDeployment, Strategy};
 use crate::engine::target::FailureKind;
+use crate::engine::target::runs_images_only;
 use crate::engine::{TargetError, Wish};
 use crate::problem::Problem;
 use crate::rollout::{Change, FieldChange, Revision, ServicePlan};
@@ -27,6 +28,7 @@ impl EcsTarget {
         let found = found(&live);
         let (wanted, container, image, after) = match wish {
             Wish::Image { image, .. } => self.with_image(image, &running).await?,
+            Wish::Source { .. } => return Err(runs_images_only(&crate::engine::Target::place(self).name)),
             Wish::Revision(revision) => self.with_revision(revision, &mut notices).await?,
         };
         let mut previous = self.previous(&live, &running, &container, found, &mut notices).await?;

@@ -161,12 +161,97 @@ class AppRunnerOperations(AppRunnerTest):
         self.assertEqual(self.ended()[0]["Status"], "FAILED")
         self.assertEqual(self.service()["Status"], "CREATE_FAILED")
 
+    def test_deleting(self):
+        self.apprunner.delete_service(ServiceArn=self.arn)
+        self.assertEqual(self.ended()[0]["Type"], "DELETE_SERVICE")
+        self.assertEqual(self.service()["Status"], "DELETED")
+        # Its name is free again.
+        self.apprunner.create_service(ServiceName="shop-web", SourceConfiguration=source("web:v1"))
+
     def test_what_is_wrong_is_told_as_documented(self):
         self.refused("ResourceNotFoundException", self.apprunner.describe_service, ServiceArn=self.arn[:-1] + "z")
         self.refused("InvalidRequestException", self.apprunner.create_service, ServiceName="shop-web2",
                      SourceConfiguration={"ImageRepository": {"ImageIdentifier": "x", "ImageRepositoryType": "ECR"}})
         code = {"CodeRepository": {"RepositoryUrl": "https://example.com/r", "SourceCodeVersion": {"Type": "BRANCH", "Value": "main"}}}
         self.refused("InvalidRequestException", self.apprunner.update_service, ServiceArn=self.arn, SourceConfiguration=code)
+
+
+class FromSource(AppRunnerTest):
+    """Services that App Runner builds from a branch."""
+
+    HEALTH = {"Protocol": "HTTP", "Path": "/health", "Interval": 10, "Timeout": 5, "HealthyThreshold": 1, "UnhealthyThreshold": 5}
+
+    def setUp(self):
+        super().setUp()
+        self.control("POST", "github/app", {"account": "acme"})
+        self.control("POST", "github/repository", {"repository": "acme/farm"})
+        self.seed(timing={"automatic_ms": 50, "operation_ms": 100})
+        made = self.apprunner.create_service(
+            ServiceName="shop-farm", SourceConfiguration=self.code("main"), HealthCheckConfiguration=self.HEALTH)
+        self.arn = made["Service"]["ServiceArn"]
+        self.assertEqual(self.ended()[0]["Status"], "SUCCEEDED")
+
+    def code(self, branch, **more):
+        values = {"Runtime": "PYTHON_311", "BuildCommand": "pip install .", "StartCommand": "python main.py", "Port": "8080"}
+        connection = "arn:aws:apprunner:us-east-1:111122223333:connection/github/0123456789abcdef0123456789abcdef"
+        repository = {"RepositoryUrl": "https://github.com/acme/farm", "SourceCodeVersion": {"Type": "BRANCH", "Value": branch},
+                      "CodeConfiguration": {"ConfigurationSource": "API", "CodeConfigurationValues": values}}
+        return {"CodeRepository": repository, "AuthenticationConfiguration": {"ConnectionArn": connection}, **more}
+
+    def push(self, branch="main"):
+        return self.control("POST", "github/commit", {"repository": "acme/farm", "branch": branch})["sha"]
+
+    def rule(self, sha, **behaviour):
+        self.seed(app_runner_rules=[{"image": f"#{sha}", "behaviour": behaviour}])
+
+    def streams(self):
+        group = f"/aws/apprunner/shop-farm/{self.service()['ServiceId']}/service"
+        logs = self.client("logs")
+        names = [s["logStreamName"] for s in logs.describe_log_streams(logGroupName=group)["logStreams"]]
+        return {name: [e["message"] for e in logs.get_log_events(logGroupName=group, logStreamName=name)["events"]] for name in names}
+
+    def test_a_push_begins_a_deployment_and_one_while_it_runs_begins_none(self):
+        self.seed(timing={"automatic_ms": 10, "operation_ms": 300})
+        self.assertTrue(self.service()["SourceConfiguration"]["AutoDeploymentsEnabled"])
+        self.push()
+        self.until(lambda found: found["Type"] == "START_DEPLOYMENT" and found["Status"] == "IN_PROGRESS", self.operation)
+        self.push()
+        self.assertEqual(self.ended()[0]["Status"], "SUCCEEDED")
+        self.assertEqual(len(self.apprunner.list_operations(ServiceArn=self.arn)["OperationSummaryList"]), 2)
+
+    def test_a_build_that_fails_tells_its_lines_in_the_deployments_log(self):
+        self.seed(timing={"automatic_ms": 600000})
+        self.rule(self.push(), kind="build_fails", lines=["No matching distribution"])
+        self.apprunner.start_deployment(ServiceArn=self.arn)
+        self.assertEqual(self.ended()[0]["Status"], "FAILED")
+        self.assertEqual(self.service()["Status"], "RUNNING")
+        told = self.streams()
+        deployment = [lines for name, lines in told.items() if name.startswith("deployment/") and "[Build] No matching distribution" in lines]
+        self.assertEqual(len(deployment), 1)
+        self.assertTrue(any("Failed to build your application source code" in line for line in told["events"]))
+
+    def test_a_health_check_that_nobody_answers_is_named(self):
+        self.seed(timing={"automatic_ms": 600000})
+        self.rule(self.push(), kind="health_fails")
+        self.apprunner.start_deployment(ServiceArn=self.arn)
+        self.assertEqual(self.ended()[0]["Status"], "ROLLBACK_SUCCEEDED")
+        said = "Health check failed on protocol `HTTP` [Path: '/health'], [Port: '8080']."
+        self.assertTrue(any(said in line for line in self.streams()["events"]))
+
+    def test_another_branch_is_built_by_an_update_and_a_missing_one_fails(self):
+        self.push("release")
+        self.apprunner.update_service(ServiceArn=self.arn, SourceConfiguration=self.code("release"))
+        self.assertEqual(self.ended()[0]["Status"], "SUCCEEDED")
+        self.apprunner.update_service(ServiceArn=self.arn, SourceConfiguration=self.code("nothing"))
+        self.assertEqual(self.ended()[0]["Status"], "FAILED")
+        branch = self.service()["SourceConfiguration"]["CodeRepository"]["SourceCodeVersion"]["Value"]
+        self.assertEqual(branch, "release")
+
+    def test_it_stays_what_it_is(self):
+        self.refused("InvalidRequestException", self.apprunner.update_service, ServiceArn=self.arn, SourceConfiguration=source("web:v1"))
+        bare = self.code("main")
+        del bare["AuthenticationConfiguration"]
+        self.refused("InvalidRequestException", self.apprunner.create_service, ServiceName="shop-bare", SourceConfiguration=bare)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,24 @@ class InARepository(Driven):
     def pull(self, **members):
         return self.act("pull", **{"who": "dev", "title": "A change", **members})
 
+    def test_branches_as_references_and_when_they_moved(self):
+        head = self.ask("GET", "git/ref/heads/main", status=200)["object"]["sha"]
+        self.ask("GET", "git/ref/heads/nothing", status=404)
+        made = {"ref": "refs/heads/back/one", "sha": head}
+        self.ask("POST", "git/refs", made, 403)
+        self.act("permit", permissions={"contents": "write"})
+        self.token = f"Bearer {self.new_token()['token']}"
+        self.assertEqual(self.ask("POST", "git/refs", made, 201)["ref"], "refs/heads/back/one")
+        self.ask("POST", "git/refs", made, 422)
+        newer = self.act("commit", repository="acme/shop")["sha"]
+        self.ask("PATCH", "git/refs/heads/back/one", {"sha": newer}, 200)
+        self.ask("PATCH", "git/refs/heads/back/one", {"sha": head}, 422)
+        self.ask("PATCH", "git/refs/heads/back/one", {"sha": head, "force": True}, 200)
+        self.ask("PATCH", "git/refs/heads/nothing", {"sha": head}, 422)
+        moved = self.ask("GET", "activity", status=200, query="?ref=refs/heads/back/one")
+        self.assertEqual([one["after"] for one in moved], [head, newer, head])
+        self.assertEqual([one["activity_type"] for one in moved], ["force_push", "push", "branch_creation"])
+
     def test_the_repository_its_files_and_commits(self):
         self.assertEqual(self.ask("GET", "", status=200)["full_name"], "acme/shop")
         policy = self.ask("GET", "contents/.github/shipline.yml", status=200, query="?ref=main")

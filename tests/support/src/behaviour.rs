@@ -297,6 +297,21 @@ pub enum AppRunnerBehaviour {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// `FAILED`: source code does not become an image; nothing of it ever runs.
+    BuildFails {
+        /// Lines of the build, in the deployment's log.
+        #[serde(default)]
+        lines: Vec<String>,
+        /// App Runner's reason; a build command that failed without it.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// As `RollsBack`, because nobody answers the health check.
+    HealthFails {
+        /// Lines of the application log.
+        #[serde(default)]
+        lines: Vec<String>,
+    },
     /// `ROLLBACK_IN_PROGRESS`, then `ROLLBACK_FAILED`.
     RollbackFails {
         /// Lines of the application log.
@@ -314,7 +329,7 @@ pub struct AppRunnerRule {
     /// Only this service (its name).
     #[serde(default)]
     pub service: Option<String>,
-    /// Only images that contain this text.
+    /// Only images that contain this text; source code as `<address>@<branch>#<commit>`.
     #[serde(default)]
     pub image: Option<String>,
     /// What happens.
@@ -357,6 +372,8 @@ pub struct Timing {
     pub end_ms: u64,
     /// How long ECS knows a one-off task that has stopped; never scaled.
     pub known_ms: u64,
+    /// From a push to the automatic deployment that App Runner begins for it.
+    pub automatic_ms: u64,
 }
 
 impl Default for Timing {
@@ -373,6 +390,7 @@ impl Default for Timing {
             operation_ms: 250,
             end_ms: 60,
             known_ms: 3_600_000,
+            automatic_ms: 1_200,
         }
     }
 }

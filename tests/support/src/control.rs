@@ -34,7 +34,7 @@
 //! | --- | --- |
 //! | `rules[].behaviour` | `healthy` {`after_ms`, `drain_ms`, `lines`}, `exits` {`code`\*, `after_ms`, `every_ms`, `lines`, `container`}, `cannot_pull` {`message`\*, `every_ms`}, `resource_initialization` {`message`\*, `every_ms`}, `unhealthy` {`check`: `target_group` or `container`, `status`, `after_ms`, `every_ms`, `lines`}, `out_of_memory` {`after_ms`, `every_ms`, `lines`}, `unplaceable` {`message`\*, `every_ms`}, `stuck`, `superseded` {`after_ms`, `task_definition`}, `alarm` {`name`\*, `after_ms`} |
 //! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
-//! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `rollback_fails` {`lines`}, `stuck` |
+//! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `build_fails` {`lines`, `reason`}, `health_fails` {`lines`}, `rollback_fails` {`lines`}, `stuck` |
 //! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
 //! | `alarms[]` | `name`\*, `state`: `OK`, `ALARM`, `INSUFFICIENT_DATA`; `reason`, `composite` |
 //! | `scans[]` | `repository`, `digest`, `status`, `description`, `takes_ms`, `enhanced`, `findings` [{`name`, `severity`, `package`, `version`, `fixed_in`, `url`, `status`}] |
@@ -143,6 +143,7 @@ pub(crate) fn answer(shared: &Shared, incoming: &Incoming) -> Reply {
 fn acted(world: &mut World, path: &str, body: &[u8]) -> Reply {
     let name = path.trim_start_matches("/_sim/github/");
     let body = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
+    world.advance(now());
     let done = body.map_err(|error| error.to_string());
     match done.and_then(|body| github::act(&mut world.github, name, &body, now())) {
         Ok(done) => Reply::json(200, &done),

@@ -1,9 +1,12 @@
 //! What the state machines share: where the account is, identifiers, timing,
 //! rules, and the log lines that simulated containers write.
 
+use std::collections::BTreeMap;
+
 use crate::behaviour::{AppRunnerRule, Rule, Timing};
 use crate::ids::Ids;
 use crate::logs::Logs;
+use crate::reply::Millis;
 
 /// Shared surroundings of one simulated account and region.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(crate) struct Env {
     pub(crate) apprunner_rules: Vec<AppRunnerRule>,
     /// CloudWatch Logs.
     pub(crate) logs: Logs,
+    /// Where branches of source repositories stand, by `owner/name` and branch, and since when.
+    pub(crate) heads: BTreeMap<(String, String), (String, Millis)>,
 }
 
 impl Env {
@@ -34,6 +39,7 @@ impl Env {
             rules: Vec::new(),
             apprunner_rules: Vec::new(),
             logs: Logs::default(),
+            heads: BTreeMap::new(),
         }
     }
 

@@ -31,7 +31,8 @@ pub struct Seed {
     pub task_definitions: Vec<Value>,
     /// ECS services whose first deployment is already done.
     pub services: Vec<ServiceSeed>,
-    /// App Runner services that are RUNNING.
+    /// App Runner services that are RUNNING; what is built from source code serves the head that
+    /// its branch has then.
     pub app_runner_services: Vec<AppRunnerServiceSeed>,
     /// ECR repositories.
     pub repositories: Vec<RepositorySeed>,
@@ -53,6 +54,8 @@ pub struct Seed {
     pub target_health: BTreeMap<String, Vec<TargetHealthSeed>>,
     /// Empty log groups.
     pub log_groups: Vec<String>,
+    /// How long ago the commits below were pushed; App Runner's services were created halfway since.
+    pub commits_age_ms: u64,
     /// GitHub commits; each the child of the repository's one before.
     pub commits: Vec<CommitSeed>,
     /// Claims of Actions OIDC tokens, over the defaults.
@@ -140,6 +143,28 @@ impl AppRunnerServiceSeed {
                 "ImageRepository": {"ImageIdentifier": image, "ImageRepositoryType": "ECR"},
                 "AutoDeploymentsEnabled": false,
                 "AuthenticationConfiguration": {"AccessRoleArn": "arn:aws:iam::111122223333:role/apprunner-access"},
+            },
+        }))
+    }
+
+    /// Built from a branch of `owner/name` on GitHub, with Python on port 8080, deployed by every push.
+    #[must_use]
+    pub fn from_source(name: &str, repository: &str, branch: &str) -> Self {
+        Self(json!({
+            "ServiceName": name,
+            "SourceConfiguration": {
+                "CodeRepository": {
+                    "RepositoryUrl": format!("https://github.com/{repository}"),
+                    "SourceCodeVersion": {"Type": "BRANCH", "Value": branch},
+                    "CodeConfiguration": {"ConfigurationSource": "API", "CodeConfigurationValues": {
+                        "Runtime": "PYTHON_311", "Port": "8080",
+                        "BuildCommand": "pip install -r requirements.txt", "StartCommand": "python main.py",
+                    }},
+                },
+                "AutoDeploymentsEnabled": true,
+                "AuthenticationConfiguration": {
+                    "ConnectionArn": "arn:aws:apprunner:us-east-1:111122223333:connection/github/0123456789abcdef0123456789abcdef",
+                },
             },
         }))
     }

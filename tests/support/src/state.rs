@@ -66,6 +66,9 @@ impl World {
 
     /// Replays what became due.
     pub(crate) fn advance(&mut self, now: Millis) {
+        if self.apprunner.builds_source() {
+            self.env.heads = self.github.heads();
+        }
         self.ecs.advance(now, &mut self.env);
         self.apprunner.advance(now, &mut self.env);
     }
@@ -96,9 +99,13 @@ impl World {
             self.ecs.seed_stable(&service.0, now, &mut self.env)?;
         }
         let mut services = Vec::new();
+        for commit in seed.commits {
+            self.github.commit(commit, now.saturating_sub(seed.commits_age_ms));
+        }
+        self.env.heads = self.github.heads();
         for service in &seed.app_runner_services {
             let index = self.apprunner.add(&service.0, now, &mut self.env)?;
-            self.apprunner.services[index].begin_done(now, &mut self.env);
+            self.apprunner.services[index].begin_done(now.saturating_sub(seed.commits_age_ms / 2), &mut self.env);
             services.push(self.apprunner.services[index].arn.clone());
         }
         for repository in seed.repositories {
@@ -121,9 +128,6 @@ impl World {
         self.target_health.extend(seed.target_health);
         for group in seed.log_groups {
             self.env.logs.create_group(&group);
-        }
-        for commit in seed.commits {
-            self.github.commit(commit, now);
         }
         self.github.oidc_claims.extend(seed.oidc_claims);
         Ok(json!({"task_definitions": definitions, "app_runner_services": services, "images": images}))

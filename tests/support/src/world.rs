@@ -105,6 +105,38 @@ impl AwsWorld {
         made["app_runner_services"][0].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The commit that an App Runner service built from source code serves. No answer of the API
+    /// names it.
+    #[must_use]
+    pub fn app_runner_commit(&self, name: &str) -> Option<String> {
+        let mut world = self.server.world().lock();
+        world.advance(now());
+        let service = world.apprunner.services.iter().find(|service| service.name == name)?;
+        service.commit().map(str::to_owned)
+    }
+
+    /// Somebody makes a branch of a repository on GitHub stand at a commit, which is made if it is
+    /// new. Nothing happens where it stands there already.
+    pub fn push(&self, repository: &str, branch: &str, sha: &str) -> &Self {
+        let mut world = self.server.world().lock();
+        let at = now();
+        world.advance(at);
+        world.github.push(repository, branch, sha, at);
+        self
+    }
+
+    /// Where a branch of a repository on GitHub stands.
+    #[must_use]
+    pub fn branch(&self, repository: &str, branch: &str) -> Option<String> {
+        self.server
+            .world()
+            .lock()
+            .github
+            .heads()
+            .remove(&(repository.to_owned(), branch.to_owned()))
+            .map(|(sha, _)| sha)
+    }
+
     /// Plants an image; answers its digest.
     pub fn image(&self, image: ImageSeed) -> String {
         let made = self.seed(Seed { images: vec![image], ..Seed::default() });

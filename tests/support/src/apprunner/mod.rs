@@ -1,9 +1,11 @@
 //! AWS App Runner: services and their operations.
 //!
-//! `operation` is the state machine; this file reads and writes the service.
+//! `operation` is the state machine, `source` what is special about services built from source
+//! code; this file reads and writes the service.
 //! An update that fails leaves the configuration of before it.
 
 mod operation;
+mod source;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,12 @@ pub(crate) struct AppRunnerService {
     pub(crate) tags: BTreeMap<String, String>,
     /// Newest first.
     pub(crate) operations: Vec<Operation>,
+    /// The commit that serves, where the service is built from source code.
+    pub(crate) commit: Option<String>,
+    /// Where its branch stood when it was last looked at.
+    pub(crate) watched: Option<String>,
+    /// When the deployment of a push that was noticed begins.
+    pub(crate) noticed: Option<Millis>,
 }
 
 /// Every App Runner service of the account.
@@ -62,8 +70,16 @@ impl AppRunner {
     /// Replays everything that became due up to `now`.
     pub(crate) fn advance(&mut self, now: Millis, env: &mut Env) {
         for service in &mut self.services {
+            // A push happened right after the moves of the request before it.
+            service.watch(env);
+            service.begin_automatic(now, env);
             while service.step(now, env) {}
         }
+    }
+
+    /// Whether any service is built from source code.
+    pub(crate) fn builds_source(&self) -> bool {
+        self.services.iter().any(|service| service.configuration.builds_source())
     }
 
     /// Answers one operation.
@@ -76,6 +92,7 @@ impl AppRunner {
             "StartDeployment" => self.start_deployment(body, now, env),
             "PauseService" => self.switch(body, Kind::Pause, now, env),
             "ResumeService" => self.switch(body, Kind::Resume, now, env),
+            "DeleteService" => self.delete(body, now, env),
             "ListOperations" => self.list_operations(body),
             "TagResource" => self.tag(body),
             "UntagResource" => self.untag(body),
@@ -100,7 +117,7 @@ impl AppRunner {
         let name = text(body, "ServiceName")
             .filter(|name| (4..=40).contains(&name.len()))
             .ok_or_else(|| ApiError::bad("InvalidRequestException", "ServiceName must have 4 to 40 characters."))?;
-        if self.services.iter().any(|service| service.name == name) {
+        if self.services.iter().any(|service| service.name == name && service.status != "DELETED") {
             return Err(ApiError::bad(
                 "InvalidRequestException",
                 format!("Service with the provided name already exists: {name}."),
@@ -130,6 +147,9 @@ impl AppRunner {
             encryption: body.get("EncryptionConfiguration").cloned(),
             tags: BTreeMap::new(),
             operations: Vec::new(),
+            commit: None,
+            watched: None,
+            noticed: None,
         });
         let index = self.services.len() - 1;
         for kind in ["service", "application"] {
@@ -196,6 +216,15 @@ impl AppRunner {
             return Err(service.in_wrong_state());
         }
         let id = service.begin(kind, None, now, env);
+        Ok(json!({"Service": service.document(), "OperationId": id}))
+    }
+
+    fn delete(&mut self, body: &Value, now: Millis, env: &mut Env) -> Answer {
+        let service = self.named(body)?;
+        if service.status == "OPERATION_IN_PROGRESS" {
+            return Err(service.in_wrong_state());
+        }
+        let id = service.begin(Kind::Delete, None, now, env);
         Ok(json!({"Service": service.document(), "OperationId": id}))
     }
 
@@ -320,7 +349,14 @@ fn with_source_defaults(sent: &Value) -> Result<Value, ApiError> {
                 source["AutoDeploymentsEnabled"] = json!(private);
             }
         }
-        (None, Some(_)) => {
+        (None, Some(code)) => {
+            let connected = text(&sent["AuthenticationConfiguration"], "ConnectionArn").is_some();
+            if text(code, "RepositoryUrl").is_some_and(|url| url.contains("github.com/")) && !connected {
+                return Err(ApiError::bad(
+                    "InvalidRequestException",
+                    "Authentication configuration is invalid: a connection is required for a GitHub repository.",
+                ));
+            }
             if source.get("AutoDeploymentsEnabled").is_none() {
                 source["AutoDeploymentsEnabled"] = json!(true);
             }

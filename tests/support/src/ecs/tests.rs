@@ -18,6 +18,7 @@ const TIMING: Timing = Timing {
     operation_ms: 0,
     end_ms: 1,
     known_ms: 3_600_000,
+    automatic_ms: 0,
 };
 
 struct Account {

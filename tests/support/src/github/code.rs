@@ -68,9 +68,9 @@ impl Repo {
         let inherited = commit.parents.first().and_then(|parent| self.commit(parent));
         let mut files = inherited.map(|parent| parent.files.clone()).unwrap_or_default();
         files.append(&mut commit.files);
-        let sha = commit.sha.clone();
+        let (sha, at, author) = (commit.sha.clone(), commit.at, commit.author.clone());
         self.commits.push(Commit { files, ..commit });
-        self.references.insert(branch.to_owned(), sha.clone());
+        self.point(branch, &sha, at, &author);
         sha
     }
 

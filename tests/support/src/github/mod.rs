@@ -35,6 +35,7 @@ mod payload;
 mod people;
 mod pulls;
 mod query_language;
+mod references;
 mod repository;
 mod route;
 mod state_of_pull;
@@ -129,10 +130,10 @@ impl GitHub {
         let repository = self.repositories.entry(commit.repository.clone()).or_default();
         let parents = repository.commits.last().map(|last| last.sha.clone()).into_iter().collect();
         let files = repository.commits.last().map(|last| last.files.clone()).unwrap_or_default();
-        for name in ["main".to_owned()].into_iter().chain(commit.reference) {
-            repository.references.insert(name, commit.sha.clone());
+        let CommitSeed { sha, message, author, reference, .. } = commit;
+        for name in ["main".to_owned()].into_iter().chain(reference) {
+            repository.point(&name, &sha, now, &author);
         }
-        let CommitSeed { sha, message, author, .. } = commit;
         repository.commits.push(code::Commit { sha, message, author, parents, files, at: now, visible: 0 });
     }
 

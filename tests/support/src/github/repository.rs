@@ -13,6 +13,7 @@ use super::conversation::{Comment, Issue};
 use super::deployments::Deployment;
 use super::people::{Kind, Role};
 use super::pulls::Pull;
+use super::references::Push;
 use crate::reply::{Millis, rfc3339};
 
 /// Who may ask about a repository, and in what detail it is modelled.
@@ -42,6 +43,8 @@ pub(crate) struct Repo {
     pub(crate) commits: Vec<Commit>,
     /// Branches and tags.
     pub(crate) references: BTreeMap<String, String>,
+    /// Every time that a reference moved, oldest first.
+    pub(crate) pushes: Vec<Push>,
     /// Oldest first.
     pub(crate) deployments: Vec<Deployment>,
     /// Issues that are no pull requests, by number.

@@ -121,6 +121,9 @@ impl GitHub {
         let (form, now) = (&ask.form, ask.now);
         let repository = self.repositories.get(full).ok_or_else(missing)?;
         let links = self.links(full);
+        if let ["git", ..] | ["activity"] = rest {
+            return self.route_references(ask, full, rest);
+        }
         if let ["deployments", ..] = rest {
             return self.route_deployments(ask, full, rest);
         }

@@ -72,7 +72,9 @@ impl GitHubWorld {
     ///
     /// What is wrong with it; nothing was changed then.
     pub fn try_act(&self, name: &str, body: &Value) -> Result<Value, String> {
-        act(&mut self.shared.lock().github, name, body, now())
+        let mut world = self.shared.lock();
+        world.advance(now());
+        act(&mut world.github, name, body, now())
     }
 
     /// The same, for acts that cannot be wrong.

@@ -1,0 +1,22 @@
+//! One story for each real system that Shipline carries: first deploy, second deploy, a bad release
+//! that goes back by itself with its reason shown, and a rollback by command. The program itself runs,
+//! with the configuration of `workflows/systems/`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a story whose stage is missing ends there, and tells why"
+)]
+
+mod astro_ai;
+mod ava_olo;
+#[path = "../action/stage.rs"]
+#[allow(dead_code, reason = "a stage for stories of more than one kind")]
+mod stage;
+
+/// The ready configuration of a system.
+fn configuration(system: &str) -> String {
+    let file = format!("{}/workflows/systems/{system}/shipline.yml", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(file).unwrap()
+}
