@@ -12,6 +12,7 @@ use crate::github::oidc::JobToken;
 use crate::problem::{Problem, Problems};
 use crate::targets::app_runner::AppRunnerTarget;
 use crate::targets::ecs::EcsTarget;
+use crate::targets::ecs::express::ExpressTarget;
 use crate::types::{EnvironmentName, RoleArn, ServiceName};
 
 /// Which credentials a role is assumed with.
@@ -130,6 +131,7 @@ pub fn targets(root: &Path, session: &Session, spec: &EnvironmentSpec, services:
         let Some(target) = spec.services.get(name) else { continue };
         let target: Arc<dyn Target> = match target {
             TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session.sdk(), name, ecs, spec.strategy, root)),
+            TargetSpec::Express(express) => Arc::new(ExpressTarget::new(session.sdk(), name, express, spec.strategy)),
             TargetSpec::AppRunner(app) => {
                 let region = session.region().clone();
                 Arc::new(AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region))

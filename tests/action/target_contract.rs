@@ -11,6 +11,7 @@ use crate::app_runner::settle;
 
 mod app_runner_world;
 mod ecs_world;
+mod express_world;
 
 /// An image of the suite: `Old` runs at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,4 +290,5 @@ macro_rules! contract {
 }
 
 contract!(ecs, super::ecs_world::Ecs::new());
+contract!(express, super::express_world::Express::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());

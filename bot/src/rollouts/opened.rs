@@ -121,6 +121,10 @@ fn place(target: &TargetSpec, account: &AccountId, region: &Region) -> String {
     let last = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
     match target {
         TargetSpec::Ecs(ecs) => format!("ecs/{region}/{account}/{}/{}", last(&ecs.cluster), last(&ecs.service)),
+        // An Express service is an ECS service: both names mean one place.
+        TargetSpec::Express(express) => {
+            format!("ecs/{region}/{account}/{}/{}", last(&express.cluster), last(&express.service))
+        }
         TargetSpec::AppRunner(app) => {
             // arn:aws:apprunner:<region>:<account>:service/<name>/<id>
             let name = app.service.split_once(":service/").map_or(app.service.as_str(), |(_, rest)| rest);
@@ -134,7 +138,7 @@ async fn files(hub: &Hub, wanted: &Wanted<'_>) -> Result<Option<TempDir>, Denied
     let Files::At(commit) = wanted.files else { return Ok(None) };
     let named = wanted.services.iter().filter_map(|name| match wanted.spec.services.get(name) {
         Some(TargetSpec::Ecs(ecs)) => ecs.task_definition.as_deref(),
-        Some(TargetSpec::AppRunner(_)) | None => None,
+        Some(TargetSpec::Express(_) | TargetSpec::AppRunner(_)) | None => None,
     });
     let mut paths: Vec<&Path> = named.collect();
     paths.sort_unstable();

@@ -255,6 +255,12 @@ text! {
     else format!("a name has at most 255 characters of A-Z a-z 0-9 _ -, or it is a whole ARN; `{}` is neither", shown(text))
 }
 text! {
+    /// The path of a health check.
+    HealthPath = "a path", like "/health", Some("^/\\S*$"), Text,
+    |text| text.starts_with('/') && text.len() <= 1024 && !text.chars().any(|c| c.is_whitespace() || c.is_control()),
+    else format!("a health check path starts with `/` and has no space; `{}` is not one", shown(text))
+}
+text! {
     /// A container's name.
     ContainerName = "a container's name", like "app", Some("^[A-Za-z0-9_-]{1,255}$"), Text,
     |text| word(text, 255, b"_-"),

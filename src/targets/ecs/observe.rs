@@ -20,7 +20,9 @@ impl EcsTarget {
         let look = live::must(&self.once, &self.spec.cluster, &self.spec.service);
         let (live, truth) = join(look, self.truth(shift, &facts)).await;
         let (live, truth) = (live?, truth?);
-        let stopped = self.failed_tasks(&live, &facts, &shift.revision.id).await;
+        let wanted = Self::definition_of(&shift.revision);
+        let facts = listed(facts, &live, truth.as_ref(), &wanted);
+        let stopped = self.failed_tasks(&live, &facts, &wanted).await;
         let left = match shift.direction {
             Direction::Forward => Self::definition_of(&plan.previous),
             Direction::Back => facts.left.clone().unwrap_or_default(),
@@ -29,7 +31,7 @@ impl EcsTarget {
             live: &live,
             truth: truth.as_ref(),
             stopped: &stopped,
-            wanted: &shift.revision.id,
+            wanted: &wanted,
             left: &left,
             facts: &facts,
             direction: shift.direction,
@@ -49,7 +51,7 @@ impl EcsTarget {
         }
         let arn = match &shift.id {
             Some(arn) => arn.clone(),
-            None => match self.find(facts, &shift.revision.id).await {
+            None => match self.find(facts, &Self::definition_of(&shift.revision)).await {
                 Some(arn) => arn,
                 None => return Ok(None),
             },
@@ -121,6 +123,25 @@ impl EcsTarget {
             }
             other => other,
         }
+    }
+}
+
+/// The facts with the primary deployment of a service revision, as soon as ECS lists it.
+fn listed(facts: ShiftFacts, live: &Live, truth: Option<&Deployment>, definition: &str) -> ShiftFacts {
+    if facts.revision.is_none() || facts.primary.is_some() {
+        return facts;
+    }
+    let ours = live.rollouts.iter().filter(|known| known.definition == definition);
+    let found = match truth {
+        Some(truth) => {
+            let away = |known: &live::Rollout| (known.created - truth.created).abs();
+            ours.filter(|known| away(known) <= truth::SAME_CALL).min_by(|one, other| away(one).total_cmp(&away(other)))
+        }
+        None => live.primary().filter(|primary| primary.definition == definition),
+    };
+    match found {
+        Some(found) => ShiftFacts { primary: Some(found.id.clone()), created: Some(found.created), ..facts },
+        None => facts,
     }
 }
 

@@ -48,8 +48,8 @@ pub use github::{
     App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, token as github_token,
 };
 pub use seed::{
-    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ImageSeed, RepositorySeed, RoleSeed, Seed,
-    ServiceSeed, TargetHealthSeed,
+    AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ExpressServiceSeed, ImageSeed,
+    RepositorySeed, RoleSeed, Seed, ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
 pub use world::AwsWorld;

@@ -29,6 +29,7 @@ fn live(mut rollouts: Vec<Rollout>) -> Live {
         arn: "service".to_owned(),
         status: "ACTIVE".to_owned(),
         controller: None,
+        managed_by: None,
         definition: rollouts.first().map(|first| first.definition.clone()).unwrap_or_default(),
         desired: 2,
         rollouts,
@@ -40,6 +41,7 @@ fn live(mut rollouts: Vec<Rollout>) -> Live {
 fn truth(state: State) -> Deployment {
     Deployment {
         arn: "deployment".to_owned(),
+        created: 100.0,
         state,
         reason: Some("said ECS".to_owned()),
         breaker_tripped: false,
@@ -49,7 +51,7 @@ fn truth(state: State) -> Deployment {
 }
 
 fn facts(way: Way) -> ShiftFacts {
-    ShiftFacts { way, primary: Some("ours".to_owned()), created: Some(100.0), left: None }
+    ShiftFacts { way, primary: Some("ours".to_owned()), created: Some(100.0), left: None, revision: None }
 }
 
 fn forward(live: &Live, truth: Option<&Deployment>) -> Sight {
