@@ -11,6 +11,7 @@ pub mod console;
 pub mod deploy;
 pub mod environment;
 mod host;
+pub mod init;
 pub mod ledger;
 mod plan;
 pub mod planning;

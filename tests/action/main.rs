@@ -12,6 +12,7 @@ mod app_runner;
 mod cancel;
 mod credentials;
 mod ecs;
+mod express;
 mod github;
 mod image;
 mod inputs;

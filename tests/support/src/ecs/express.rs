@@ -60,6 +60,7 @@ impl Ecs {
         let role = text(body, "infrastructureRoleArn")
             .ok_or_else(|| invalid("infrastructureRoleArn cannot be empty."))?
             .to_owned();
+        checked_path(body)?;
         if body.get("cluster").is_none() && !self.clusters.contains_key("default") {
             let arn = env.arn("ecs", "cluster/default");
             self.clusters.insert("default".to_owned(), Cluster { arn, status: "ACTIVE".to_owned() });
@@ -126,6 +127,7 @@ impl Ecs {
         if self.services[index].status != "ACTIVE" {
             return Err(ApiError::bad("ServiceNotActiveException", "Service was not ACTIVE."));
         }
+        checked_path(body)?;
         let service = &self.services[index];
         let running = self.definitions.find(&service.definition).ok_or_else(|| invalid("TaskDefinition not found."))?;
         let (cluster, name) = (service.cluster.clone(), service.name.clone());
@@ -252,6 +254,13 @@ fn invalid(message: &str) -> ApiError {
     ApiError::bad("InvalidParameterException", message)
 }
 
+fn checked_path(body: &Value) -> Result<(), ApiError> {
+    match text(body, "healthCheckPath") {
+        Some(path) if !path.starts_with('/') => Err(invalid("healthCheckPath must start with a forward slash.")),
+        _ => Ok(()),
+    }
+}
+
 fn beside_definition(body: &Value) -> Result<(), ApiError> {
     match OF_DEFINITION.iter().find(|member| body.get(**member).is_some()) {
         Some(member) => Err(invalid(&format!("{member} cannot be specified together with taskDefinitionArn."))),
@@ -296,10 +305,6 @@ fn definition_request(cluster: &str, name: &str, log_group: &str, of: &Value) ->
     let container = &of["primaryContainer"];
     let image = text(container, "image").ok_or_else(|| invalid("primaryContainer.image cannot be empty."))?;
     let role = text(of, "executionRoleArn").ok_or_else(|| invalid("executionRoleArn cannot be empty."))?;
-    let path = of.get("healthCheckPath").and_then(Value::as_str);
-    if path.is_some_and(|path| !path.starts_with('/')) {
-        return Err(invalid("healthCheckPath must start with a forward slash."));
-    }
     let logs = &container["awsLogsConfiguration"];
     let mut main = json!({
         "name": MAIN, "image": image, "essential": true,
