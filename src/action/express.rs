@@ -29,7 +29,7 @@ const ELSEWHERE: &[&str] = &[
 ];
 
 /// The service that `service-name` names.
-pub(super) fn target(read: &mut Reader<'_>, service: &str) -> Option<TargetSpec> {
+pub(super) fn target(read: &mut Reader<'_>, service: &str) -> TargetSpec {
     for name in read.given.given_of(ELSEWHERE) {
         let next = "Remove it; with `service` instead of `service-name` it is an input of ECS services.";
         read.wrong(name, format!("`{name}` has no meaning for a service in Express Mode"), next);
@@ -54,7 +54,7 @@ pub(super) fn target(read: &mut Reader<'_>, service: &str) -> Option<TargetSpec>
     {
         read.wrong("min-task-count", format!("{least} is more than max-task-count, {most}"), "Correct one of them.");
     }
-    Some(TargetSpec::Express(Box::new(ExpressSpec {
+    TargetSpec::Express(Box::new(ExpressSpec {
         cluster,
         service: service.to_owned(),
         environment: read.pairs("environment-variables"),
@@ -67,7 +67,7 @@ pub(super) fn target(read: &mut Reader<'_>, service: &str) -> Option<TargetSpec>
         execution_role: read.parsed("execution-role-arn"),
         task_role: read.parsed("task-role-arn"),
         scaling,
-    })))
+    }))
 }
 
 /// In the words of the configuration file or of AWS.

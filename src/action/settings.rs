@@ -196,7 +196,7 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
             read.wrong("service-name", format!("both an Express service and `{other}` are given"), "Give one of them.");
             return None;
         }
-        (Some(service), None) => return express::target(read, service),
+        (Some(service), None) => return Some(express::target(read, service)),
         (None, _) => {}
     }
     for name in given.given_of(express::INPUTS) {

@@ -81,7 +81,7 @@ async fn a_new_image_is_put_on_the_service_and_every_other_setting_is_kept() {
     let mut members: Vec<&String> = sent.as_object().unwrap().keys().collect();
     members.sort();
     assert_eq!(members, ["primaryContainer", "serviceArn"], "what is not named is not even sent");
-    assert_eq!(ran.out("result"), "deployed");
+    assert_eq!(ran.out("result"), "succeeded");
     assert!(ran.out("service-url").starts_with("https://web-"), "{}", ran.out("service-url"));
     assert_eq!(ran.out("revision"), web.active()["serviceRevisionArn"]);
     ran.says("primaryContainer.image");
@@ -292,7 +292,7 @@ async fn a_finished_deployment_is_rolled_back_to_the_configuration_before_it() {
     web.assert_serves(one.as_str().unwrap());
     assert_eq!(web.settings(), before);
     assert_eq!(web.stage.changes(), ["UpdateExpressGatewayService"]);
-    assert_eq!(ran.out("result"), "deployed");
+    assert_eq!(ran.out("result"), "succeeded");
 }
 
 #[tokio::test]
@@ -301,4 +301,26 @@ async fn status_tells_what_runs_and_what_ran_before() {
     web.action(&web.image("two")).end().must(0);
     let ran = web.stage.bare_action().input("command", "status").input("service-name", "web").end().must(0);
     ran.says("default-web:2").says("default-web:1");
+}
+
+#[tokio::test]
+async fn a_configuration_file_names_the_service_and_what_changes_in_it() {
+    let web = Web::new().await;
+    let two = web.image("two");
+    web.stage.write(
+        ".github/shipline.yml",
+        &format!(
+            "version: 1\nservices: {{ web: {{}} }}\nenvironments:\n  production:\n    aws: {{ region: us-east-1 }}\n    services:\n      \
+             web: {{ express: {{ service: '{}', command: [serve, --loud], task-role: 'arn:aws:iam::111122223333:role/loud' }} }}\n",
+            web.arn
+        ),
+    );
+    let image = format!("web={two}");
+    let ran = web.stage.command(&["deploy", "production", "--yes", "--image", &image]).end().must(0);
+    web.assert_serves(&two);
+    let active = web.active();
+    assert_eq!(active["primaryContainer"]["command"], json!(["serve", "--loud"]));
+    assert_eq!(active["taskRoleArn"], "arn:aws:iam::111122223333:role/loud");
+    assert_eq!(active["healthCheckPath"], "/health");
+    ran.says("taskRoleArn: arn:aws:iam::111122223333:role/web -> arn:aws:iam::111122223333:role/loud");
 }

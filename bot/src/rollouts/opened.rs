@@ -195,7 +195,7 @@ pub(super) fn pipeline(bot: &Bot, session: &Session, cancel: &Cancel) -> Pipelin
 
 #[cfg(test)]
 mod tests {
-    use shipline::config::spec::{AppRunnerSpec, EcsSpec};
+    use shipline::config::spec::{AppRunnerSpec, EcsSpec, ExpressSpec};
 
     use super::*;
 
@@ -211,6 +211,9 @@ mod tests {
         let (cluster, service) =
             ("arn:aws:ecs:us-east-1:111122223333:cluster/shop", "arn:aws:ecs:us-east-1:111122223333:service/shop/api");
         assert_eq!(ecs(cluster, service), plain);
+        // An Express service is an ECS service: no other repository may reach it under another key.
+        let express = ExpressSpec { cluster: "shop".to_owned(), service: "api".to_owned(), ..ExpressSpec::default() };
+        assert_eq!(place(&TargetSpec::Express(Box::new(express)), &account, &region), plain);
         let app = |service: &str| {
             let none = std::collections::BTreeMap::new;
             let spec = AppRunnerSpec { service: service.to_owned(), environment: none(), secrets: none() };

@@ -72,14 +72,16 @@ pub fn equivalent(service: &Value, scaling: Option<&Value>) -> Result<Move, Prob
     let (region, account) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let mut notices = Vec::new();
     let source = Source::of(service, &mut notices);
-    let image = source.image.map(str::to_owned).unwrap_or_else(|| {
+    let image = if let Some(image) = source.image {
+        image.to_owned()
+    } else {
         let place = format!("{account}.dkr.ecr.{region}.amazonaws.com/{}", name.to_ascii_lowercase());
         notices.push(format!(
             "The service is built from source, and Express Mode runs images: build one with a Dockerfile, push it to \
              {place}, and write its tag in place of <tag>."
         ));
         format!("{place}:<tag>")
-    });
+    };
     let size = size(&service["InstanceConfiguration"], &mut notices);
     let path = health_path(&service["HealthCheckConfiguration"], &mut notices);
     let tasks = tasks(scaling, &mut notices);

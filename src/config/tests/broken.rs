@@ -1018,11 +1018,11 @@ environments:
             "12 environments.x.services.api.express.auto-scaling-metric invalid-value",
             "13 environments.x.services.api.express.min-task-count counts-crossed",
             "15 environments.x.services.api.express.infrastructure-role unknown-key",
-            "16 environments.x.services.web.express missing-key",
+            "16 environments.x.services.web.express.service missing-key",
             "16 environments.x.services.web.express.memory no-such-size",
             "17 environments.x.services.far.express.cluster cluster-differs",
-            "18 environments.x.services.big.express.memory no-such-size",
             "18 environments.x.services.big.express.execution-role invalid-value",
+            "18 environments.x.services.big.express.memory no-such-size",
         ],
     ),
     (

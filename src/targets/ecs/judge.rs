@@ -70,13 +70,14 @@ fn before_it_is_listed(scene: &Scene<'_>, truth: &Deployment) -> Option<Sight> {
     if scene.facts.revision.is_none() || scene.facts.primary.is_some() {
         return None;
     }
-    let left_again = scene.live.primary().is_none_or(|primary| primary.definition == scene.left);
+    let runs = |definition: &str| scene.live.primary().is_some_and(|primary| primary.definition == definition);
     match truth.state {
         // ECS stops a deployment that another one replaces, so one that goes is the newest.
         State::Going | State::Stopping | State::Unknown => {
             Some(if truth.breaker_tripped || !truth.alarms.is_empty() { broke(scene, truth) } else { moving(scene) })
         }
-        State::Stopped if left_again => Some(broke(scene, truth)),
+        State::Stopped if runs(scene.left) => Some(broke(scene, truth)),
+        State::Successful if runs(scene.wanted) => Some(serving(scene)),
         State::Stopped | State::Successful | State::RollingBack | State::RolledBack | State::RollbackFailed => None,
     }
 }

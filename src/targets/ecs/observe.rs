@@ -21,7 +21,7 @@ impl EcsTarget {
         let (live, truth) = join(look, self.truth(shift, &facts)).await;
         let (live, truth) = (live?, truth?);
         let wanted = Self::definition_of(&shift.revision);
-        let facts = listed(facts, &live, truth.as_ref(), &wanted);
+        let facts = self.listed(facts, &live, truth.as_ref(), &wanted);
         let stopped = self.failed_tasks(&live, &facts, &wanted).await;
         let left = match shift.direction {
             Direction::Forward => Self::definition_of(&plan.previous),
@@ -65,6 +65,28 @@ impl EcsTarget {
             }
             Err(failure) => self.asking.sort(failure).map(|()| None),
         }
+    }
+
+    /// The facts with the primary deployment of a service revision, as soon as ECS lists it.
+    fn listed(&self, facts: ShiftFacts, live: &Live, truth: Option<&Deployment>, definition: &str) -> ShiftFacts {
+        let Some(revision) = facts.revision.as_ref().filter(|_| facts.primary.is_none()) else { return facts };
+        let ours = live.rollouts.iter().filter(|known| known.definition == definition);
+        let found = match truth {
+            // One of the same content may have run before.
+            Some(truth) => {
+                ours.filter(|known| known.created >= truth.created - truth::SAME_CALL).min_by(|one, other| {
+                    (one.created - truth.created).abs().total_cmp(&(other.created - truth.created).abs())
+                })
+            }
+            None => live.primary().filter(|primary| primary.definition == definition),
+        };
+        // A deployment that was taken back is listed no more.
+        let key = format!("primary of {revision}");
+        let id = found.map(|found| found.id.clone()).or_else(|| self.memory.deployment(&key));
+        let Some(id) = id else { return facts };
+        self.memory.remember(&key, &id);
+        let created = found.map(|found| found.created).or(facts.created);
+        ShiftFacts { primary: Some(id), created, ..facts }
     }
 
     /// Failed tasks of the deployment that is followed, when there is reason to look for them.
@@ -123,25 +145,6 @@ impl EcsTarget {
             }
             other => other,
         }
-    }
-}
-
-/// The facts with the primary deployment of a service revision, as soon as ECS lists it.
-fn listed(facts: ShiftFacts, live: &Live, truth: Option<&Deployment>, definition: &str) -> ShiftFacts {
-    if facts.revision.is_none() || facts.primary.is_some() {
-        return facts;
-    }
-    let ours = live.rollouts.iter().filter(|known| known.definition == definition);
-    let found = match truth {
-        Some(truth) => {
-            let away = |known: &live::Rollout| (known.created - truth.created).abs();
-            ours.filter(|known| away(known) <= truth::SAME_CALL).min_by(|one, other| away(one).total_cmp(&away(other)))
-        }
-        None => live.primary().filter(|primary| primary.definition == definition),
-    };
-    match found {
-        Some(found) => ShiftFacts { primary: Some(found.id.clone()), created: Some(found.created), ..facts },
-        None => facts,
     }
 }
 

@@ -8,6 +8,7 @@ use super::ExpressTarget;
 use super::apply::Now;
 use super::facts;
 use crate::engine::{Back, clock};
+use crate::problem::Problem;
 use crate::rollout::{Cause, Direction, Revision, ServicePlan, Shift};
 use crate::targets::ecs::facts::{self as ecs_facts, Found, RevisionFacts, ShiftFacts, Way};
 use crate::targets::ecs::judge::named;
@@ -20,7 +21,7 @@ impl ExpressTarget {
         let settings = facts::recorded(&previous).map_err(said::of_problem)?;
         let now = self.now().await.map_err(|failure| said::of_failure(&failure))?;
         let is_back = now.current.revision == plan.previous.id || same::same(&now.current.settings, settings);
-        let ours = self.ours(plan, shift, &now)?;
+        let ours = ours(plan, shift, &now).map_err(said::of_problem)?;
         let own = ours.as_deref().or_else(|| shift.map(|shift| shift.revision.id.as_str()));
         let deployment = self.deployment(shift, own).await;
         let goes = deployment.as_ref().filter(|known| known.state == State::Going && ours.is_some());
@@ -58,41 +59,35 @@ impl ExpressTarget {
         began(if same_revision { Shift { revision: plan.previous.clone(), ..back } } else { back })
     }
 
-    /// The service revision of this plan that is there, if it is the newest or the primary.
-    fn ours(&self, plan: &ServicePlan, shift: Option<&Shift>, now: &Now) -> Result<Option<String>, Cause> {
-        let newest = now.newer().unwrap_or(&now.current);
-        if let Some(shift) = shift.filter(|shift| shift.direction == Direction::Forward) {
-            let own = shift.revision.id.as_str();
-            let there = now.current.revision == own || newest.revision == own;
-            return Ok(there.then(|| own.to_owned()));
-        }
-        // The answer was lost: what is there is ours if it is what the plan wished for, and new.
-        let wish = facts::wish(plan).map_err(said::of_problem)?;
-        let Some(wish) = wish.filter(|_| newest.revision != plan.previous.id) else { return Ok(None) };
-        let moved = now.primary_id() != wish.seen.as_deref() || newest.revision != now.current.revision;
-        Ok((moved && same::same(&newest.settings, &wish.express)).then(|| newest.revision.clone()))
-    }
-
     /// The service deployment to take back, where it can be had.
     async fn deployment(&self, shift: Option<&Shift>, revision: Option<&str>) -> Option<Deployment> {
         if self.ecs.asking.without().is_some() {
             return None;
         }
-        let arn = match shift.and_then(|shift| shift.id.clone()) {
-            Some(arn) => arn,
-            None => {
-                let facts = ShiftFacts {
-                    way: Way::Update,
-                    primary: None,
-                    created: None,
-                    left: None,
-                    revision: Some(revision?.to_owned()),
-                };
-                self.ecs.find(&facts, "").await?
-            }
+        let arn = if let Some(arn) = shift.and_then(|shift| shift.id.clone()) {
+            arn
+        } else {
+            let revision = Some(revision?.to_owned());
+            let facts = ShiftFacts { way: Way::Update, primary: None, created: None, left: None, revision };
+            self.ecs.find(&facts, "").await?
         };
         truth::describe(&self.ecs.patient, &arn).await.ok().flatten()
     }
+}
+
+/// The service revision of this plan that is there, if it is the newest or the primary.
+fn ours(plan: &ServicePlan, shift: Option<&Shift>, now: &Now) -> Result<Option<String>, Problem> {
+    let newest = now.newer().unwrap_or(&now.current);
+    if let Some(shift) = shift.filter(|shift| shift.direction == Direction::Forward) {
+        let own = shift.revision.id.as_str();
+        let there = now.current.revision == own || newest.revision == own;
+        return Ok(there.then(|| own.to_owned()));
+    }
+    // The answer was lost: what is there is ours if it is what the plan wished for, and new.
+    let wish = facts::wish(plan)?;
+    let Some(wish) = wish.filter(|_| newest.revision != plan.previous.id) else { return Ok(None) };
+    let moved = now.primary_id() != wish.seen.as_deref() || newest.revision != now.current.revision;
+    Ok((moved && same::same(&newest.settings, &wish.express)).then(|| newest.revision.clone()))
 }
 
 fn began(shift: Shift) -> Back {

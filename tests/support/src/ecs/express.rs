@@ -69,19 +69,14 @@ impl Ecs {
         let name = text(body, "serviceName").map_or_else(|| format!("express-{}", env.ids.digits()), str::to_owned);
         let short = env.ids.slug().chars().take(4).collect::<String>().to_ascii_lowercase();
         let log_group = format!("/aws/ecs/{cluster}/{name}-{short}");
-        let definition = match text(body, "taskDefinitionArn") {
-            Some(own) => {
-                beside_definition(body)?;
-                self.definitions.usable(own)?.arn.clone()
-            }
-            None => {
-                let defaults = json!({"cpu": "256", "memory": "512"});
-                let request = definition_request(&cluster, &name, &log_group, &merged(&defaults, body))?;
-                self.definitions.register(&request, now, env)?["taskDefinition"]["taskDefinitionArn"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .to_owned()
-            }
+        let definition = if let Some(own) = text(body, "taskDefinitionArn") {
+            beside_definition(body)?;
+            self.definitions.usable(own)?.arn.clone()
+        } else {
+            let defaults = json!({"cpu": "256", "memory": "512"});
+            let request = definition_request(&cluster, &name, &log_group, &merged(&defaults, body))?;
+            let made = self.definitions.register(&request, now, env)?;
+            text(&made["taskDefinition"], "taskDefinitionArn").unwrap_or_default().to_owned()
         };
         let group = env.ids.hex();
         let port = self.definitions.find(&definition).and_then(port).unwrap_or(80);
