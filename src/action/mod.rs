@@ -4,6 +4,7 @@
 //! decided here. Secrets are masked before their first use, and `INPUT_*` variables are not handed
 //! on to the programs it runs.
 
+mod express;
 pub mod inputs;
 pub mod outputs;
 mod reading;

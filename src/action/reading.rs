@@ -65,8 +65,12 @@ impl Reader<'_> {
     }
 
     pub(super) fn pairs(&mut self, name: &str) -> BTreeMap<String, String> {
+        let text = self.given.get(name).unwrap_or_default();
+        if text.starts_with('[') {
+            return self.listed_pairs(name, text);
+        }
         let mut pairs = BTreeMap::new();
-        for line in self.given.get(name).unwrap_or_default().lines().map(str::trim).filter(|line| !line.is_empty()) {
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             // Only the first `=` separates: values may hold more of them.
             match line.split_once('=') {
                 Some((key, value)) if !key.trim().is_empty() => {
@@ -75,6 +79,32 @@ impl Reader<'_> {
                     }
                 }
                 _ => self.wrong(name, format!("{line:?} has no name before `=`"), "Write one NAME=value a line."),
+            }
+        }
+        pairs
+    }
+
+    /// `[{"name": …, "value": …}]`, as ECS itself writes variables and secrets (`valueFrom`).
+    fn listed_pairs(&mut self, name: &str, text: &str) -> BTreeMap<String, String> {
+        let entries: Vec<serde_json::Value> = match serde_json::from_str(text) {
+            Ok(entries) => entries,
+            Err(error) => {
+                // Never the text itself: it may hold a password.
+                let what = format!("the list is not JSON: {error}");
+                self.wrong(name, what, "Write one NAME=value a line, or a JSON list of name and value.");
+                return BTreeMap::new();
+            }
+        };
+        let mut pairs = BTreeMap::new();
+        for (place, entry) in entries.iter().enumerate() {
+            let member = |member: &str| entry.get(member).and_then(serde_json::Value::as_str);
+            let (Some(key), Some(value)) = (member("name"), member("value").or_else(|| member("valueFrom"))) else {
+                let what = format!("entry {} of the list has no `name` with a `value` or `valueFrom`", place + 1);
+                self.wrong(name, what, "Write each as {\"name\": \"LOG_LEVEL\", \"value\": \"info\"}.");
+                continue;
+            };
+            if pairs.insert(key.to_owned(), value.to_owned()).is_some() {
+                self.wrong(name, format!("{key:?} is given twice"), "Keep one of them.");
             }
         }
         pairs

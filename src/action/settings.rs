@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::express;
 use super::inputs::{Given, place};
 use super::reading::{Flag, Reader};
 use crate::config::spec::{
@@ -21,6 +22,7 @@ use crate::types::{EnvironmentName, ImageRef, ServiceName, Span};
 const SERVICE_INPUTS: &[&str] = &[
     "cluster",
     "service",
+    "service-name",
     "app-runner-service",
     "task-definition",
     "container-name",
@@ -48,14 +50,13 @@ const SERVICE_INPUTS: &[&str] = &[
 
 /// Whether the inputs describe a service, so that no file is needed.
 pub(super) fn describes_a_service(given: &Given) -> bool {
-    ["cluster", "service", "app-runner-service"].iter().any(|name| given.has(name))
+    ["cluster", "service", "service-name", "app-runner-service"].iter().any(|name| given.has(name))
 }
 
 /// Inputs that have no effect beside a configuration file.
 pub(super) fn beside_a_file(given: &Given) -> Vec<Problem> {
-    let named = given.given_of(SERVICE_INPUTS);
+    let named = given.given_of(SERVICE_INPUTS).into_iter().chain(given.given_of(express::INPUTS));
     named
-        .into_iter()
         .map(|name| {
             let what = format!("`{name}` belongs to the configuration file, which this run reads");
             let next = "Write it into the file, or give `cluster` and `service` (or `app-runner-service`) and no file.";
@@ -168,7 +169,11 @@ pub(super) fn configuration(given: &Given) -> Result<(Config, EnvironmentName), 
 
 /// Our name for the service: the provider's, as far as it is a name.
 fn service_name(given: &Given) -> ServiceName {
-    let text = given.get("service").or_else(|| given.get("app-runner-service")).unwrap_or("app");
+    let text = given
+        .get("service")
+        .or_else(|| given.get("service-name"))
+        .or_else(|| given.get("app-runner-service"))
+        .unwrap_or("app");
     let last = text.trim_end_matches('/');
     // App Runner ARNs end in `service/<name>/<id>`, ECS ones in `service/<cluster>/<name>`.
     let last = match last.split_once(":apprunner:") {
@@ -187,6 +192,19 @@ fn service_name(given: &Given) -> ServiceName {
 
 fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
     let given = read.given;
+    let others = given.given_of(&["service", "app-runner-service"]);
+    match (given.get("service-name"), others.first()) {
+        (Some(_), Some(other)) => {
+            read.wrong("service-name", format!("both an Express service and `{other}` are given"), "Give one of them.");
+            return None;
+        }
+        (Some(service), None) => return Some(express::target(read, service)),
+        (None, _) => {}
+    }
+    for name in given.given_of(express::INPUTS) {
+        let next = "Give `service-name` instead of `service`, or remove it.";
+        read.wrong(name, format!("`{name}` is for services in Express Mode"), next);
+    }
     let environment = read.pairs("environment-variables");
     let secrets = read.pairs("secrets");
     match (given.get("app-runner-service"), given.get("service"), given.get("cluster")) {
@@ -240,7 +258,7 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
             read.wrong(
                 "service",
                 "no service is given",
-                "Give `cluster` and `service`, or `app-runner-service`, or a configuration file.",
+                "Give `cluster` and `service`, or `service-name`, or `app-runner-service`, or a configuration file.",
             );
             None
         }

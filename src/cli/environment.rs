@@ -11,6 +11,7 @@ use crate::engine::{SourceHost, Target, Targets};
 use crate::github::oidc::JobToken;
 use crate::problem::{Problem, Problems};
 use crate::targets::app_runner::AppRunnerTarget;
+use crate::targets::ecs::express::ExpressTarget;
 use crate::targets::ecs::{EcsTarget, NamedTasks};
 use crate::types::{EnvironmentName, RoleArn, ServiceName};
 
@@ -137,6 +138,7 @@ pub fn targets(
         let Some(target) = spec.services.get(name) else { continue };
         let target: Arc<dyn Target> = match target {
             TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session.sdk(), name, ecs, spec.strategy, root)),
+            TargetSpec::Express(express) => Arc::new(ExpressTarget::new(session.sdk(), name, express, spec.strategy)),
             TargetSpec::AppRunner(app) => {
                 let region = session.region().clone();
                 let target = AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region);

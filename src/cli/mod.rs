@@ -12,6 +12,7 @@ pub mod deploy;
 pub mod environment;
 mod gates;
 mod host;
+pub mod init;
 pub mod ledger;
 mod plan;
 pub mod planning;

@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, EcsTasksSpec, Freeze, Policy,
-    PublicAddress, Pulls, Queue, Reviews, Role, Strategy, TargetSpec, WeekTime, Who,
+    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, EcsTasksSpec, ExpressSpec, Freeze,
+    Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Strategy, TargetSpec, WeekTime,
+    Who,
 };
 use super::*;
 use crate::types::Span;
@@ -39,6 +40,28 @@ fn the_full_example_is_understood() {
         public_address: PublicAddress::Yes,
     };
     assert_eq!(legacy.tasks, Some(tasks));
+    let TargetSpec::Express(front) = &staging.services[&"front".parse().unwrap()] else { panic!("{staging:?}") };
+    let scaling = ScalingSpec {
+        least: Some(1),
+        most: Some(4),
+        metric: Some(ScalingMetric::RequestCountPerTarget),
+        target: Some(900),
+    };
+    let expected = ExpressSpec {
+        cluster: "pmis-staging".to_owned(),
+        service: "front".to_owned(),
+        environment: [("LOG_LEVEL".to_owned(), "info".to_owned())].into(),
+        secrets: [("TOKEN".to_owned(), "arn:aws:ssm:us-east-1:111122223333:parameter/front/token".to_owned())].into(),
+        command: Some(vec!["serve".to_owned()]),
+        container_port: Some(8080),
+        cpu: Some(512),
+        memory: Some(1024),
+        health_check_path: Some("/health".to_owned()),
+        execution_role: Some("arn:aws:iam::111122223333:role/ecsTaskExecutionRole".parse().unwrap()),
+        task_role: Some("arn:aws:iam::111122223333:role/front".parse().unwrap()),
+        scaling,
+    };
+    assert_eq!(**front, expected);
     let production = &config.environments[&"production".parse().unwrap()];
     assert_eq!(production.strategy, Strategy::Canary("10".parse().unwrap()));
     assert_eq!(production.within, Span::minutes(30));

@@ -11,6 +11,8 @@ use crate::types::{CommitSha, PinnedImage, Timestamp};
 pub enum TargetKind {
     /// An ECS service.
     Ecs,
+    /// An ECS service in Express Mode.
+    Express,
     /// An App Runner service.
     AppRunner,
 }

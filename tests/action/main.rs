@@ -17,6 +17,7 @@ mod cancel;
 mod checking;
 mod credentials;
 mod ecs;
+mod express;
 mod gates;
 mod github;
 mod hooks;

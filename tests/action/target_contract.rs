@@ -11,6 +11,7 @@ use crate::app_runner::settle;
 
 mod app_runner_world;
 mod ecs_world;
+mod express_world;
 mod source_world;
 
 /// An image of the suite: `Old` runs at first.
@@ -291,5 +292,6 @@ macro_rules! contract {
 }
 
 contract!(ecs, super::ecs_world::Ecs::new());
+contract!(express, super::express_world::Express::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());
 contract!(app_runner_from_source, super::source_world::Source::new());

@@ -132,6 +132,10 @@ fn place(target: &TargetSpec, account: &AccountId, region: &Region) -> String {
     let last = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
     match target {
         TargetSpec::Ecs(ecs) => format!("ecs/{region}/{account}/{}/{}", last(&ecs.cluster), last(&ecs.service)),
+        // An Express service is an ECS service: both names mean one place.
+        TargetSpec::Express(express) => {
+            format!("ecs/{region}/{account}/{}/{}", last(&express.cluster), last(&express.service))
+        }
         TargetSpec::AppRunner(app) => {
             // arn:aws:apprunner:<region>:<account>:service/<name>/<id>
             let name = app.service.split_once(":service/").map_or(app.service.as_str(), |(_, rest)| rest);
@@ -145,7 +149,7 @@ async fn files(hub: &Hub, wanted: &Wanted<'_>) -> Result<Option<TempDir>, Denied
     let Files::At(commit) = wanted.files else { return Ok(None) };
     let named = wanted.services.iter().filter_map(|name| match wanted.spec.services.get(name) {
         Some(TargetSpec::Ecs(ecs)) => ecs.task_definition.as_deref(),
-        Some(TargetSpec::AppRunner(_)) | None => None,
+        Some(TargetSpec::Express(_) | TargetSpec::AppRunner(_)) | None => None,
     });
     let mut paths: Vec<&Path> = named.collect();
     paths.sort_unstable();
@@ -202,7 +206,7 @@ pub(super) fn pipeline(bot: &Bot, session: &Session, cancel: &Cancel) -> Pipelin
 
 #[cfg(test)]
 mod tests {
-    use shipline::config::spec::{AppRunnerSpec, EcsSpec};
+    use shipline::config::spec::{AppRunnerSpec, EcsSpec, ExpressSpec};
 
     use super::*;
 
@@ -218,6 +222,9 @@ mod tests {
         let (cluster, service) =
             ("arn:aws:ecs:us-east-1:111122223333:cluster/shop", "arn:aws:ecs:us-east-1:111122223333:service/shop/api");
         assert_eq!(ecs(cluster, service), plain);
+        // An Express service is an ECS service: no other repository may reach it under another key.
+        let express = ExpressSpec { cluster: "shop".to_owned(), service: "api".to_owned(), ..ExpressSpec::default() };
+        assert_eq!(place(&TargetSpec::Express(Box::new(express)), &account, &region), plain);
         let app = |service: &str| {
             let spec = AppRunnerSpec { service: service.to_owned(), ..AppRunnerSpec::default() };
             place(&TargetSpec::AppRunner(spec), &account, &region)

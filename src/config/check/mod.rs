@@ -4,6 +4,7 @@
 //! still checked; the result is thrown away when there was any problem.
 #![expect(clippy::ref_option, reason = "a slot is a field of a raw table and is handed over whole")]
 
+mod express;
 mod image;
 mod notify;
 mod policy;

@@ -16,14 +16,17 @@ use super::{items, not_empty, pairs, value};
 use crate::problem::{Place, Problem};
 
 pub(super) fn target(raw: &At<Target>, reader: &mut Reader) -> Option<TargetSpec> {
-    match (&raw.value.ecs, &raw.value.app_runner) {
-        (Some(ecs), _) => Some(TargetSpec::Ecs(Box::new(self::ecs(&ecs.value, reader)))),
-        (None, Some(app_runner)) => Some(TargetSpec::AppRunner(self::app_runner(&app_runner.value, reader))),
-        (None, None) => None,
+    match (&raw.value.ecs, &raw.value.express, &raw.value.app_runner) {
+        (Some(ecs), _, _) => Some(TargetSpec::Ecs(Box::new(self::ecs(&ecs.value, reader)))),
+        (None, Some(express), _) => {
+            Some(TargetSpec::Express(Box::new(super::express::express(&express.value, reader))))
+        }
+        (None, None, Some(app_runner)) => Some(TargetSpec::AppRunner(self::app_runner(&app_runner.value, reader))),
+        (None, None, None) => None,
     }
 }
 
-fn name(raw: &Slot<NameOrArn>) -> String {
+pub(super) fn name(raw: &Slot<NameOrArn>) -> String {
     raw.as_ref().map(|name| name.value.as_str().to_owned()).unwrap_or_default()
 }
 
@@ -173,7 +176,7 @@ fn units(text: &str, unit: &str) -> u32 {
 }
 
 /// An ARN of another service is a likely slip of the clipboard.
-fn kind_of_arn(slot: &Slot<NameOrArn>, part: &str, what: &str, reader: &mut Reader) {
+pub(super) fn kind_of_arn(slot: &Slot<NameOrArn>, part: &str, what: &str, reader: &mut Reader) {
     let Some(At { value, place }) = slot else { return };
     if value.as_str().starts_with("arn:") && !value.as_str().contains(part) {
         let what = format!("This is the ARN of something else; {what} is needed.");
@@ -182,7 +185,7 @@ fn kind_of_arn(slot: &Slot<NameOrArn>, part: &str, what: &str, reader: &mut Read
 }
 
 /// Where secrets are kept. A name cannot be a plain variable too: the platform refuses both.
-fn secrets(
+pub(super) fn secrets(
     environment: &Slot<Named<VariableName, AnyText>>,
     raw: &Slot<Named<VariableName, ValueFrom>>,
     reader: &mut Reader,

@@ -5,6 +5,7 @@
 //! have their own form here ([`values`]); how they fit together is for `check`.
 
 pub(crate) mod environment;
+pub(crate) mod express;
 pub(crate) mod forms;
 pub(crate) mod image;
 pub(crate) mod notify;

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use super::express::Express;
 use super::forms::Whole;
 use super::shape::{Book, Shape, record};
 use super::values::{
@@ -15,13 +16,13 @@ use crate::types::RoleArn;
 
 record! {
     /// Where a service runs in this environment: exactly one target.
-    Target = "{ ecs: { cluster: pmis-staging, service: api } }", one of ["ecs", "app-runner"] {
+    Target = "{ ecs: { cluster: pmis-staging, service: api } }", one of ["ecs", "express", "app-runner"] {
         /// An ECS service, on Fargate or EC2.
         optional "ecs" ecs: Ecs;
+        /// An ECS service in Express Mode.
+        optional "express" express: Express;
         /// An App Runner service.
         optional "app-runner" app_runner: AppRunner;
-        /// ECS Express Mode.
-        hidden "express" express: NotYet;
         /// Docker Compose.
         hidden "compose" compose: NotYet;
         /// Google Cloud Run.
@@ -38,7 +39,7 @@ impl Raw for NotYet {
         reader.mistake(
             node.line,
             "target-not-supported",
-            "This version of Shipline deploys to `ecs` and `app-runner` only.",
+            "This version of Shipline deploys to `ecs`, `express` and `app-runner` only.",
             "Use one of them, or leave this service out of the environment.",
         );
         None

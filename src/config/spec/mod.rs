@@ -3,6 +3,7 @@
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
+mod express;
 mod notify;
 mod policy;
 mod scan;
@@ -18,6 +19,7 @@ use crate::types::{
     Tag,
 };
 
+pub use express::{ExpressSpec, ScalingMetric, ScalingSpec};
 pub use notify::{Occasion, Recipient, Way};
 pub use policy::{
     Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
@@ -233,6 +235,8 @@ pub struct AwsSpec {
 pub enum TargetSpec {
     /// An ECS service on Fargate or EC2.
     Ecs(Box<EcsSpec>),
+    /// An ECS service in Express Mode.
+    Express(Box<ExpressSpec>),
     /// An App Runner service.
     AppRunner(AppRunnerSpec),
 }

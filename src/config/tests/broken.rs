@@ -986,11 +986,43 @@ environments:
     services:
       api:
         compose: {}
-        express: {}
+",
+        &["7 environments.x.services.api.compose target-not-supported"],
+    ),
+    (
+        "an Express service",
+        r"version: 1
+services: { api: {}, web: {}, far: {}, big: {} }
+environments:
+  x:
+    services:
+      api:
+        express:
+          service: arn:aws:apprunner:us-east-1:111122223333:service/api/8fe1e10304f84fd2b0df550fe98a71fa
+          health-check-path: health
+          cpu: 300
+          container-port: 70000
+          auto-scaling-metric: latency
+          min-task-count: 5
+          max-task-count: 2
+          infrastructure-role: arn:aws:iam::111122223333:role/x
+      web: { express: { cluster: shop, cpu: 256, memory: 4096 } }
+      far: { express: { cluster: other, service: 'arn:aws:ecs:us-east-1:111122223333:service/shop/far' } }
+      big: { express: { service: big, cpu: 256, memory: 1536, execution-role: admin } }
 ",
         &[
-            "7 environments.x.services.api.compose target-not-supported",
-            "8 environments.x.services.api.express target-not-supported",
+            "8 environments.x.services.api.express.service wrong-arn",
+            "9 environments.x.services.api.express.health-check-path invalid-value",
+            "10 environments.x.services.api.express.cpu no-such-size",
+            "11 environments.x.services.api.express.container-port invalid-value",
+            "12 environments.x.services.api.express.auto-scaling-metric invalid-value",
+            "13 environments.x.services.api.express.min-task-count counts-crossed",
+            "15 environments.x.services.api.express.infrastructure-role unknown-key",
+            "16 environments.x.services.web.express.service missing-key",
+            "16 environments.x.services.web.express.memory no-such-size",
+            "17 environments.x.services.far.express.cluster cluster-differs",
+            "18 environments.x.services.big.express.execution-role invalid-value",
+            "18 environments.x.services.big.express.memory no-such-size",
         ],
     ),
     (

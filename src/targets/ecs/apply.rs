@@ -20,7 +20,7 @@ use crate::engine::{NotApplied, ProviderFailure, clock};
 use crate::rollout::{Cause, CauseCode, Direction, Revision, ServicePlan, Shift, Touched};
 
 /// How often a request whose answer was lost is sent again.
-const AGAIN: usize = 3;
+pub(super) const AGAIN: usize = 3;
 
 /// What `UpdateService` is asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,6 +144,7 @@ impl EcsTarget {
             primary: primary.map(|primary| primary.id.clone()),
             created: primary.map(|primary| primary.created),
             left: None,
+            revision: None,
         };
         let id = match way {
             Way::Update => self.find(&facts, &revision.id).await,
@@ -154,14 +155,18 @@ impl EcsTarget {
 
     /// The service deployment behind a primary deployment; looked for once a call, remembered when found.
     pub(super) async fn find(&self, facts: &ShiftFacts, definition: &str) -> Option<String> {
-        let (primary, created) = (facts.primary.as_ref()?, facts.created?);
-        if let Some(known) = self.memory.deployment(primary) {
+        let key = facts.revision.as_ref().or(facts.primary.as_ref())?;
+        if let Some(known) = self.memory.deployment(key) {
             return Some(known);
         }
         if self.asking.without().is_some() {
             return None;
         }
-        let found = truth::search(&self.once, &self.spec.cluster, &self.spec.service, created, definition).await;
+        let (cluster, service) = (&self.spec.cluster, &self.spec.service);
+        let found = match &facts.revision {
+            Some(revision) => truth::search_revision(&self.once, cluster, service, revision).await,
+            None => truth::search(&self.once, cluster, service, facts.created?, definition).await,
+        };
         let missed = |after: u32| {
             if self.memory.missed() >= after {
                 self.asking.give_up(Without::Empty);
@@ -170,7 +175,7 @@ impl EcsTarget {
         };
         match found {
             Ok(Search::Found(arn)) => {
-                self.memory.remember(primary, &arn);
+                self.memory.remember(key, &arn);
                 Some(arn)
             }
             // ECS may list a deployment a moment after it made it.
@@ -194,6 +199,6 @@ fn arrived(update: &Update, seen: Option<&str>, live: &Live) -> bool {
     definition && desired && fresh
 }
 
-fn untouched(cause: Cause) -> NotApplied {
+pub(super) fn untouched(cause: Cause) -> NotApplied {
     NotApplied { cause, touched: Touched::No }
 }

@@ -25,7 +25,9 @@ const EVENTS: usize = 4;
 
 impl EcsTarget {
     pub(super) async fn explain_cause(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
-        let wanted = shift.revision.id.as_str();
+        let wanted = Self::definition_of(&shift.revision);
+        let wanted = wanted.as_str();
+        let before = Self::definition_of(&plan.previous);
         let facts = facts::of_shift(shift).ok();
         let own = facts.as_ref().filter(|facts| facts.way == Way::Update);
         let of = tasks::Of {
@@ -39,7 +41,7 @@ impl EcsTarget {
             timed("ecs:DescribeTasks", tasks::stopped(&self.patient, &of, &self.memory.tasks)),
             timed("ecs:DescribeServices", self.must_live()),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, wanted)),
-            timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, &plan.previous.id)),
+            timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, &before)),
         )
         .await;
         let mut unread = Vec::new();

@@ -76,6 +76,9 @@ pub(super) struct RevisionFacts {
     pub(super) desired_count: Option<u32>,
     /// How the service was found.
     pub(super) found: Found,
+    /// The configuration that Express Mode takes and shows, for a service that it manages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) express: Option<Map<String, Value>>,
 }
 
 /// By which call a shift was asked for.
@@ -101,6 +104,10 @@ pub(super) struct ShiftFacts {
     /// On the way back: the task definition that goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) left: Option<String>,
+    /// ARN of the service revision that is moved to, where the provider named it with its answer:
+    /// it tells the service deployment, whose primary deployment may be listed later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) revision: Option<String>,
 }
 
 /// The wish of a plan.
@@ -139,6 +146,7 @@ pub(super) fn revision(definition: &Definition, container: Option<&str>, found: 
         content: definition.is_inactive().then(|| render::content(definition)),
         desired_count: None,
         found,
+        express: None,
     };
     let image_text = container.and_then(|name| image_of(&definition.raw, &name)).unwrap_or_default();
     Revision {
@@ -164,7 +172,7 @@ fn only_container(content: &Map<String, Value>) -> Option<String> {
 }
 
 /// The commit, where the image's tag is one.
-fn commit_of(image: &str) -> Option<CommitSha> {
+pub(super) fn commit_of(image: &str) -> Option<CommitSha> {
     let name = image.split('@').next()?;
     let (_, tag) = name.rsplit_once('/')?.1.split_once(':')?;
     tag.parse().ok()

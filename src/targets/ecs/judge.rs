@@ -41,6 +41,9 @@ pub(super) fn judge(scene: &Scene<'_>) -> Sight {
 
 /// Our own service deployment.
 fn by_deployment(scene: &Scene<'_>, truth: &Deployment) -> Sight {
+    if let Some(sight) = before_it_is_listed(scene, truth) {
+        return sight;
+    }
     let ours = is_primary(scene);
     match truth.state {
         State::RollingBack | State::RolledBack | State::RollbackFailed => broke(scene, truth),
@@ -59,6 +62,23 @@ fn by_deployment(scene: &Scene<'_>, truth: &Deployment) -> Sight {
                 hopeless(scene).unwrap_or_else(|| moving(scene))
             }
         }
+    }
+}
+
+/// A service deployment that is known before `deployments[]` shows it, or that ended without a trace there.
+fn before_it_is_listed(scene: &Scene<'_>, truth: &Deployment) -> Option<Sight> {
+    if scene.facts.revision.is_none() || scene.facts.primary.is_some() {
+        return None;
+    }
+    let runs = |definition: &str| scene.live.primary().is_some_and(|primary| primary.definition == definition);
+    match truth.state {
+        // ECS stops a deployment that another one replaces, so one that goes is the newest.
+        State::Going | State::Stopping | State::Unknown => {
+            Some(if truth.breaker_tripped || !truth.alarms.is_empty() { broke(scene, truth) } else { moving(scene) })
+        }
+        State::Stopped if runs(scene.left) => Some(broke(scene, truth)),
+        State::Successful if runs(scene.wanted) => Some(serving(scene)),
+        State::Stopped | State::Successful | State::RollingBack | State::RolledBack | State::RollbackFailed => None,
     }
 }
 
@@ -90,6 +110,10 @@ fn by_rollout(scene: &Scene<'_>) -> Sight {
             return Sight::Serving;
         }
         return hopeless(scene).unwrap_or_else(|| moving(scene));
+    }
+    let unlisted = scene.facts.revision.is_some() && scene.facts.primary.is_none();
+    if unlisted && scene.live.primary().is_some_and(|primary| primary.definition == scene.left) {
+        return moving(scene);
     }
     // ECS names its own rollback in the reason of the deployment it goes back to.
     match scene.live.primary() {

@@ -60,6 +60,8 @@ pub(super) struct Live {
     pub(super) arn: String,
     pub(super) status: String,
     pub(super) controller: Option<String>,
+    /// `ECS` for a service that Express Mode manages, `CUSTOMER` for any other; not told by old endpoints.
+    pub(super) managed_by: Option<String>,
     pub(super) definition: String,
     pub(super) desired: u32,
     /// In the order of ECS: the primary is the one that says so.
@@ -119,6 +121,7 @@ pub(super) fn read(service: &sdk::Service) -> Live {
         arn: text(service.service_arn()),
         status: text(service.status()),
         controller: service.deployment_controller().map(|controller| controller.r#type().as_str().to_owned()),
+        managed_by: service.resource_management_type().map(|by| by.as_str().to_owned()),
         definition: text(service.task_definition()),
         desired: count(service.desired_count()),
         rollouts: service.deployments().iter().map(rollout).collect(),

@@ -3,7 +3,8 @@
 //! What it is: [`EcsTarget`], the [`Target`] of one service. Reading order: `facts` (what is written
 //! into plans), `prepare`, `apply`, `observe` with its pure `judge`, `revert`, `explain`, `past`;
 //! `raw`, `render`, `same` and `registered` are about task definitions, `live`, `truth` and `tasks`
-//! read ECS in our own words; `one_off` runs the commands of hooks. What it is not: it never balances traffic, ECS does.
+//! read ECS in our own words; `one_off` runs the commands of hooks; `express` is the target of
+//! services that ECS manages itself. What it is not: it never balances traffic, ECS does.
 //!
 //! Invariants: a task definition travels as raw JSON, so that no field is lost; what decides is the
 //! service deployment, `deployments[]` only where that cannot be had; whatever changes the service
@@ -12,6 +13,7 @@
 mod apply;
 mod calls;
 mod explain;
+pub mod express;
 mod facts;
 mod file;
 mod health;

@@ -20,7 +20,9 @@ impl EcsTarget {
         let look = live::must(&self.once, &self.spec.cluster, &self.spec.service);
         let (live, truth) = join(look, self.truth(shift, &facts)).await;
         let (live, truth) = (live?, truth?);
-        let stopped = self.failed_tasks(&live, &facts, &shift.revision.id).await;
+        let wanted = Self::definition_of(&shift.revision);
+        let facts = self.listed(facts, &live, truth.as_ref(), &wanted);
+        let stopped = self.failed_tasks(&live, &facts, &wanted).await;
         let left = match shift.direction {
             Direction::Forward => Self::definition_of(&plan.previous),
             Direction::Back => facts.left.clone().unwrap_or_default(),
@@ -29,7 +31,7 @@ impl EcsTarget {
             live: &live,
             truth: truth.as_ref(),
             stopped: &stopped,
-            wanted: &shift.revision.id,
+            wanted: &wanted,
             left: &left,
             facts: &facts,
             direction: shift.direction,
@@ -49,7 +51,7 @@ impl EcsTarget {
         }
         let arn = match &shift.id {
             Some(arn) => arn.clone(),
-            None => match self.find(facts, &shift.revision.id).await {
+            None => match self.find(facts, &Self::definition_of(&shift.revision)).await {
                 Some(arn) => arn,
                 None => return Ok(None),
             },
@@ -63,6 +65,28 @@ impl EcsTarget {
             }
             Err(failure) => self.asking.sort(failure).map(|()| None),
         }
+    }
+
+    /// The facts with the primary deployment of a service revision, as soon as ECS lists it.
+    fn listed(&self, facts: ShiftFacts, live: &Live, truth: Option<&Deployment>, definition: &str) -> ShiftFacts {
+        let Some(revision) = facts.revision.as_ref().filter(|_| facts.primary.is_none()) else { return facts };
+        let ours = live.rollouts.iter().filter(|known| known.definition == definition);
+        let found = match truth {
+            // One of the same content may have run before.
+            Some(truth) => {
+                ours.filter(|known| known.created >= truth.created - truth::SAME_CALL).min_by(|one, other| {
+                    (one.created - truth.created).abs().total_cmp(&(other.created - truth.created).abs())
+                })
+            }
+            None => live.primary().filter(|primary| primary.definition == definition),
+        };
+        // A deployment that was taken back is listed no more.
+        let key = format!("primary of {revision}");
+        let id = found.map(|found| found.id.clone()).or_else(|| self.memory.deployment(&key));
+        let Some(id) = id else { return facts };
+        self.memory.remember(&key, &id);
+        let created = found.map(|found| found.created).or(facts.created);
+        ShiftFacts { primary: Some(id), created, ..facts }
     }
 
     /// Failed tasks of the deployment that is followed, when there is reason to look for them.

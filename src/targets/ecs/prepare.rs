@@ -234,7 +234,7 @@ fn wanted_now(
     }
 }
 
-fn found(live: &Live) -> Found {
+pub(super) fn found(live: &Live) -> Found {
     // Entries that failed may stay in the list for ever; only the primary counts.
     let settled = live.primary().is_some_and(|primary| primary.is_complete() && primary.definition == live.definition);
     if settled { Found::AtRest } else { Found::Unsettled }
@@ -262,6 +262,6 @@ fn with_count(mut revision: Revision, desired: u32) -> Result<Revision, TargetEr
     Ok(revision)
 }
 
-fn refused(problem: Problem) -> TargetError {
+pub(super) fn refused(problem: Problem) -> TargetError {
     TargetError::Refused(Box::new(problem))
 }

@@ -104,7 +104,7 @@ pub(super) fn render(
 }
 
 /// An image that is already this one by digest stays as it is written.
-fn set_image(container: &mut Map<String, Value>, image: &PinnedImage) {
+pub(super) fn set_image(container: &mut Map<String, Value>, image: &PinnedImage) {
     let live = container.get("image").and_then(Value::as_str).and_then(|text| text.parse::<PinnedImage>().ok());
     if live.is_some_and(|live| live.by_digest() == image.by_digest()) {
         return;
@@ -112,7 +112,7 @@ fn set_image(container: &mut Map<String, Value>, image: &PinnedImage) {
     container.insert("image".to_owned(), json!(image.by_digest()));
 }
 
-fn change(container: &mut Map<String, Value>, changes: &ContainerChanges) {
+pub(super) fn change(container: &mut Map<String, Value>, changes: &ContainerChanges) {
     for (name, value) in &changes.environment {
         remove_named(container, "secrets", name);
         set_named(container, "environment", name, "value", value);

@@ -108,13 +108,13 @@ impl EcsTarget {
         } else {
             let primary = ours?;
             let (id, created) = (Some(primary.id.clone()), Some(primary.created));
-            let facts = ShiftFacts { way: Way::Update, primary: id, created, left: None };
+            let facts = ShiftFacts { way: Way::Update, primary: id, created, left: None, revision: None };
             self.find(&facts, &primary.definition).await?
         };
         truth::describe(&self.patient, &arn).await.ok().flatten()
     }
 
-    async fn stop(&self, arn: &str) -> Result<(), ProviderFailure> {
+    pub(super) async fn stop(&self, arn: &str) -> Result<(), ProviderFailure> {
         let asked = self
             .patient
             .stop_service_deployment()
@@ -182,6 +182,7 @@ fn by_stop(plan: &ServicePlan, live: &Live, leaving: &Rollout, deployment: &Depl
         primary: primary.map(|primary| primary.id.clone()),
         created: None,
         left: Some(leaving.definition.clone()),
+        revision: None,
     };
     Shift {
         id: Some(deployment.arn.clone()),

@@ -33,6 +33,8 @@ pub(super) enum State {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Deployment {
     pub(super) arn: String,
+    /// When it was made, seconds since 1970 on ECS's clock.
+    pub(super) created: f64,
     pub(super) state: State,
     /// Why, in ECS's words.
     pub(super) reason: Option<String>,
@@ -181,7 +183,22 @@ pub(super) enum Search {
 
 /// A service deployment and its primary deployment are made by the same call; ECS's own clock may
 /// still give them instants this far apart, in seconds.
-const SAME_CALL: f64 = 10.0;
+pub(super) const SAME_CALL: f64 = 10.0;
+
+/// Looks for the service deployment that moves to that service revision.
+pub(super) async fn search_revision(
+    client: &Client,
+    cluster: &str,
+    service: &str,
+    revision: &str,
+) -> Result<Search, ProviderFailure> {
+    let all = list(client, cluster, service, None).await?;
+    if all.is_empty() {
+        return Ok(Search::Nothing);
+    }
+    let found = all.into_iter().find(|known| known.target.as_deref() == Some(revision));
+    Ok(found.map_or(Search::NotYet, |found| Search::Found(found.arn)))
+}
 
 /// Looks for the service deployment behind the primary deployment that was made at `created`
 /// (seconds since 1970, on ECS's clock) for that task definition.
@@ -233,6 +250,7 @@ fn read(arn: &str, known: &sdk::ServiceDeployment) -> Deployment {
     let rollback = known.rollback().and_then(|rollback| rollback.reason());
     Deployment {
         arn: arn.to_owned(),
+        created: seconds(known.created_at()),
         state: match known.status() {
             Some(Status::Pending | Status::InProgress) => State::Going,
             Some(Status::StopRequested) => State::Stopping,

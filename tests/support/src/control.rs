@@ -3,7 +3,7 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /_sim/health` | | `{"ok": true, "endpoint": "http://…"}` |
-//! | `POST /_sim/seed` | [`Seed`] | 200 `{"task_definitions": [arn], "app_runner_services": [arn], "images": [{"repository", "digest"}]}`; 400 `{"error", "code"}` |
+//! | `POST /_sim/seed` | [`Seed`] | 200 `{"task_definitions": [arn], "express_services": [arn], "app_runner_services": [arn], "images": [{"repository", "digest"}]}`; 400 `{"error", "code"}` |
 //! | `POST /_sim/faults` | list of [`Fault`], appended | `{}` |
 //! | `DELETE /_sim/faults` | | `{}`, no faults any more |
 //! | `DELETE /_sim/rules` | | `{}`, no rules any more |

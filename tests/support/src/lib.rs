@@ -51,8 +51,8 @@ pub use github::{
     App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, token as github_token,
 };
 pub use seed::{
-    AlarmSeed, AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, FindingSeed, ImageSeed,
-    RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
+    AlarmSeed, AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ExpressServiceSeed, FindingSeed,
+    ImageSeed, RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
 pub use world::AwsWorld;

@@ -31,6 +31,8 @@ pub struct Seed {
     pub task_definitions: Vec<Value>,
     /// ECS services whose first deployment is already done.
     pub services: Vec<ServiceSeed>,
+    /// ECS services in Express Mode whose first deployment is already done.
+    pub express_services: Vec<ExpressServiceSeed>,
     /// App Runner services that are RUNNING; what is built from source code serves the head that
     /// its branch has then.
     pub app_runner_services: Vec<AppRunnerServiceSeed>,
@@ -124,6 +126,38 @@ impl ServiceSeed {
     #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.0[member] = value.into();
+        self
+    }
+}
+
+/// A `CreateExpressGatewayService` request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExpressServiceSeed(pub Value);
+
+impl ExpressServiceSeed {
+    /// In the default cluster, with the two roles it needs.
+    #[must_use]
+    pub fn new(name: &str, image: &str) -> Self {
+        Self(json!({
+            "serviceName": name,
+            "executionRoleArn": "arn:aws:iam::111122223333:role/ecsTaskExecutionRole",
+            "infrastructureRoleArn": "arn:aws:iam::111122223333:role/ecsInfrastructureRoleForExpressServices",
+            "primaryContainer": {"image": image, "containerPort": 8080},
+        }))
+    }
+
+    /// With any other member of `CreateExpressGatewayService`.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.0[member] = value.into();
+        self
+    }
+
+    /// With any other member of its container.
+    #[must_use]
+    pub fn container(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.0["primaryContainer"][member] = value.into();
         self
     }
 }

@@ -98,6 +98,10 @@ impl World {
         for service in &seed.services {
             self.ecs.seed_stable(&service.0, now, &mut self.env)?;
         }
+        let mut express = Vec::new();
+        for service in &seed.express_services {
+            express.push(self.ecs.seed_express(&service.0, now, &mut self.env)?);
+        }
         let mut services = Vec::new();
         for commit in seed.commits {
             self.github.commit(commit, now.saturating_sub(seed.commits_age_ms));
@@ -130,7 +134,9 @@ impl World {
             self.env.logs.create_group(&group);
         }
         self.github.oidc_claims.extend(seed.oidc_claims);
-        Ok(json!({"task_definitions": definitions, "app_runner_services": services, "images": images}))
+        Ok(
+            json!({"task_definitions": definitions, "express_services": express, "app_runner_services": services, "images": images}),
+        )
     }
 
     fn repository(&mut self, name: &str, now: Millis) -> &mut Repository {

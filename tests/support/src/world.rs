@@ -10,7 +10,9 @@ use crate::calls::Call;
 use crate::faults::Fault;
 use crate::github::GitHubWorld;
 use crate::reply::Answer;
-use crate::seed::{AlarmSeed, AppRunnerServiceSeed, ClusterSeed, ImageSeed, RoleSeed, ScanSeed, Seed, ServiceSeed};
+use crate::seed::{
+    AlarmSeed, AppRunnerServiceSeed, ClusterSeed, ExpressServiceSeed, ImageSeed, RoleSeed, ScanSeed, Seed, ServiceSeed,
+};
 use crate::server::Server;
 use crate::state::now;
 
@@ -97,6 +99,12 @@ impl AwsWorld {
     pub fn service(&self, service: ServiceSeed) -> &Self {
         self.seed(Seed { services: vec![service], ..Seed::default() });
         self
+    }
+
+    /// Adds an ECS service in Express Mode whose first deployment is done; answers its ARN.
+    pub fn express_service(&self, service: ExpressServiceSeed) -> String {
+        let made = self.seed(Seed { express_services: vec![service], ..Seed::default() });
+        made["express_services"][0].as_str().unwrap_or_default().to_owned()
     }
 
     /// Adds a RUNNING App Runner service; answers its ARN.

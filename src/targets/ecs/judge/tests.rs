@@ -29,6 +29,7 @@ fn live(mut rollouts: Vec<Rollout>) -> Live {
         arn: "service".to_owned(),
         status: "ACTIVE".to_owned(),
         controller: None,
+        managed_by: None,
         definition: rollouts.first().map(|first| first.definition.clone()).unwrap_or_default(),
         desired: 2,
         rollouts,
@@ -40,6 +41,7 @@ fn live(mut rollouts: Vec<Rollout>) -> Live {
 fn truth(state: State) -> Deployment {
     Deployment {
         arn: "deployment".to_owned(),
+        created: 100.0,
         state,
         reason: Some("said ECS".to_owned()),
         breaker_tripped: false,
@@ -49,7 +51,7 @@ fn truth(state: State) -> Deployment {
 }
 
 fn facts(way: Way) -> ShiftFacts {
-    ShiftFacts { way, primary: Some("ours".to_owned()), created: Some(100.0), left: None }
+    ShiftFacts { way, primary: Some("ours".to_owned()), created: Some(100.0), left: None, revision: None }
 }
 
 fn forward(live: &Live, truth: Option<&Deployment>) -> Sight {
@@ -171,4 +173,32 @@ fn progress_tells_counts_and_what_is_waited_for() {
     assert_eq!((progress.healthy, progress.wanted), (1, 2));
     assert_eq!(progress.doing, "starting tasks (1 pending)");
     assert_eq!(progress.traffic, None);
+}
+
+/// A change whose service revision is known and whose primary deployment is not listed.
+fn unlisted(live: &Live, truth: Option<&Deployment>) -> Sight {
+    let facts = ShiftFacts { primary: None, revision: Some("revision".to_owned()), ..facts(Way::Update) };
+    let direction = Direction::Forward;
+    judge(&Scene { live, truth, stopped: &[], wanted: NEW, left: OLD, facts: &facts, direction })
+}
+
+#[test]
+fn a_deployment_that_is_not_listed_yet_is_waited_for_and_never_called_replaced() {
+    use RolloutState::{Completed, InProgress};
+    let before = live(vec![rollout("old", OLD, Completed)]);
+    let arrived = live(vec![rollout("ours", NEW, Completed)]);
+    let theirs = live(vec![rollout("theirs", OTHER, InProgress)]);
+    for state in [State::Going, State::Stopping, State::Unknown] {
+        assert_eq!(word(&unlisted(&before, Some(&truth(state)))), "moving", "{state:?}");
+        let tripped = Deployment { breaker_tripped: true, ..truth(state) };
+        assert_eq!(word(&unlisted(&before, Some(&tripped))), "broke", "{state:?}");
+    }
+    for state in [State::RollingBack, State::RolledBack, State::RollbackFailed, State::Stopped] {
+        assert_eq!(word(&unlisted(&before, Some(&truth(state)))), "broke", "{state:?}");
+    }
+    assert_eq!(word(&unlisted(&arrived, Some(&truth(State::Successful)))), "serving");
+    assert_eq!(word(&unlisted(&theirs, Some(&truth(State::Successful)))), "superseded");
+    assert_eq!(word(&unlisted(&theirs, Some(&truth(State::Stopped)))), "superseded");
+    assert_eq!(word(&unlisted(&before, None)), "moving");
+    assert_eq!(word(&unlisted(&theirs, None)), "superseded");
 }

@@ -6,6 +6,7 @@
 
 mod definition;
 mod deployment;
+mod express;
 mod list;
 mod progress;
 mod rollback;
@@ -89,6 +90,9 @@ impl Ecs {
             "StopServiceDeployment" => self.stop_service_deployment(body, now, env),
             "ListTasks" => self.list_tasks(body),
             "DescribeTasks" => self.describe_tasks(body),
+            "CreateExpressGatewayService" => self.create_express(body, now, env),
+            "DescribeExpressGatewayService" => self.describe_express(body),
+            "UpdateExpressGatewayService" => self.update_express(body, now, env),
             "RunTask" => self.run_task(body, now, env),
             "StopTask" => self.stop_task(body, now, env),
             _ => Err(ApiError::bad("UnknownOperationException", "")),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Ecs;
 use super::definition::Definitions;
 use super::deployment::ServiceDeployment;
+use super::express::Express;
 use super::task::{Stop, Task, TaskStatus, Verdict};
 use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, number, text};
@@ -83,6 +84,8 @@ pub(crate) struct Service {
     /// Newest first; ECS keeps 100.
     pub(crate) events: Vec<(String, Millis, String)>,
     pub(crate) tasks: Vec<Task>,
+    /// For a service in Express Mode.
+    pub(crate) express: Option<Express>,
 }
 
 /// Stopped tasks that are kept (ECS shows them for about an hour).
@@ -277,6 +280,7 @@ impl Ecs {
             good: None,
             events: Vec::new(),
             tasks: Vec::new(),
+            express: None,
         });
         Ok(self.services.len() - 1)
     }

@@ -9,7 +9,7 @@ use crate::reply::{Answer, ApiError, Millis, number, text};
 
 /// Settings that belong to a service revision: a change needs new tasks, a
 /// rollback brings them back.
-pub(crate) const OF_REVISION: [&str; 8] = [
+pub(crate) const OF_REVISION: [&str; 10] = [
     "capacityProviderStrategy",
     "networkConfiguration",
     "platformVersion",
@@ -18,6 +18,8 @@ pub(crate) const OF_REVISION: [&str; 8] = [
     "serviceConnectConfiguration",
     "volumeConfigurations",
     "vpcLatticeConfigurations",
+    "healthCheckPath",
+    "scalingTarget",
 ];
 
 impl Ecs {
@@ -86,10 +88,15 @@ impl Ecs {
     /// Adds a service whose first deployment is already done: for tests.
     pub(crate) fn seed_stable(&mut self, body: &Value, now: Millis, env: &mut Env) -> Result<(), ApiError> {
         let index = self.add_service(body, now, env)?;
-        let service = &mut self.services[index];
-        if matches!(service.controller(), "CODE_DEPLOY" | "EXTERNAL") {
-            return Ok(());
+        if !matches!(self.services[index].controller(), "CODE_DEPLOY" | "EXTERNAL") {
+            self.finish_first_deployment(index, now, env);
         }
+        Ok(())
+    }
+
+    /// Runs the first deployment to its end at once, whatever the rules say.
+    pub(crate) fn finish_first_deployment(&mut self, index: usize, now: Millis, env: &mut Env) {
+        let service = &mut self.services[index];
         let rules = std::mem::take(&mut env.rules);
         service.begin_deployment(now, &self.definitions, env);
         for _ in 0..8 {
@@ -99,6 +106,5 @@ impl Ecs {
             service.step(now, &self.definitions, env);
         }
         env.rules = rules;
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::definition::Definitions;
 use super::deployment::{ServiceDeployment, Status};
+use super::express::OF_CONFIGURATION;
 use super::service::{Revision, Rollout, Service};
 use super::task::TaskStatus;
 use crate::reply::{put, seconds, text};
@@ -51,13 +52,15 @@ impl Service {
             "propagateTags": "NONE",
             "enableExecuteCommand": false,
             "availabilityZoneRebalancing": "DISABLED",
+            "resourceManagementType": if self.express.is_some() { "ECS" } else { "CUSTOMER" },
         });
         for (member, value) in &self.settings {
             // Shown in deployments[] and revisions only.
             if !matches!(
                 member.as_str(),
                 "serviceConnectConfiguration" | "volumeConfigurations" | "vpcLatticeConfigurations"
-            ) {
+            ) && !OF_CONFIGURATION.contains(&member.as_str())
+            {
                 document[member] = value.clone();
             }
         }

@@ -1,0 +1,3 @@
+//! `shipline init`: a configuration from what already runs.
+
+pub mod from_app_runner;

@@ -1,0 +1,97 @@
+//! What is live and what was good before.
+//!
+//! ECS remembers successful service deployments for 90 days, each with the task definition it ran.
+//! What a task definition does not say (health check path, scaling, network) is taken from now.
+
+use futures_util::future::join_all;
+
+use super::ExpressTarget;
+use super::MAIN;
+use super::facts;
+use super::raw::{Configuration, Known};
+use super::settings;
+use crate::engine::{Past, PastRevision, ProviderFailure, TargetError};
+use crate::targets::ecs::facts::Found;
+use crate::targets::ecs::raw::{describe, short};
+use crate::targets::ecs::render;
+use crate::targets::ecs::same;
+use crate::targets::ecs::truth::{self, ServiceRevision};
+use crate::types::Timestamp;
+
+/// How many earlier revisions are described.
+const MOST: usize = 5;
+
+impl ExpressTarget {
+    pub(super) async fn read_past(&self) -> Result<Past, TargetError> {
+        let now = self.now().await?;
+        let served = self.served(&now.current).await?;
+        let mut notices = Vec::new();
+        if served.is_empty()
+            && let Some(without) = self.ecs.asking.without()
+        {
+            notices.push(without.notice().to_owned());
+        }
+        let read = join_all(served.iter().take(MOST).map(|known| self.earlier(known, &now.known, &now.current))).await;
+        let mut good = Vec::new();
+        for (served, known) in served.iter().zip(read) {
+            match known {
+                // After a way back, the same configuration stands there under two numbers.
+                Ok(known) if same::same(&known.settings, &now.current.settings) => {}
+                Ok(known) => {
+                    let since = served.created.and_then(|at| Timestamp::from_second(at).ok());
+                    good.push(PastRevision { revision: facts::revision(&known, Found::AtRest), since });
+                }
+                Err(failure) => {
+                    notices.push(format!("{} cannot be read: {}", short(&served.definition), failure.message));
+                }
+            }
+        }
+        Ok(Past { live: facts::revision(&now.current, Found::AtRest), good, notices })
+    }
+
+    /// Revisions of successful deployments, newest first, each task definition once, without the live one.
+    async fn served(&self, live: &Configuration) -> Result<Vec<ServiceRevision>, TargetError> {
+        let successful = aws_sdk_ecs::types::ServiceDeploymentStatus::Successful;
+        let (cluster, service) = (&self.ecs.spec.cluster, &self.ecs.spec.service);
+        let listed = match truth::list(&self.ecs.patient, cluster, service, Some(successful)).await {
+            Ok(listed) => listed,
+            Err(failure) => self.ecs.asking.sort(failure).map(|()| Vec::new())?,
+        };
+        let targets: Vec<String> = listed.into_iter().filter_map(|brief| brief.target).collect();
+        let revisions = match truth::revisions(&self.ecs.patient, targets.clone()).await {
+            Ok(revisions) => revisions,
+            Err(failure) => self.ecs.asking.sort(failure).map(|()| Vec::new())?,
+        };
+        let mut found: Vec<ServiceRevision> = Vec::new();
+        for target in targets.iter().filter(|target| **target != live.revision) {
+            let Some(known) = revisions.iter().find(|known| known.arn == *target) else { continue };
+            if known.definition != live.definition && !found.iter().any(|other| other.definition == known.definition) {
+                found.push(known.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    /// The configuration of an earlier service revision.
+    pub(super) async fn earlier(
+        &self,
+        revision: &ServiceRevision,
+        known: &Known,
+        base: &Configuration,
+    ) -> Result<Configuration, ProviderFailure> {
+        if let Some(active) = known.of_revision(&revision.arn) {
+            return Ok(active.clone());
+        }
+        let definition = describe(&self.ecs.patient, &revision.definition).await?;
+        let content = render::content(&definition);
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 stay far below 2^53")]
+        let created = revision.created.map_or(0.0, |at| at as f64);
+        Ok(Configuration {
+            revision: revision.arn.clone(),
+            definition: revision.definition.clone(),
+            settings: settings::of_definition(&content, MAIN, &base.settings),
+            endpoint: base.endpoint.clone(),
+            created,
+        })
+    }
+}
