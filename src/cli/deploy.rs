@@ -97,9 +97,9 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;
     let github = host.github(request.github_token.as_deref())?;
-    let (session, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
+    let (session, images) = release::gather(request, spec, &services, host, recorder).await?;
 
-    let targets = environment::targets(&host.root, &session, spec, &services);
+    let targets = environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services)?;
     let wishes: BTreeMap<ServiceName, Wish> = images
         .pinned
         .iter()
@@ -108,7 +108,7 @@ pub async fn prepare<'a>(request: &'a Request, host: &Host, recorder: &Recorder)
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
     let mut plan = recorder.stage("plan", plan).await?;
     if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {
-        release::previous_commits(&mut plan, &session, host).await;
+        release::previous_commits(&mut plan, session.as_ref(), host).await;
     }
     Ok(Prepared { spec, plan, targets, images, github })
 }

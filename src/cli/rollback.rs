@@ -63,14 +63,17 @@ async fn prepare<'a>(
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     let github = host.github(request.github_token.as_deref())?;
-    let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
+    let images = environment::Images::Untouched;
+    let config = &request.config;
+    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
+    let opening = environment::open(host, &request.environment, dealings, &request.login);
     let session = recorder.stage("credentials", opening).await?;
-    let targets = environment::targets(&host.root, &session, spec, &services);
+    let targets = environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services)?;
 
     let looking = join_all(targets.iter().map(async |(name, target)| {
         let past = target.past().await.map_err(|error| planning::about(name, error.into()))?;
         let digest = match to {
-            To::Commit(commit) => release::digest_of(*commit, &past.live, &session, host).await?,
+            To::Commit(commit) => release::digest_of(*commit, &past.live, session.as_ref(), host).await?,
             To::Steps(_) | To::Revision(_) => None,
         };
         Ok((name.clone(), choose(name, to, digest, &past)?, past.notices))

@@ -10,6 +10,7 @@
 
 mod app_runner;
 mod cancel;
+mod compose;
 mod credentials;
 mod ecs;
 mod github;

@@ -10,6 +10,7 @@ use shipline::rollout::{Change, Direction, ServicePlan, Shift};
 use crate::app_runner::settle;
 
 mod app_runner_world;
+mod compose_world;
 mod ecs_world;
 
 /// An image of the suite: `Old` runs at first.
@@ -290,3 +291,4 @@ macro_rules! contract {
 
 contract!(ecs, super::ecs_world::Ecs::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());
+contract!(compose, super::compose_world::Compose::new());

@@ -1,22 +1,27 @@
 //! Targets.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::super::raw::Named;
-use super::super::raw::target::{AppRunner, Ecs, Target};
+use super::super::raw::forms::Either;
+use super::super::raw::target::{AppRunner, Backup, Compose, Ecs, HostWord, Target};
 use super::super::raw::values::Text as _;
 use super::super::raw::values::{AnyText, NameOrArn, ValueFrom, VariableName};
 use super::super::read::{At, Reader, Slot};
-use super::super::spec::{AppRunnerSpec, ContainerChanges, EcsSpec, ForceNewDeployment, TargetSpec};
+use super::super::spec::{
+    AppRunnerSpec, ComposeHost, ComposeSpec, ContainerChanges, EcsSpec, ForceNewDeployment, SqliteBackup, TargetSpec,
+};
 use super::image::{path, texts};
 use super::{items, not_empty, pairs, value};
 use crate::problem::Problem;
 
 pub(super) fn target(raw: &At<Target>, reader: &mut Reader) -> Option<TargetSpec> {
-    match (&raw.value.ecs, &raw.value.app_runner) {
-        (Some(ecs), _) => Some(TargetSpec::Ecs(Box::new(self::ecs(&ecs.value, reader)))),
-        (None, Some(app_runner)) => Some(TargetSpec::AppRunner(self::app_runner(&app_runner.value, reader))),
-        (None, None) => None,
+    match (&raw.value.ecs, &raw.value.app_runner, &raw.value.compose) {
+        (Some(ecs), _, _) => Some(TargetSpec::Ecs(Box::new(self::ecs(&ecs.value, reader)))),
+        (None, Some(app_runner), _) => Some(TargetSpec::AppRunner(self::app_runner(&app_runner.value, reader))),
+        (None, None, Some(compose)) => self::compose(&compose.value, reader).map(TargetSpec::Compose),
+        (None, None, None) => None,
     }
 }
 
@@ -68,6 +73,46 @@ fn app_runner(raw: &AppRunner, reader: &mut Reader) -> AppRunnerSpec {
         environment: texts(&raw.environment),
         secrets: secrets(&raw.environment, &raw.secrets, reader),
     }
+}
+
+fn compose(raw: &Compose, reader: &mut Reader) -> Option<ComposeSpec> {
+    let host = match raw.host.as_ref().map(|at| &at.value) {
+        None | Some(Either::Short(HostWord::Local)) => ComposeHost::Local,
+        Some(Either::Long(named)) => match (&named.instance, &named.tag) {
+            (Some(id), _) => ComposeHost::Instance(id.value.as_str().to_owned()),
+            (None, tag) => {
+                let (key, value) = tag.as_ref()?.value.as_str().split_once('=')?;
+                ComposeHost::Tag { key: key.to_owned(), value: value.to_owned() }
+            }
+        },
+    };
+    let file = raw.file.as_ref().map_or("compose.yml", |at| at.value.as_str());
+    if host != ComposeHost::Local && !file.starts_with('/') {
+        let what = format!("`{file}` is relative, and an instance has no repository it could be in.");
+        let next = "Write the whole path on the instance, such as /srv/shop/compose.yml.";
+        let place = raw.file.as_ref().map(|at| &at.place).or(raw.host.as_ref().map(|at| &at.place))?;
+        reader.note(place, Problem::mistake("relative-path", what, next));
+    }
+    let mut paths: Vec<&str> = Vec::new();
+    for path in items(&raw.backups).filter_map(|backup| backup.value.sqlite.as_ref()) {
+        if paths.contains(&path.value.as_str()) {
+            let what = format!("`{}` is named twice.", path.value.as_str());
+            reader.note(&path.place, Problem::mistake("named-twice", what, "Keep one of them."));
+        }
+        paths.push(path.value.as_str());
+    }
+    let backup = |raw: &Backup| {
+        let path = raw.sqlite.as_ref()?.value.as_str().to_owned();
+        Some(SqliteBackup { path, keep: value(&raw.keep).map_or(5, |keep| keep.0) })
+    };
+    Some(ComposeSpec {
+        project: raw.project.as_ref()?.value.as_str().to_owned(),
+        service: raw.service.as_ref()?.value.as_str().to_owned(),
+        file: PathBuf::from(file),
+        host,
+        check: raw.check.as_ref().map(|check| super::verify(&check.value, reader)),
+        backups: items(&raw.backups).filter_map(|at| backup(&at.value)).collect(),
+    })
 }
 
 /// An ARN of another service is a likely slip of the clipboard.

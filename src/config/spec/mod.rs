@@ -3,6 +3,7 @@
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
+mod compose;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::types::{
     Tag,
 };
 
+pub use compose::{ComposeHost, ComposeSpec, SqliteBackup};
 pub use policy::{
     Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
 };
@@ -236,6 +238,8 @@ pub enum TargetSpec {
     Ecs(Box<EcsSpec>),
     /// An App Runner service.
     AppRunner(AppRunnerSpec),
+    /// A service of a Compose project.
+    Compose(ComposeSpec),
 }
 
 /// An ECS service and what to change in its task definition.
