@@ -284,8 +284,8 @@ impl FromStr for ImageRef {
             None => (text, None),
         };
         let (host, rest) = name.split_once('/').ok_or_else(|| InvalidImageRef::NoRegistry(text.to_owned()))?;
-        // Docker's own rule for what is a host rather than a path on docker.io.
-        if !(host.contains('.') || host.contains(':') || host == "localhost") {
+        // Docker's own rule for what is a host rather than a path on docker.io, and our word for no registry.
+        if !(host.contains('.') || host.contains(':') || ["localhost", "local"].contains(&host)) {
             return Err(InvalidImageRef::NoRegistry(text.to_owned()));
         }
         let (path, tag) = match rest.split_once(':') {
