@@ -69,9 +69,10 @@ impl System {
         assert_eq!(self.answer("/api/health")["version"], version);
     }
 
-    /// When the volume was made.
+    /// Which folder of the machine the volume is: another one if it was made anew.
     pub(crate) fn volume(&self) -> String {
-        docker(&["volume", "inspect", "--format", "{{.CreatedAt}}", &format!("{}_data", self.name)]).unwrap()
+        let mount = format!("{}_data:/volume", self.name);
+        docker(&["run", "--rm", "--volume", &mount, "busybox:local", "stat", "-c", "%i %W", "/volume"]).unwrap()
     }
 
     /// The images its containers run.

@@ -28,6 +28,8 @@ pub(super) struct Answer {
     pub(super) containers: Vec<Container>,
     pub(super) images: Vec<Image>,
     pub(super) job: Option<String>,
+    /// When the job was begun, by the host's clock.
+    pub(super) since: Option<Timestamp>,
     /// State of the job or task that the answer is about.
     pub(super) state: Option<State>,
     /// Its last lines.
@@ -153,10 +155,12 @@ impl Answer {
             "wrong" => self.wrong = Some(plain(rest)),
             "service" => self.services.push(rest.to_owned()),
             "hash" => self.hash = Some(rest.trim().to_owned()),
-            "container" => self.containers.push(json(rest)?),
             // One that vanished while it was asked for has no line worth reading.
+            "container" if rest.is_empty() => {}
+            "container" => self.containers.push(json(rest)?),
             "image" if !rest.is_empty() => self.images.push(json(rest)?),
             "job" => self.job = Some(rest.trim().to_owned()),
+            "since" => self.since = rest.trim().parse().ok(),
             "state" => self.state = Some(state(rest)),
             "log" => self.log = lines(rest),
             "lines" => self.lines = lines(rest),
@@ -195,7 +199,9 @@ fn plain(coded: &str) -> String {
 }
 
 fn lines(coded: &str) -> Vec<String> {
-    plain(coded).lines().map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
+    // Compose writes this before a line even where nobody looks at a terminal.
+    let clean = |line: &str| line.replace("\u{1b}[2K", "").trim_end().to_owned();
+    plain(coded).lines().map(clean).filter(|line| !line.is_empty()).collect()
 }
 
 fn json<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, ProviderFailure> {

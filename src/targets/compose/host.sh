@@ -73,7 +73,7 @@ in_session() {
     # shellcheck disable=SC2086
     $launcher sh -c "$SHIPLINE_SCRIPT" shipline $coded </dev/null >"$folder/log" 2>&1 9>&- &
     tries=0
-    until [ -s "$folder/pid" ] || [ "$tries" -ge 50 ]; do
+    until [ -s "$folder/pid" ] || [ "$tries" -ge 200 ]; do
         tries=$((tries + 1))
         sleep 0.05
     done
@@ -88,6 +88,9 @@ run_state() { # $1: folder, $2: word
         printf '%s ended %s\n' "$2" "$(cat "$1/exit")"
     elif alive "$1"; then
         printf '%s running\n' "$2"
+    elif [ -s "$1/exit" ]; then
+        # It ended between the two looks.
+        printf '%s ended %s\n' "$2" "$(cat "$1/exit")"
     else
         printf '%s lost\n' "$2"
     fi
@@ -200,6 +203,7 @@ shown_containers() { # $1: service
 shown_job() { # $1: folder
     [ -s "$1/id" ] || return 0
     printf 'job %s\n' "$(cat "$1/id")"
+    printf 'since %s\n' "$(date -u -r "$1/id" +%Y-%m-%dT%H:%M:%SZ 2>/dev/null)"
     run_state "$1" state
 }
 shown_answer() { # $1: URL
@@ -264,6 +268,7 @@ start() {
             if [ -n "$line" ]; then
                 { tail -n 199 "$folder/history" 2>/dev/null; printf '%s\n' "$line"; } | written "$folder/history"
             fi
+            printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$job" >>"$folder/asked"
             printf '%s\n' "$job" | written "$folder/id"
             service=$1
             shift 5

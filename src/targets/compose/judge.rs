@@ -29,7 +29,12 @@ pub(super) fn change(answer: &Answer, job: &str, to: &Revision, spec: &ComposeSp
     }
     let containers: Vec<&Container> = answer.containers.iter().filter(|known| record::runs(known, to)).collect();
     // A container that cannot come up is told at once, not when compose gives up waiting.
-    let broken = containers.iter().find_map(|known| match stands(known, answer) {
+    // What compose is taking away may run the same image, and ends because it is asked to.
+    let leaving = |known: &Container| {
+        answer.state == Some(State::Running)
+            && known.state.started_at.zip(answer.since).is_some_and(|(started, since)| started < since)
+    };
+    let broken = containers.iter().filter(|known| !leaving(known)).find_map(|known| match stands(known, answer) {
         Stands::Broken(cause) => Some(cause),
         Stands::Well | Stands::Starting(_) => None,
     });
@@ -179,7 +184,11 @@ fn unhealthy(container: &Container) -> Cause {
     );
     cause.task = Some(container.id.chars().take(12).collect());
     let last = container.state.health.as_ref().and_then(|health| health.log.as_ref()?.last());
-    cause.provider_says = last.map(|probe| format!("exit code {}: {}", probe.exit_code, probe.output.trim()));
+    // Of a program's complaint the last line says what it is about.
+    cause.provider_says = last.map(|probe| {
+        let line = probe.output.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        format!("exit code {}: {}", probe.exit_code, line.trim())
+    });
     cause
 }
 

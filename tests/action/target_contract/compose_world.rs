@@ -108,11 +108,12 @@ impl Arrange for Compose {
         self.project.write("behaviour/new", word);
     }
 
-    fn changes(&self) -> usize {
-        self.mutations()
+    fn mutations(&self) -> usize {
+        let asked = self.project.path(&format!(".shipline/{}/web/asked", self.project.name));
+        std::fs::read_to_string(asked).unwrap_or_default().lines().count()
     }
 
-    fn mutations(&self) -> usize {
+    fn changes(&self) -> usize {
         let theirs = image_of("contract", version(Which::Theirs));
         // The event comes a moment after the container.
         pause(Duration::from_millis(100));
