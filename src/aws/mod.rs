@@ -20,5 +20,5 @@ mod session;
 mod token;
 
 pub use failure::failure;
-pub use session::{Session, Sources, Start, connect};
+pub use session::{Session, Sources, Start, connect, without_credentials};
 pub use token::{Mask, TokenFile, TokenSource};

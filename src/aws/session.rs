@@ -106,6 +106,11 @@ pub async fn connect(spec: &AwsSpec, sources: &Sources<'_>) -> Result<Session, P
     Ok(session)
 }
 
+/// For runs that need nothing of AWS: whatever is called with it is refused for want of credentials.
+pub fn without_credentials() -> SdkConfig {
+    SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build()
+}
+
 /// Which credentials are really used first: a token is good for nothing without a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {

@@ -16,7 +16,7 @@ pub(super) async fn build(request: &Request, host: &Host, recorder: &Recorder) -
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;
-    let (_, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
+    let (_, images) = release::gather(request, spec, &services, host, recorder).await?;
     let mut text = String::new();
     let mut document = Vec::new();
     for (name, (image, commit)) in &images.pinned {

@@ -89,7 +89,7 @@ pub struct Prepared<'a> {
     /// Where.
     pub targets: Targets,
     /// Where the environment's alarms are kept.
-    pub alarms: Arc<dyn Alarms>,
+    pub alarms: Option<Arc<dyn Alarms>>,
     /// Who is told.
     pub notifier: Notifier,
     /// How the images came to be there.
@@ -120,12 +120,13 @@ pub async fn prepare<'a>(
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;
     let github = host.github(request.github_token.as_deref())?;
-    let (session, images) = release::gather(request, &spec.aws, &services, host, recorder).await?;
+    let (session, images) = release::gather(request, spec, &services, host, recorder).await?;
 
     let order = gates::order(&request.environment, &spec.policy, &services, images.commit, github.as_ref());
     gates.pass(Box::pin(order).await, recorder)?;
     let sources = host.source_host(request.github_token.as_deref());
-    let targets = environment::targets(&host.root, &session, spec, &services, sources.as_ref());
+    let targets =
+        environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
     let mut wishes: BTreeMap<ServiceName, Wish> = images
         .pinned
         .iter()
@@ -133,11 +134,13 @@ pub async fn prepare<'a>(
         .collect();
     wishes.extend(release::sources(request, &services, images.commit)?);
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
-    let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
-    let pipeline = Arc::new(release::pipeline(&session, host));
+    let alarms = session
+        .as_ref()
+        .map(|session| -> Arc<dyn Alarms> { Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone())) });
+    let pipeline = Arc::new(release::pipeline(session.as_ref(), host));
     let asked = Asked {
         spec,
-        alarms: alarms.as_ref(),
+        alarms: alarms.as_deref(),
         wishes: &wishes,
         pipeline: &pipeline,
         patience: Patience::AsLongAsTheRule,
@@ -148,9 +151,9 @@ pub async fn prepare<'a>(
         recorder.notice(&notice);
     }
     if github.is_some() && plan.release.commit.is_some() && !plan.changes_nothing() {
-        release::previous_commits(&mut plan, &session, host).await;
+        release::previous_commits(&mut plan, session.as_ref(), host).await;
     }
-    let notifier = telling::notifier(spec, &session, host);
+    let notifier = telling::notifier(spec, session.as_ref(), host);
     Ok(Prepared { spec, plan, targets, alarms, notifier, images, github })
 }
 
@@ -196,7 +199,7 @@ pub async fn roll_out(
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let run = host.run_name();
-    let parts = Parts { targets: &targets, alarms: Some(alarms.as_ref()), run: &run };
+    let parts = Parts { targets: &targets, alarms: alarms.as_deref(), run: &run };
     let driving = drive(&plan, parts, &journal, recorder, &host.cancel, Limits::default());
     let known = known_of_run(command, &images, recorder, Vec::new());
     let beginning = to_do.then(|| planned(view(&plan, &first, known, began, clock::now())));

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use super::host::Host;
 use crate::aws::{self, Session, Sources, Start, TokenFile};
-use crate::config::spec::{AwsSpec, Config, DeferredTo, EnvironmentSpec, TargetSpec};
+use crate::config::spec::{
+    AwsSpec, ComposeHost, Config, DeferredTo, EnvironmentSpec, ImageRepository, TargetSpec, Way,
+};
 use crate::engine::{SourceHost, Target, Targets};
 use crate::github::oidc::JobToken;
 use crate::problem::{Problem, Problems};
+use crate::process::Environment;
 use crate::targets::app_runner::AppRunnerTarget;
+use crate::targets::compose::ComposeTarget;
 use crate::targets::ecs::express::ExpressTarget;
 use crate::targets::ecs::{EcsTarget, NamedTasks};
-use crate::types::{EnvironmentName, RoleArn, ServiceName};
+use crate::types::{EnvironmentName, RegistryHost, RoleArn, ServiceName};
 
 /// Which credentials a role is assumed with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -124,32 +128,119 @@ pub async fn session(
     Box::pin(aws::connect(aws_spec, &sources)).await
 }
 
-/// The targets of these services. Task-definition files are read below `root`.
-/// Branches are asked of `host`, where a platform builds from one.
+/// What a run deals with, as far as it says whether AWS is needed at all.
+#[derive(Debug, Clone, Copy)]
+pub struct Dealings<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The environment.
+    pub spec: &'a EnvironmentSpec,
+    /// The services that take part.
+    pub services: &'a [ServiceName],
+    /// Registries that are used beside those of the configuration.
+    pub registries: &'a [RegistryHost],
+    /// Whether images are found, built or moved.
+    pub images: Images,
+}
+
+/// Whether a run deals with images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Images {
+    /// It does.
+    Dealt,
+    /// Only places are looked at or put back.
+    Untouched,
+}
+
+impl Dealings<'_> {
+    /// Whether anything of it is on AWS. A Compose project on this machine with images of this machine
+    /// or of another registry needs no account.
+    pub fn need_aws(&self) -> bool {
+        let on_aws = |name: &ServiceName| match self.spec.services.get(name) {
+            Some(TargetSpec::Ecs(_) | TargetSpec::Express(_) | TargetSpec::AppRunner(_)) => true,
+            Some(TargetSpec::Compose(compose)) => compose.host != ComposeHost::Local,
+            None => false,
+        };
+        let image_on_aws = |name: &ServiceName| {
+            let image = self.config.services.get(name).and_then(|service| service.image.as_ref());
+            image.is_some_and(|image| match &image.repository {
+                ImageRepository::OwnEcr(_) => true,
+                ImageRepository::At(host, _) => host.ecr().is_some(),
+            })
+        };
+        let told = self.spec.notify.iter().any(|who| matches!(who.way, Way::Sns(_)));
+        self.services.iter().any(on_aws)
+            || (self.images == Images::Dealt && self.services.iter().any(image_on_aws))
+            || self.registries.iter().any(|host| host.ecr().is_some())
+            || !self.spec.alarms.is_empty()
+            || told
+    }
+}
+
+/// Opens a session, if any of it is on AWS.
+pub async fn open(
+    host: &Host,
+    name: &EnvironmentName,
+    dealings: Dealings<'_>,
+    login: &Login,
+) -> Result<Option<Session>, Problem> {
+    if dealings.need_aws() { session(host, Some(name), &dealings.spec.aws, login).await.map(Some) } else { Ok(None) }
+}
+
+/// Whose machine this is, for places on it.
+#[derive(Debug, Clone, Copy)]
+pub enum Machine<'a> {
+    /// That of whoever started the run: its programs run with this environment.
+    Own(&'a Environment),
+    /// One that the configuration has no say over: nothing is run on it.
+    Foreign,
+}
+
+/// The targets of these services. Task-definition and compose files are read below `root`. Branches
+/// are asked of `host`, where a platform builds from one.
 pub fn targets(
     root: &Path,
-    session: &Session,
+    machine: Machine<'_>,
+    session: Option<&Session>,
     spec: &EnvironmentSpec,
     services: &[ServiceName],
     host: Option<&Arc<dyn SourceHost>>,
-) -> Targets {
+) -> Result<Targets, Problem> {
     let mut targets: Targets = BTreeMap::new();
     for name in services {
         let Some(target) = spec.services.get(name) else { continue };
+        let session = || session.ok_or_else(|| Problem::defect("no-session", format!("{name} needs an AWS session")));
         let target: Arc<dyn Target> = match target {
-            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session.sdk(), name, ecs, spec.strategy, root)),
-            TargetSpec::Express(express) => Arc::new(ExpressTarget::new(session.sdk(), name, express, spec.strategy)),
+            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session()?.sdk(), name, ecs, spec.strategy, root)),
+            TargetSpec::Express(express) => {
+                Arc::new(ExpressTarget::new(session()?.sdk(), name, express, spec.strategy))
+            }
             TargetSpec::AppRunner(app) => {
-                let region = session.region().clone();
-                let target = AppRunnerTarget::new(session.sdk(), name, app, spec.strategy, region);
+                let region = session()?.region().clone();
+                let target = AppRunnerTarget::new(session()?.sdk(), name, app, spec.strategy, region);
                 let target = target.with_source_host(host.cloned());
                 match &app.tasks {
-                    Some(tasks) => Arc::new(target.with_tasks(Arc::new(NamedTasks::new(session.sdk(), tasks)))),
+                    Some(tasks) => Arc::new(target.with_tasks(Arc::new(NamedTasks::new(session()?.sdk(), tasks)))),
                     None => Arc::new(target),
                 }
             }
+            TargetSpec::Compose(compose) if compose.host != ComposeHost::Local => {
+                let region = session()?.region().clone();
+                Arc::new(ComposeTarget::on_an_instance(session()?.sdk(), name, compose, spec.strategy, region))
+            }
+            TargetSpec::Compose(compose) => match machine {
+                Machine::Own(variables) => {
+                    Arc::new(ComposeTarget::on_this_machine(name, compose, spec.strategy, root, variables))
+                }
+                Machine::Foreign => {
+                    let next = "Name the instance in `compose.host`, or deploy from the machine itself.";
+                    let what =
+                        format!("{name} runs with Compose on `local`, which here would be the bot's own machine");
+                    return Err(Problem::refused("not-this-machine", what, next));
+                }
+            },
         };
         targets.insert(name.clone(), target);
     }
-    targets
+    Ok(targets)
 }

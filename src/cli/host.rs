@@ -8,6 +8,7 @@ use futures_util::future::LocalBoxFuture;
 use secrecy::SecretString;
 
 use super::console::Console;
+use super::environment::Machine;
 use crate::aws::Mask;
 use crate::engine::{Cancel, SourceHost, clock};
 use crate::github;
@@ -117,6 +118,11 @@ impl Host {
             }
             _ => format!("{}/{}", std::process::id(), clock::now()),
         }
+    }
+
+    /// This machine, which whoever started the run may run programs on.
+    pub fn machine(&self) -> Machine<'_> {
+        Machine::Own(&self.variables)
     }
 
     /// A path of the configuration, in the repository.

@@ -9,7 +9,6 @@ use super::host::Host;
 use super::planning::about;
 use super::recorder::Recorder;
 use super::release::{self, Found};
-use crate::aws::Session;
 use crate::engine::Targets;
 use crate::image::{Ask, Pipeline};
 use crate::problem::{Problem, Problems};
@@ -39,10 +38,14 @@ impl<'a> Giver<'a> {
         let needed: Vec<ServiceName> =
             services.iter().filter(|service| !request.images.contains_key(*service)).cloned().collect();
         let needed = environment::chosen(name, spec, &needed)?;
-        let session: Session = environment::session(host, Some(name), &spec.aws, &request.login).await?;
         let sources = host.source_host(request.github_token.as_deref());
-        let targets = environment::targets(&host.root, &session, spec, &needed, sources.as_ref());
-        Ok(Some(Self { name, targets, pipeline: release::pipeline(&session, host) }))
+        let images = environment::Images::Dealt;
+        let config = &request.config;
+        let dealings = environment::Dealings { config, spec, services: &needed, registries: &[], images };
+        let session = environment::open(host, name, dealings, &request.login).await?;
+        let targets =
+            environment::targets(&host.root, host.machine(), session.as_ref(), spec, &needed, sources.as_ref())?;
+        Ok(Some(Self { name, targets, pipeline: release::pipeline(session.as_ref(), host) }))
     }
 
     /// The image that runs there, in `repository` (where it is when absent).

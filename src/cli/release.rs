@@ -13,8 +13,8 @@ use super::host::Host;
 use super::planning::about;
 use super::promotion::Giver;
 use super::recorder::Recorder;
-use crate::aws::Session;
-use crate::config::spec::{AwsSpec, ImageRepository, ImageSpec, image_repository};
+use crate::aws::{self, Session};
+use crate::config::spec::{EnvironmentSpec, ImageRepository, ImageSpec, image_repository};
 use crate::engine::Wish;
 use crate::image::{Ask, How, Options, Pipeline, Source};
 use crate::problem::{Problem, Problems};
@@ -103,8 +103,8 @@ async fn source(request: &Request, services: &[ServiceName], host: &Host) -> Res
     Box::pin(Source::read(&host.root, request.commit, &host.variables, &host.cancel)).await.map(Some)
 }
 
-/// A pipeline with this session's credentials.
-pub fn pipeline(session: &Session, host: &Host) -> Pipeline {
+/// A pipeline with this session's credentials, or with none where nothing of the run is on AWS.
+pub fn pipeline(session: Option<&Session>, host: &Host) -> Pipeline {
     let (console, mask) = (host.console.clone(), host.console.clone());
     let options = Options {
         environment: host.variables.clone(),
@@ -112,23 +112,37 @@ pub fn pipeline(session: &Session, host: &Host) -> Pipeline {
         lines: Arc::new(move |service, line| console.line(&format!("  {service} | {line}"))),
         cancel: host.cancel.clone(),
     };
-    Pipeline::new(session.sdk(), options)
+    match session {
+        Some(session) => Pipeline::new(session.sdk(), options),
+        None => Pipeline::new(&aws::without_credentials(), options),
+    }
 }
 
 /// Opens the environment's session and reads the commit, both at once, then finds or builds the
 /// images: what a deployment and a build begin with alike.
 pub(super) async fn gather(
     request: &Request,
-    aws: &AwsSpec,
+    spec: &EnvironmentSpec,
     services: &[ServiceName],
     host: &Host,
     recorder: &Recorder,
-) -> Result<(Session, Images), Problems> {
-    let opening = environment::session(host, Some(&request.environment), aws, &request.login);
+) -> Result<(Option<Session>, Images), Problems> {
+    let given = request.images.values().map(|image| image.registry().clone());
+    let accounts = request.registries.accounts.iter();
+    let region = "us-east-1".parse().expect("a region");
+    let registries: Vec<RegistryHost> = given
+        .chain(request.registries.hosts.iter().cloned())
+        .chain(accounts.map(|account| RegistryHost::of_ecr(account, &region)))
+        .collect();
+    // What is given is not looked for where the configuration says.
+    let found: Vec<ServiceName> = services.iter().filter(|name| !request.images.contains_key(*name)).cloned().collect();
+    let images = if found.is_empty() { environment::Images::Untouched } else { environment::Images::Dealt };
+    let dealings = environment::Dealings { config: &request.config, spec, services, registries: &registries, images };
+    let opening = environment::open(host, &request.environment, dealings, &request.login);
     let sourcing = source(request, services, host);
     let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;
     let (session, source) = (session?, source?);
-    let images = Box::pin(images(request, services, &session, source.as_ref(), host, recorder)).await?;
+    let images = Box::pin(self::images(request, services, session.as_ref(), source.as_ref(), host, recorder)).await?;
     Ok((session, images))
 }
 
@@ -136,7 +150,7 @@ pub(super) async fn gather(
 async fn images(
     request: &Request,
     services: &[ServiceName],
-    session: &Session,
+    session: Option<&Session>,
     source: Option<&Source>,
     host: &Host,
     recorder: &Recorder,
@@ -219,7 +233,7 @@ async fn given(request: &Request, reference: &ImageRef, pipeline: &Pipeline) -> 
 async fn built(
     request: &Request,
     name: &ServiceName,
-    session: &Session,
+    session: Option<&Session>,
     source: &Source,
     pipeline: &Pipeline,
     recorder: &Recorder,
@@ -243,7 +257,7 @@ async fn built(
 async fn brought(
     request: &Request,
     name: &ServiceName,
-    session: &Session,
+    session: Option<&Session>,
     giver: &Giver<'_>,
     pipeline: &Pipeline,
     recorder: &Recorder,
@@ -256,15 +270,22 @@ async fn brought(
 }
 
 /// Where a service's images live for this account and region.
-pub async fn repository(spec: &ImageSpec, session: &Session) -> Result<ImageRef, Problem> {
+pub async fn repository(spec: &ImageSpec, session: Option<&Session>) -> Result<ImageRef, Problem> {
     Ok(match &spec.repository {
-        own @ ImageRepository::OwnEcr(_) => image_repository(own, &session.account().await?, session.region()),
+        own @ ImageRepository::OwnEcr(path) => {
+            let session = session.ok_or_else(|| {
+                Problem::defect("no-session", format!("the repository {path} is in ECR, and there is no AWS session"))
+            })?;
+            image_repository(own, &session.account().await?, session.region())
+        }
         ImageRepository::At(host, path) => ImageRef::repository_of(host.clone(), path.clone()),
     })
 }
 
-fn login_hosts(registries: &Registries, session: &Session) -> Vec<RegistryHost> {
-    let own = registries.accounts.iter().map(|account| RegistryHost::of_ecr(account, session.region()));
+fn login_hosts(registries: &Registries, session: Option<&Session>) -> Vec<RegistryHost> {
+    let region = session.map(Session::region);
+    let accounts = registries.accounts.iter().zip(std::iter::repeat(region));
+    let own = accounts.filter_map(|(account, region)| Some(RegistryHost::of_ecr(account, region?)));
     own.chain(registries.hosts.iter().cloned()).collect()
 }
 
@@ -272,10 +293,13 @@ fn login_hosts(registries: &Registries, session: &Session) -> Vec<RegistryHost> 
 pub async fn digest_of(
     commit: CommitSha,
     live: &Revision,
-    session: &Session,
+    session: Option<&Session>,
     host: &Host,
 ) -> Result<Option<ImageDigest>, Problem> {
     let Ok(reference) = live.image_text.parse::<ImageRef>() else { return Ok(None) };
+    if !readable(&reference, session) {
+        return Ok(None);
+    }
     match pipeline(session, host).resolve_existing(&reference.with_tag(commit.into()), Ask::Digest).await {
         Ok((image, _)) => Ok(Some(image.digest())),
         Err(problem) if problem.code == "image-missing" => Ok(None),
@@ -283,13 +307,18 @@ pub async fn digest_of(
     }
 }
 
+/// Whether there are credentials for the registry of an image.
+fn readable(image: &ImageRef, session: Option<&Session>) -> bool {
+    session.is_some() || image.registry().ecr().is_none()
+}
+
 /// Fills in the commits of what served before, from the images' labels. Best effort: they are for
 /// people, and nothing is decided by them.
-pub async fn previous_commits(plan: &mut Plan, session: &Session, host: &Host) {
+pub async fn previous_commits(plan: &mut Plan, session: Option<&Session>, host: &Host) {
     let pipeline = pipeline(session, host);
     let asked = plan.services.iter().filter(|(_, part)| part.previous.commit.is_none()).filter_map(|(name, part)| {
         let reference: ImageRef = part.previous.image_text.parse().ok()?;
-        Some((name.clone(), reference))
+        readable(&reference, session).then(|| (name.clone(), reference))
     });
     let found = join_all(asked.map(async |(name, reference)| {
         let commit = pipeline.resolve_existing(&reference, Ask::Commit).await.ok().and_then(|(_, commit)| commit);

@@ -1,7 +1,6 @@
 //! `shipline rollback`: back to a revision that was good there, as it was.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use futures_util::future::join_all;
 
@@ -10,8 +9,7 @@ use super::host::Host;
 use super::recorder::Recorder;
 use super::release::{self, Images};
 use super::{environment, planning, telling};
-use crate::engine::{Alarms, Past, PastRevision, Wish, clock};
-use crate::metrics::CloudWatchAlarms;
+use crate::engine::{Past, PastRevision, Wish, clock};
 use crate::problem::{Problem, Problems};
 use crate::report::ImageOrigin;
 use crate::rollout::Revision;
@@ -65,15 +63,19 @@ async fn prepare<'a>(
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     let github = host.github(request.github_token.as_deref())?;
-    let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
+    let images = environment::Images::Untouched;
+    let config = &request.config;
+    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
+    let opening = environment::open(host, &request.environment, dealings, &request.login);
     let session = recorder.stage("credentials", opening).await?;
     let sources = host.source_host(request.github_token.as_deref());
-    let targets = environment::targets(&host.root, &session, spec, &services, sources.as_ref());
+    let targets =
+        environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
 
     let looking = join_all(targets.iter().map(async |(name, target)| {
         let past = target.past().await.map_err(|error| planning::about(name, error.into()))?;
         let digest = match to {
-            To::Commit(commit) => release::digest_of(*commit, &past.live, &session, host).await?,
+            To::Commit(commit) => release::digest_of(*commit, &past.live, session.as_ref(), host).await?,
             To::Steps(_) | To::Revision(_) => None,
         };
         Ok((name.clone(), choose(name, to, digest, &past)?, past.notices))
@@ -117,9 +119,9 @@ async fn prepare<'a>(
         )
         .await?;
     let images = Images { origins, put_back, commit, ..Images::default() };
-    let alarms: Arc<dyn Alarms> = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
-    let notifier = telling::notifier(spec, &session, host);
-    Ok(Prepared { spec, plan, targets, alarms, notifier, images, github })
+    let notifier = telling::notifier(spec, session.as_ref(), host);
+    // Nothing is watched on the way back: a firing alarm is why one goes.
+    Ok(Prepared { spec, plan, targets, alarms: None, notifier, images, github })
 }
 
 fn choose(service: &ServiceName, to: &To, digest: Option<ImageDigest>, past: &Past) -> Result<Revision, Problem> {

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::host::Host;
 use super::recorder::Recorder;
-use crate::aws::Session;
+use crate::aws::{self, Session};
 use crate::config::spec::{EnvironmentSpec, Occasion};
 use crate::engine::clock;
 use crate::notify::{Message, Notifier};
@@ -17,13 +17,15 @@ use crate::report::View;
 const AFTER_CANCEL: Duration = Duration::from_secs(1);
 
 /// Everybody of an environment; each secret that is read is masked.
-pub(super) fn notifier(spec: &EnvironmentSpec, session: &Session, host: &Host) -> Notifier {
+pub(super) fn notifier(spec: &EnvironmentSpec, session: Option<&Session>, host: &Host) -> Notifier {
     let secret = |name: &str| {
         let value = SecretString::from(host.variable(name)?);
         host.console.mask(&value);
         Some(value)
     };
-    Notifier::new(&spec.notify, &secret, session.sdk(), host.console.redactor().clone())
+    let none = aws::without_credentials();
+    let sdk = session.map_or(&none, Session::sdk);
+    Notifier::new(&spec.notify, &secret, sdk, host.console.redactor().clone())
 }
 
 /// Says who cannot be reached, before anything changes.

@@ -98,6 +98,33 @@ impl Builder {
         Ok(Pushed { digest, warnings })
     }
 
+    /// Builds and leaves the image with the machine's own engine.
+    pub(super) async fn build_here(
+        &self,
+        job: &Job<'_>,
+        docker: &DockerConfig,
+        mask: &Mask,
+        line: Line<'_>,
+    ) -> Result<(), Problem> {
+        let mut environment = docker.environment(&self.environment);
+        self.check(job, mask)?;
+        if job.spec.platforms.len() > 1 {
+            return Err(Problem::mistake(
+                "several-platforms",
+                "This machine's engine keeps an image for one platform.",
+                "Name one platform, or give the image a registry.",
+            ));
+        }
+        let arguments = match *self.tool.get_or_try_init(|| self.find_tool(&environment)).await? {
+            Tool::Buildx => arguments::load(job),
+            Tool::BuildKit => {
+                environment.insert("DOCKER_BUILDKIT".to_owned(), "1".to_owned());
+                arguments::docker(job)
+            }
+        };
+        self.run(job, &environment, arguments, line).await.map(drop)
+    }
+
     /// Everything that can be known to be wrong before minutes are spent on building.
     fn check(&self, job: &Job<'_>, mask: &Mask) -> Result<(), Problem> {
         let dockerfile = source::dockerfile(job.spec);

@@ -71,6 +71,9 @@ impl Pipeline {
         repository: &ImageRef,
         source: &Source,
     ) -> Result<Built, Problem> {
+        if repository.registry().is_engine() {
+            return self.ensure_on_engine(service, spec, repository, source).await;
+        }
         let begun = clock::instant();
         let Tags { others, mut warnings, .. } = tags(Some(source.commit), &spec.tags, &source.origin);
         let registry = self.registry(repository.registry());

@@ -23,6 +23,9 @@ impl Pipeline {
         image: &ImageRef,
         ask: Ask,
     ) -> Result<(PinnedImage, Option<CommitSha>), Problem> {
+        if image.registry().is_engine() {
+            return self.resolve_on_engine(image, ask).await;
+        }
         if let (Some(digest), Ask::Digest) = (image.digest(), ask) {
             self.not_known_to_be_missing(image, digest).await?;
             return Ok((image.pinned(digest), None));

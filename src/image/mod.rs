@@ -9,6 +9,7 @@
 //! configuration is never written; an image is built at most once for the same source.
 
 mod build;
+mod engine;
 mod ensure;
 mod existing;
 mod identity;

@@ -6,6 +6,7 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
+use super::engine;
 use super::pipeline::Pipeline;
 use super::registry::{Descriptor, Manifest, Name, Oci, Registry, RegistryError, Tagged, Upload};
 use crate::problem::Problem;
@@ -41,6 +42,9 @@ impl Pipeline {
         repository: &ImageRef,
         tags: &[Tag],
     ) -> Result<Promoted, Problem> {
+        if let Some(kept) = [image.reference(), repository].into_iter().find(|known| known.registry().is_engine()) {
+            return Err(engine::not_copied(kept));
+        }
         let source = from.registry(image.reference().registry());
         let destination = self.registry(repository.registry());
         let way =

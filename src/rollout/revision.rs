@@ -15,6 +15,8 @@ pub enum TargetKind {
     Express,
     /// An App Runner service.
     AppRunner,
+    /// A service of a Docker Compose project.
+    Compose,
 }
 
 /// Where a service runs, for people: never parsed, never an address to call.
@@ -22,7 +24,7 @@ pub enum TargetKind {
 pub struct TargetPlace {
     /// The platform.
     pub kind: TargetKind,
-    /// `cluster/service`, or the App Runner service's name.
+    /// `cluster/service`, the App Runner service's name, or the Compose `project/service`.
     pub name: String,
     /// Region it is in.
     pub region: String,

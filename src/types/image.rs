@@ -106,6 +106,12 @@ impl RegistryHost {
         Some((account, region.parse().ok()?))
     }
 
+    /// Whether this is no registry but the Docker Engine of this machine: `local`. Its images were never
+    /// pushed; their digest is the id the engine gives them.
+    pub fn is_engine(&self) -> bool {
+        self.0 == "local"
+    }
+
     /// The private ECR registry of an account in a region of the standard or China partition.
     pub fn of_ecr(account: &AccountId, region: &Region) -> Self {
         let suffix = if region.as_str().starts_with("cn-") { ".cn" } else { "" };
@@ -184,6 +190,12 @@ impl PinnedImage {
     /// The whole reference, tag included.
     pub fn reference(&self) -> &ImageRef {
         &self.0
+    }
+
+    /// What Docker finds the image by on its host: `host/path@digest`, or the id of an image that only
+    /// this machine's engine has.
+    pub fn for_docker(&self) -> String {
+        if self.0.registry.is_engine() { self.digest().to_string() } else { self.by_digest() }
     }
 
     /// `host/path@digest`: the form written into task definitions, where a tag beside the digest
@@ -272,8 +284,8 @@ impl FromStr for ImageRef {
             None => (text, None),
         };
         let (host, rest) = name.split_once('/').ok_or_else(|| InvalidImageRef::NoRegistry(text.to_owned()))?;
-        // Docker's own rule for what is a host rather than a path on docker.io.
-        if !(host.contains('.') || host.contains(':') || host == "localhost") {
+        // Docker's own rule for what is a host rather than a path on docker.io, and our word for no registry.
+        if !(host.contains('.') || host.contains(':') || ["localhost", "local"].contains(&host)) {
             return Err(InvalidImageRef::NoRegistry(text.to_owned()));
         }
         let (path, tag) = match rest.split_once(':') {

@@ -15,6 +15,7 @@ mod app_runner_create;
 mod app_runner_source;
 mod cancel;
 mod checking;
+mod compose;
 mod credentials;
 mod ecs;
 mod express;

@@ -10,6 +10,7 @@ use shipline::rollout::{Change, Direction, ServicePlan, Shift};
 use crate::app_runner::settle;
 
 mod app_runner_world;
+mod compose_world;
 mod ecs_world;
 mod express_world;
 mod source_world;
@@ -295,3 +296,4 @@ contract!(ecs, super::ecs_world::Ecs::new());
 contract!(express, super::express_world::Express::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());
 contract!(app_runner_from_source, super::source_world::Source::new());
+contract!(compose, super::compose_world::Compose::new());

@@ -1,16 +1,21 @@
 //! One story for each real system that Shipline carries: first deploy, second deploy, a bad release
 //! that goes back by itself with its reason shown, and a rollback by command. The program itself runs,
-//! with the configuration of `workflows/systems/`.
+//! with the configuration of `workflows/systems/`; wherever an emulator can run them the parts are
+//! real: Docker Engine, registry, containers that answer, databases. `scripts/world` provides them.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a story whose stage is missing ends there, and tells why"
+    clippy::disallowed_methods,
+    reason = "a story starts programs, reads its environment, and ends where its stage is missing"
 )]
 
 mod astro_ai;
 mod ava_olo;
+mod brainwave;
+mod host;
+mod programs;
 #[path = "../action/stage.rs"]
 #[allow(dead_code, reason = "a stage for stories of more than one kind")]
 mod stage;

@@ -153,7 +153,7 @@ impl Search<'_> {
 
     async fn repository_of(&self, name: &ServiceName) -> Result<ImageRef, Denied> {
         let spec = self.image_of(name)?;
-        repository(spec, self.session).await.map_err(|problem| about(name, problem))
+        repository(spec, Some(self.session)).await.map_err(|problem| about(name, problem))
     }
 
     fn image_of(&self, name: &ServiceName) -> Result<&ImageSpec, Denied> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use shipline::cli::environment::targets;
+use shipline::cli::environment::{Machine, targets};
 use shipline::config::spec::Config;
 use shipline::types::EnvironmentName;
 
@@ -36,7 +36,8 @@ async fn look(
     let spec = policy::environment(config, environment).map_err(|denied| denied.what)?;
     let session = opened::session(bot, repository, environment, spec).await.map_err(|denied| denied.what)?;
     let services: Vec<_> = spec.services.keys().cloned().collect();
-    let targets = targets(Path::new("/nonexistent"), &session, spec, &services, None);
+    let targets = targets(Path::new("/nonexistent"), Machine::Foreign, Some(&session), spec, &services, None)
+        .map_err(|problem| problem.what)?;
     let asked = join_all(targets.iter().map(async |(name, target)| (name.clone(), target.past().await)));
     let mut found = Vec::new();
     for (name, answer) in asked.await {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use secrecy::ExposeSecret as _;
 use shipline::aws::{self, Mask, Session, Sources, Start};
-use shipline::cli::environment::targets;
-use shipline::config::spec::{EnvironmentSpec, TargetSpec};
+use shipline::cli::environment::{Machine, targets};
+use shipline::config::spec::{ComposeHost, EnvironmentSpec, TargetSpec};
 use shipline::engine::{Alarms, Cancel, Targets, clock};
 use shipline::image::{Options, Pipeline};
 use shipline::metrics::CloudWatchAlarms;
@@ -83,7 +83,9 @@ pub(super) async fn open(bot: &Bot, hub: &Hub, wanted: &Wanted<'_>) -> Result<Op
     let (session, files) = futures_util::join!(opening, files(hub, wanted));
     let (session, files) = (session?, files?);
     let root = files.as_ref().map_or(Path::new("/nonexistent"), TempDir::path);
-    let targets = targets(root, &session, wanted.spec, wanted.services, Some(&hub.source_host()));
+    let targets =
+        targets(root, Machine::Foreign, Some(&session), wanted.spec, wanted.services, Some(&hub.source_host()))
+            .map_err(|problem| policy::denied(&problem.into(), ReasonCode::PlanRefused))?;
     let alarms = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
     // Secrets are the administrator's: whose they are says the allow-list.
     let secret = |name: &str| {
@@ -141,6 +143,14 @@ fn place(target: &TargetSpec, account: &AccountId, region: &Region) -> String {
             let name = app.service.split_once(":service/").map_or(app.service.as_str(), |(_, rest)| rest);
             format!("app-runner/{region}/{account}/{}", name.split('/').next().unwrap_or(name))
         }
+        TargetSpec::Compose(compose) => {
+            let host = match &compose.host {
+                ComposeHost::Local => "local".to_owned(),
+                ComposeHost::Instance(id) => id.clone(),
+                ComposeHost::Tag { key, value } => format!("{key}={value}"),
+            };
+            format!("compose/{region}/{account}/{host}/{}/{}", compose.project, compose.service)
+        }
     }
 }
 
@@ -149,7 +159,7 @@ async fn files(hub: &Hub, wanted: &Wanted<'_>) -> Result<Option<TempDir>, Denied
     let Files::At(commit) = wanted.files else { return Ok(None) };
     let named = wanted.services.iter().filter_map(|name| match wanted.spec.services.get(name) {
         Some(TargetSpec::Ecs(ecs)) => ecs.task_definition.as_deref(),
-        Some(TargetSpec::Express(_) | TargetSpec::AppRunner(_)) | None => None,
+        Some(TargetSpec::Express(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_)) | None => None,
     });
     let mut paths: Vec<&Path> = named.collect();
     paths.sort_unstable();

@@ -116,7 +116,7 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
             let pipeline = Arc::new(opened::pipeline(&worker.bot, &opened.session, &worker.signals.lost));
             let asked = Asked {
                 spec,
-                alarms: opened.alarms.as_ref(),
+                alarms: Some(opened.alarms.as_ref()),
                 wishes: &wishes.runs,
                 pipeline: &pipeline,
                 patience: Patience::AsLongAsTheRule,

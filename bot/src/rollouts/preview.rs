@@ -73,7 +73,7 @@ pub async fn preview(bot: &Bot, asked: &Asked, config: &Config) -> Result<Previe
     let (pipeline, cancel) = (Arc::new(opened::pipeline(bot, &opened.session, &Cancel::new())), Cancel::new());
     let asked = Preconditions {
         spec,
-        alarms: opened.alarms.as_ref(),
+        alarms: Some(opened.alarms.as_ref()),
         wishes: &found.runs,
         pipeline: &pipeline,
         patience: Patience::None,

@@ -170,7 +170,7 @@ async fn own_repository(
     live: &BTreeMap<ServiceName, Revision>,
 ) -> Result<Option<ImageRef>, Denied> {
     match config.services.get(name).and_then(|service| service.image.as_ref()) {
-        Some(spec) => repository(spec, &opened.session)
+        Some(spec) => repository(spec, Some(&opened.session))
             .await
             .map(Some)
             .map_err(|problem| policy::denied(&problem.into(), ReasonCode::ProviderFailed)),

@@ -1,28 +1,32 @@
 //! Targets.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use super::super::raw::target::{AppRunner, Ecs, Target, Tasks};
+use super::super::raw::forms::Either;
+use super::super::raw::target::{AppRunner, Backup, Compose, Ecs, HostCheck, HostWord, Target, Tasks};
 use super::super::raw::values::Text as _;
 use super::super::raw::values::{AnyText, AppRunnerArn, NameOrArn, ValueFrom, VariableName};
 use super::super::raw::{List, Named};
 use super::super::read::{At, Reader, Slot};
 use super::super::spec::{
-    AppRunnerSettings, AppRunnerSpec, ContainerChanges, CreateService, EcsSpec, EcsTasksSpec, ForceNewDeployment,
-    HealthCheckSettings, PublicAddress, TargetSpec,
+    AppRunnerSettings, AppRunnerSpec, ComposeHost, ComposeSpec, ContainerChanges, CreateService, EcsSpec, EcsTasksSpec,
+    ForceNewDeployment, HealthCheckSettings, HttpCheck, PublicAddress, SqliteBackup, TargetSpec,
 };
 use super::image::{path, texts};
-use super::{items, not_empty, pairs, value};
+use super::{items, not_empty, pairs, value, within};
 use crate::problem::{Place, Problem};
+use crate::types::Span;
 
 pub(super) fn target(raw: &At<Target>, reader: &mut Reader) -> Option<TargetSpec> {
-    match (&raw.value.ecs, &raw.value.express, &raw.value.app_runner) {
-        (Some(ecs), _, _) => Some(TargetSpec::Ecs(Box::new(self::ecs(&ecs.value, reader)))),
-        (None, Some(express), _) => {
+    match (&raw.value.ecs, &raw.value.express, &raw.value.app_runner, &raw.value.compose) {
+        (Some(ecs), _, _, _) => Some(TargetSpec::Ecs(Box::new(self::ecs(&ecs.value, reader)))),
+        (None, Some(express), _, _) => {
             Some(TargetSpec::Express(Box::new(super::express::express(&express.value, reader))))
         }
-        (None, None, Some(app_runner)) => Some(TargetSpec::AppRunner(self::app_runner(&app_runner.value, reader))),
-        (None, None, None) => None,
+        (None, None, Some(app_runner), _) => Some(TargetSpec::AppRunner(self::app_runner(&app_runner.value, reader))),
+        (None, None, None, Some(compose)) => self::compose(&compose.value, reader).map(TargetSpec::Compose),
+        (None, None, None, None) => None,
     }
 }
 
@@ -173,6 +177,57 @@ fn units(text: &str, unit: &str) -> u32 {
         Some(whole) => whole.parse::<u32>().unwrap_or_default() * 1024,
         None => text.parse().unwrap_or_default(),
     }
+}
+
+fn host_check(raw: &HostCheck, reader: &mut Reader) -> HttpCheck {
+    HttpCheck {
+        url: value(&raw.http).map(|url| url.as_str().to_owned()).unwrap_or_default(),
+        expect: value(&raw.expect).and_then(|status| u16::try_from(status.0).ok()).unwrap_or(200),
+        body: None,
+        headers: BTreeMap::new(),
+        latency_ms: None,
+        within: within(reader, &raw.within, Span::seconds(1), Span::minutes(60)).unwrap_or(Span::seconds(60)),
+    }
+}
+
+fn compose(raw: &Compose, reader: &mut Reader) -> Option<ComposeSpec> {
+    let host = match raw.host.as_ref().map(|at| &at.value) {
+        None | Some(Either::Short(HostWord::Local)) => ComposeHost::Local,
+        Some(Either::Long(named)) => match (&named.instance, &named.tag) {
+            (Some(id), _) => ComposeHost::Instance(id.value.as_str().to_owned()),
+            (None, tag) => {
+                let (key, value) = tag.as_ref()?.value.as_str().split_once('=')?;
+                ComposeHost::Tag { key: key.to_owned(), value: value.to_owned() }
+            }
+        },
+    };
+    let file = raw.file.as_ref().map_or("compose.yml", |at| at.value.as_str());
+    if host != ComposeHost::Local && !file.starts_with('/') {
+        let what = format!("`{file}` is relative, and an instance has no repository it could be in.");
+        let next = "Write the whole path on the instance, such as /srv/shop/compose.yml.";
+        let place = raw.file.as_ref().map(|at| &at.place).or(raw.host.as_ref().map(|at| &at.place))?;
+        reader.note(place, Problem::mistake("relative-path", what, next));
+    }
+    let mut paths: Vec<&str> = Vec::new();
+    for path in items(&raw.backups).filter_map(|backup| backup.value.sqlite.as_ref()) {
+        if paths.contains(&path.value.as_str()) {
+            let what = format!("`{}` is named twice.", path.value.as_str());
+            reader.note(&path.place, Problem::mistake("named-twice", what, "Keep one of them."));
+        }
+        paths.push(path.value.as_str());
+    }
+    let backup = |raw: &Backup| {
+        let path = raw.sqlite.as_ref()?.value.as_str().to_owned();
+        Some(SqliteBackup { path, keep: value(&raw.keep).map_or(5, |keep| keep.0) })
+    };
+    Some(ComposeSpec {
+        project: raw.project.as_ref()?.value.as_str().to_owned(),
+        service: raw.service.as_ref()?.value.as_str().to_owned(),
+        file: PathBuf::from(file),
+        host,
+        check: raw.check.as_ref().map(|check| host_check(&check.value, reader)),
+        backups: items(&raw.backups).filter_map(|at| backup(&at.value)).collect(),
+    })
 }
 
 /// An ARN of another service is a likely slip of the clipboard.

@@ -3,28 +3,29 @@
 use serde_json::Value as Json;
 
 use super::express::Express;
-use super::forms::Whole;
-use super::shape::{Book, Shape, record};
+use super::forms::{Either, Whole};
+use super::shape::{Book, Shape, record, words};
 use super::values::{
-    AnyText, AppRunnerArn, AppRunnerCpu, AppRunnerMemory, Argument, Branch, ContainerName, HealthPath, Identifier,
-    InsidePath, NameOrArn, ValueFrom, VariableName,
+    AnyText, AppRunnerArn, AppRunnerCpu, AppRunnerMemory, Argument, Branch, ContainerName, ContainerPath, HealthPath,
+    HostPath, HttpUrl, Identifier, InsidePath, InstanceId, NameOrArn, ProjectName, TagPair, ValueFrom, VariableName,
 };
 use super::{List, Named};
 use crate::config::read::{Raw, Reader};
 use crate::config::tree::Node;
-use crate::types::RoleArn;
+use crate::types::{RoleArn, Span};
 
 record! {
     /// Where a service runs in this environment: exactly one target.
-    Target = "{ ecs: { cluster: pmis-staging, service: api } }", one of ["ecs", "express", "app-runner"] {
+    Target = "{ ecs: { cluster: pmis-staging, service: api } }",
+        one of ["ecs", "express", "app-runner", "compose"] {
         /// An ECS service, on Fargate or EC2.
         optional "ecs" ecs: Ecs;
         /// An ECS service in Express Mode.
         optional "express" express: Express;
         /// An App Runner service.
         optional "app-runner" app_runner: AppRunner;
-        /// Docker Compose.
-        hidden "compose" compose: NotYet;
+        /// A service of a Docker Compose project, on this machine or on an EC2 instance.
+        optional "compose" compose: Compose;
         /// Google Cloud Run.
         hidden "cloud-run" cloud_run: NotYet;
     }
@@ -39,7 +40,7 @@ impl Raw for NotYet {
         reader.mistake(
             node.line,
             "target-not-supported",
-            "This version of Shipline deploys to `ecs`, `express` and `app-runner` only.",
+            "This version of Shipline deploys to `ecs`, `express`, `app-runner` and `compose` only.",
             "Use one of them, or leave this service out of the environment.",
         );
         None
@@ -158,5 +159,65 @@ record! {
         optional "healthy" healthy: Whole<1, 20>, default "unchanged", example "1";
         /// Failures in a row that make it unhealthy.
         optional "unhealthy" unhealthy: Whole<1, 20>, default "unchanged", example "5";
+    }
+}
+
+record! {
+    /// A service of a Docker Compose project. The compose file is read, never written; volumes are not touched.
+    Compose = "{ project: shop, service: api, file: compose.yml }" {
+        /// The project's name, as `docker compose -p` takes it.
+        required "project" project: ProjectName;
+        /// The service's name in the compose file.
+        required "service" service: Identifier, example "api";
+        /// The compose file: relative to the repository where `host` is `local`, absolute on an instance.
+        optional "file" file: HostPath, default "`compose.yml`", example "/srv/shop/compose.yml";
+        /// Where Docker runs.
+        optional "host" host: Either<HostWord, Instance>, default "`local`", example "{ instance: i-0123456789abcdef0 }";
+        /// What must answer, asked for on the host with curl, before the service counts as healthy. Its time
+        /// counts from the container's start.
+        optional "check" check: HostCheck, default "none: the container's own health check decides",
+            example "{ http: \"http://127.0.0.1:8000/api/health\" }";
+        /// Databases that are copied, while they are in use, before every deployment.
+        optional "backups" backups: List<Backup>, default "none", example "[{ sqlite: /data/app.db, keep: 5 }]";
+    }
+}
+
+record! {
+    /// What must answer on the host.
+    HostCheck = "{ http: \"http://127.0.0.1:8000/api/health\", expect: 200, within: 60s }" {
+        /// The address to ask.
+        required "http" http: HttpUrl, example "http://127.0.0.1:8000/api/health";
+        /// The status that is right.
+        optional "expect" expect: Whole<100, 599>, default "`200`", example "200";
+        /// How long it may take until it answers so.
+        optional "within" within: Span, default "`60s`", example "60s";
+    }
+}
+
+words! {
+    /// Where Docker runs.
+    HostWord = "`local` or an instance" {
+        /// On this machine; no AWS is needed.
+        Local = "local",
+    }
+}
+
+record! {
+    /// An EC2 instance (or another managed node) that Systems Manager reaches: by its id or by a tag.
+    Instance = "{ instance: i-0123456789abcdef0 }", one of ["instance", "tag"] {
+        /// Its id.
+        optional "instance" instance: InstanceId;
+        /// A tag that only this instance has.
+        optional "tag" tag: TagPair;
+    }
+}
+
+record! {
+    /// A database of the service. Copies are kept beside the compose file, under `.shipline`.
+    Backup = "{ sqlite: /data/app.db, keep: 5 }" {
+        /// Path of an SQLite database inside the container.
+        required "sqlite" sqlite: ContainerPath;
+        /// How many copies are kept.
+        optional "keep" keep: Whole<1, 1_000>, default "`5`", example "5";
     }
 }

@@ -405,3 +405,37 @@ text! {
     },
     else format!("a limit is a number or a percentage; `{}` is neither", shown(text))
 }
+text! {
+    /// A Compose project's name (Compose specification, "name").
+    ProjectName = "a project's name", like "shop", Some("^[a-z0-9][a-z0-9_-]*$"), Text,
+    |text| word(text, 255, b"_-") && text.as_bytes()[0].is_ascii_alphanumeric() && text == text.to_ascii_lowercase(),
+    else format!("a project's name has a-z 0-9 _ - and starts with a letter or digit; `{}` is not one", shown(text))
+}
+text! {
+    /// A path on a host. Which host decides whether it may be relative.
+    HostPath = "a path", like "compose.yml", Some("^[^\\x00-\\x1f]+$"), Text,
+    |text| line(text, 1024),
+    else "a path is one line that is not empty".to_owned()
+}
+text! {
+    /// An absolute path inside a container.
+    ContainerPath = "a path inside the container", like "/data/app.db", Some("^/[A-Za-z0-9_./-]+$"), Text,
+    |text| text.starts_with('/') && text.len() > 1 && word(text, 512, b"_./-") && !text.ends_with('/')
+        && !text.split('/').any(|part| part == ".."),
+    else format!("a path inside the container starts with / and has A-Z a-z 0-9 _ . - / only; `{}` is not one", shown(text))
+}
+text! {
+    /// An EC2 instance or a managed node.
+    InstanceId = "an instance's id", like "i-0123456789abcdef0", Some("^m?i-[0-9a-f]{8,17}$"), Text,
+    |text| {
+        let id = text.strip_prefix("mi-").or_else(|| text.strip_prefix("i-")).unwrap_or_default();
+        (8..=17).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    },
+    else format!("an instance's id is i- or mi- and 8 to 17 characters of 0-9 a-f; `{}` is not one", shown(text))
+}
+text! {
+    /// A tag with its value.
+    TagPair = "a tag with its value", like "Name=shop-production", Some("^[^=]+=[^=]+$"), Text,
+    |text| text.split_once('=').is_some_and(|(key, value)| line(key, 128) && line(value, 256) && !value.contains('=')),
+    else format!("a tag is written as key=value; `{}` is not", shown(text))
+}

@@ -3,6 +3,7 @@
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
+mod compose;
 mod express;
 mod notify;
 mod policy;
@@ -19,6 +20,7 @@ use crate::types::{
     Tag,
 };
 
+pub use compose::{ComposeHost, ComposeSpec, SqliteBackup};
 pub use express::{ExpressSpec, ScalingMetric, ScalingSpec};
 pub use notify::{Occasion, Recipient, Way};
 pub use policy::{
@@ -239,6 +241,8 @@ pub enum TargetSpec {
     Express(Box<ExpressSpec>),
     /// An App Runner service.
     AppRunner(AppRunnerSpec),
+    /// A service of a Compose project.
+    Compose(ComposeSpec),
 }
 
 /// An ECS service and what to change in its task definition.
@@ -298,7 +302,7 @@ impl TargetSpec {
     /// The branch that the platform itself builds the service from; nothing where it runs an image.
     pub fn source_branch(&self) -> Option<&str> {
         match self {
-            Self::Ecs(_) => None,
+            Self::Ecs(_) | Self::Express(_) | Self::Compose(_) => None,
             Self::AppRunner(app) => app.branch.as_deref(),
         }
     }

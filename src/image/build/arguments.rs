@@ -36,6 +36,14 @@ pub(super) fn buildx(job: &Job<'_>, cache: BuildCache, metadata: &Path) -> Vec<O
     all
 }
 
+/// `docker buildx build --load …`: the image stays with the engine of this machine.
+pub(super) fn load(job: &Job<'_>) -> Vec<OsString> {
+    let mut all = words(&["buildx", "build", "--progress=plain", "--load"]);
+    all.push(provenance(job.spec).into());
+    shared(job, &mut all);
+    all
+}
+
 /// `docker build …` for BuildKit inside the client and engine.
 pub(super) fn docker(job: &Job<'_>) -> Vec<OsString> {
     let mut all = words(&["build", "--progress=plain"]);

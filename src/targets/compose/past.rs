@@ -1,0 +1,53 @@
+//! What is live and what was good before, from the record that the host keeps.
+
+use super::ComposeTarget;
+use super::prepare::refused;
+use super::record::{self, Entry, Leaving, NOTHING, Was};
+use crate::engine::{Past, PastRevision, TargetError};
+use crate::problem::Problem;
+use crate::rollout::Revision;
+
+impl ComposeTarget {
+    pub(super) async fn remember(&self) -> Result<Past, TargetError> {
+        let seen = self.survey().await?;
+        if let Some(said) = &seen.no_compose {
+            let what = format!("`docker compose` does not run on {}", self.host_name());
+            let next = "Install Docker and its compose plugin there.";
+            return Err(refused(Problem::refused("compose-missing", what, next).because(said.trim().to_owned())));
+        }
+        let live = record::live(&seen);
+        let good = good(&Entry::all(&seen), &live);
+        let mut notices = Vec::new();
+        if good.is_empty() {
+            notices.push("no earlier release is recorded on the host yet".to_owned());
+        }
+        let good = good.into_iter().map(|revision| PastRevision { revision, since: None }).collect();
+        Ok(Past { live, good, notices })
+    }
+}
+
+/// Good revisions, newest first. Those that a person went away from come last: they were good once,
+/// and are hardly what somebody who goes back again means.
+fn good(entries: &[Entry], live: &Revision) -> Vec<Revision> {
+    let left = |entry: &&&Entry| entry.wanted.leaving == Leaving::Away;
+    let newest: Vec<&Entry> = entries.iter().rev().filter(|entry| entry.was == Was::Good).collect();
+    let (away, behind): (Vec<&Entry>, Vec<&Entry>) = newest.iter().partition(|entry| left(entry));
+    let mut good: Vec<Revision> = Vec::new();
+    for entry in behind.into_iter().chain(away) {
+        let previous = &entry.previous;
+        // What was left for good after it had been behind others is to be found among the last.
+        let away_later = entries
+            .iter()
+            .rev()
+            .find(|known| known.previous.id == previous.id)
+            .is_some_and(|known| known.wanted.leaving == Leaving::Away && entry.wanted.leaving == Leaving::Behind);
+        if previous.id != NOTHING
+            && previous.id != live.id
+            && !away_later
+            && good.iter().all(|known| known.id != previous.id)
+        {
+            good.push(previous.clone());
+        }
+    }
+    good
+}
