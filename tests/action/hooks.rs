@@ -301,6 +301,54 @@ async fn a_cancel_stops_the_command_and_moves_no_traffic() {
 }
 
 #[tokio::test]
+async fn a_command_that_does_not_end_at_once_does_not_hold_a_cancel_up() {
+    let shop = Shop::new().await;
+    let old = shop.old();
+    shop.stage.world.timing(Timing { end_ms: 30_000, ..Timing::default() });
+    shop.command("alembic upgrade", long());
+    let running = shop.action().start();
+    until("the command", || shop.stage.world.count("ecs", "DescribeTasks") > 1);
+    running.signal(Signal::INT);
+    let asked = now();
+    let ran = running.end().must(130);
+    assert!(asked.elapsed() < Duration::from_millis(7500), "{:?} after the signal", asked.elapsed());
+    assert_eq!(shop.order(), ["alembic upgrade head", "stop a task"]);
+    assert_eq!(ran.out("result"), "interrupted");
+    shop.serves(&old);
+}
+
+#[tokio::test]
+async fn what_changes_nothing_runs_no_command_and_a_service_that_stays_lends_what_it_runs() {
+    let shop = Shop::new().await;
+    shop.deploy(&[]).end().must(0);
+    shop.stage.world.forget_calls();
+    shop.deploy(&[]).end().must(0).says("nothing to do");
+    assert_eq!(shop.order(), Vec::<String>::new());
+
+    let web = shop.stage.image_of("web", "three");
+    let images = [format!("api={}", shop.images[0]), format!("web={web}"), format!("worker={}", shop.images[2])];
+    let images = images.map(|image| format!("--image={image}"));
+    let mut arguments = vec!["deploy", "staging", "--yes"];
+    arguments.extend(images.iter().map(String::as_str));
+    shop.stage.command(&arguments).end().must(0);
+    assert_eq!(shop.order(), ["alembic upgrade head", "update web", "bin/warm-cache"]);
+    let run = &shop.stage.world.calls_of("ecs", "RunTask")[0].body;
+    assert_eq!(run["taskDefinition"], shop.stage.live("api")["taskDefinition"]);
+    assert_eq!(shop.stage.world.count("ecs", "RegisterTaskDefinition"), 1);
+}
+
+#[tokio::test]
+async fn a_rollback_by_command_runs_no_commands() {
+    let shop = Shop::new().await;
+    let old = shop.old();
+    shop.deploy(&[]).end().must(0);
+    shop.stage.world.forget_calls();
+    shop.stage.command(&["rollback", "staging", "--yes"]).end().must(0);
+    assert_eq!(shop.commands(), Vec::<String>::new());
+    shop.serves(&old);
+}
+
+#[tokio::test]
 async fn a_lost_answer_starts_no_second_task() {
     let shop = Shop::new().await;
     shop.stage.world.fault(Fault::on("ecs", "RunTask", FaultKind::LoseResponse).times(1));

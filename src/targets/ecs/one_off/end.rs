@@ -30,7 +30,9 @@ impl Runner {
             let log = self.log(&needs, task).await;
             return Ok(TaskSight::Failed(Box::new(self.with_log(&needs, task, forgotten(task), log))));
         };
-        if !has_ended(seen) {
+        // What tidies up may not tell the exit code yet.
+        let tidies = seen.last_status() == Some("DEPROVISIONING");
+        if !has_ended(seen) || tidies && exit_of(seen, &needs.container).is_none() {
             return Ok(TaskSight::Running { doing: doing(seen.last_status()).to_owned() });
         }
         let stopped = tasks::read(seen);
@@ -89,13 +91,17 @@ fn short(arn: &str) -> &str {
 /// What a task is doing (AWS ECS developer guide, "task lifecycle"), for people.
 fn doing(status: Option<&str>) -> &'static str {
     match status {
-        Some("PROVISIONING") => "waiting for its network",
+        Some("PROVISIONING") => "waiting for a place and its network",
         Some("PENDING") => "pulling the image",
         Some("ACTIVATING") => "starting",
         Some("RUNNING") => "running",
-        Some("DEACTIVATING" | "STOPPING") => "ending",
+        Some("DEACTIVATING" | "STOPPING" | "DEPROVISIONING") => "ending",
         _ => "under way",
     }
+}
+
+fn exit_of(task: &sdk::Task, container: &str) -> Option<i32> {
+    task.containers().iter().find(|known| known.name() == Some(container))?.exit_code()
 }
 
 /// Who or what stopped it.
