@@ -1,6 +1,7 @@
 //! `shipline plan`: what `deploy` would change. Builds what is not built yet, changes no service.
 
 use super::deploy::{self, Report, Request};
+use super::gates;
 use super::host::Host;
 use super::recorder::Recorder;
 use crate::engine::clock;
@@ -15,6 +16,7 @@ pub(super) async fn plan(request: &Request, host: &Host, recorder: &Recorder) ->
     let commits = deploy::commits_between(prepared.github.as_ref(), &prepared.plan).await;
     let input = deploy::known_of_run("plan", &prepared.images, recorder, commits);
     let first = Phase::first(&prepared.plan);
-    let view = deploy::planned(view(&prepared.plan, &first, input, began, clock::now()));
+    let mut view = deploy::planned(view(&prepared.plan, &first, input, began, clock::now()));
+    view.gates = gates::gates(prepared.spec);
     Ok(Report { view, exit_code: 0 })
 }

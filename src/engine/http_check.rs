@@ -48,6 +48,21 @@ pub(super) async fn run(check: &HttpCheck, stop: &Cancel) -> Checked {
     }
 }
 
+/// Asks once. The reason when it does not answer as it should.
+pub async fn once(check: &HttpCheck) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .timeout(ONE_REQUEST)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("shipline/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| format!("no HTTP client: {error}"))?;
+    match client.get(&check.url).send().await {
+        Ok(answer) if answer.status().as_u16() == check.expect => Ok(()),
+        Ok(answer) => Err(format!("it answered {}", answer.status())),
+        Err(error) => Err(reason(&error)),
+    }
+}
+
 /// The innermost error: "connection refused" says more than "error sending request".
 fn reason(error: &dyn std::error::Error) -> String {
     let mut inner = error;

@@ -9,9 +9,11 @@ mod alarms;
 pub mod clock;
 mod drive;
 mod effects;
+mod examination;
 mod hooks;
 mod http_check;
 mod journal;
+mod logs;
 pub mod permission;
 mod reporter;
 pub mod target;
@@ -20,7 +22,10 @@ pub mod wait;
 
 pub use alarms::{Alarmed, Alarms, Firing};
 pub use drive::{Driven, Limits, Parts, Targets, drive};
+pub use examination::{Examination, Finding, Weight};
+pub use http_check::once as http_answers;
 pub use journal::{Journal, JournalFailed, MemoryJournal};
+pub use logs::{LogLine, Logs};
 pub use reporter::{News, Reporter};
 pub use target::{
     Back, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target, TargetError, Wish,

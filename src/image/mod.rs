@@ -15,6 +15,7 @@ mod identity;
 mod labels;
 mod login;
 mod pipeline;
+mod platforms;
 mod promote;
 mod registry;
 #[cfg(test)]

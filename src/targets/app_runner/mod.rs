@@ -14,7 +14,10 @@
 //! wished for but its last deployment did not end well.
 
 mod apply;
+pub mod discover;
+mod examine;
 mod explain;
+mod follow_log;
 mod observe;
 mod operations;
 mod past;
@@ -34,7 +37,9 @@ use tokio::sync::OnceCell;
 use crate::aws::failure;
 use crate::config::spec::{AppRunnerSpec, Strategy};
 use crate::engine::target::{FailureKind, opaque};
-use crate::engine::{Back, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Wish};
+use crate::engine::{
+    Back, Examination, Logs, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Wish,
+};
 use crate::problem::Problem;
 use crate::rollout::{
     Cause, CauseCode, Change, Direction, Revision, ServicePlan, Shift, TargetKind, TargetPlace, Touched,
@@ -46,6 +51,7 @@ use service::{Configuration, Service};
 /// An App Runner service that runs an image.
 #[derive(Debug)]
 pub struct AppRunnerTarget {
+    config: SdkConfig,
     client: Client,
     logs: aws_sdk_cloudwatchlogs::Client,
     name: ServiceName,
@@ -54,6 +60,8 @@ pub struct AppRunnerTarget {
     region: Region,
     /// Found once; a service keeps its ARN for life.
     arn: OnceCell<String>,
+    /// Its log groups: of the application, and App Runner's own.
+    groups: OnceCell<[String; 2]>,
 }
 
 impl AppRunnerTarget {
@@ -67,6 +75,7 @@ impl AppRunnerTarget {
     ) -> Self {
         let known = spec.service.starts_with("arn:").then(|| spec.service.clone());
         Self {
+            config: config.clone(),
             client: Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             name: service.clone(),
@@ -74,6 +83,7 @@ impl AppRunnerTarget {
             strategy,
             region,
             arn: OnceCell::new_with(known),
+            groups: OnceCell::new(),
         }
     }
 
@@ -274,6 +284,14 @@ impl Target for AppRunnerTarget {
 
     async fn past(&self) -> Result<Past, TargetError> {
         self.remember().await
+    }
+
+    async fn examine(&self) -> Examination {
+        self.examine_service().await
+    }
+
+    fn logs(&self) -> Option<&dyn Logs> {
+        Some(self)
     }
 }
 

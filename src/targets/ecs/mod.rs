@@ -11,9 +11,12 @@
 
 mod apply;
 mod calls;
+pub mod discover;
+mod examine;
 mod explain;
 mod facts;
 mod file;
+mod follow_log;
 mod health;
 mod judge;
 mod links;
@@ -27,6 +30,7 @@ mod render;
 mod revert;
 mod said;
 mod same;
+mod sizes;
 mod tasks;
 mod truth;
 
@@ -37,9 +41,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use async_trait::async_trait;
 use aws_types::SdkConfig;
+use serde_json::Value;
 
 use crate::config::spec::{EcsSpec, Strategy};
-use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Wish};
+use crate::engine::{Back, Examination, Logs, NotApplied, Past, Preparation, Sight, Target, TargetError, Wish};
+use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;
 
@@ -76,6 +82,8 @@ struct Memory {
     tasks_denied: AtomicBool,
     /// Notices that were handed out.
     told: Mutex<Vec<String>>,
+    /// Log groups that were found.
+    groups: follow_log::Groups,
 }
 
 impl EcsTarget {
@@ -95,6 +103,23 @@ impl EcsTarget {
             asking: truth::Asking::default(),
             memory: Memory::default(),
         }
+    }
+
+    /// What is registered now, and what a deployment would start from: the live task definition and
+    /// the file, if one is configured.
+    pub async fn task_definitions(&self) -> Result<Vec<Value>, TargetError> {
+        let live = self.must_live().await?;
+        let mut all = vec![Value::Object(raw::describe(&self.patient, &live.definition).await?.raw)];
+        if let Some(path) = &self.spec.task_definition {
+            let refused = |problem| TargetError::Refused(Box::new(problem));
+            all.push(Self::task_definition_file(&self.root, path).await.map_err(refused)?);
+        }
+        Ok(all)
+    }
+
+    /// A task definition file of the repository.
+    pub async fn task_definition_file(root: &Path, path: &Path) -> Result<Value, Problem> {
+        file::read(root, path).await.map(Value::Object)
     }
 
     /// The cluster's name, for people.
@@ -147,5 +172,17 @@ impl Target for EcsTarget {
 
     async fn past(&self) -> Result<Past, TargetError> {
         self.read_past().await
+    }
+
+    async fn history(&self, last: usize) -> Result<Past, TargetError> {
+        self.read_history(last).await
+    }
+
+    async fn examine(&self) -> Examination {
+        self.examine_service().await
+    }
+
+    fn logs(&self) -> Option<&dyn Logs> {
+        Some(self)
     }
 }
