@@ -24,6 +24,8 @@ pub enum Feature {
     Logs,
     /// Saying before a deployment what would fail.
     Verify,
+    /// Writing a configuration from what runs.
+    Init,
     /// Watching alarms.
     Alarms,
     /// Telling an SNS topic.
@@ -109,6 +111,7 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::Verify, "elasticloadbalancing:DescribeTargetGroups"),
     helpful(Feature::Verify, "secretsmanager:DescribeSecret"),
     helpful(Feature::Verify, "ssm:DescribeParameters"),
+    required(Feature::Init, "ecs:ListClusters"),
     required(Feature::Alarms, "cloudwatch:DescribeAlarms"),
     helpful(Feature::Notifications, "sns:Publish"),
 ];
@@ -167,7 +170,17 @@ mod tests {
     /// `"service:Operation"` between quotes of any kind.
     fn actions_in(text: &str) -> Vec<String> {
         let services = [
-            "ecs", "ecr", "ecr-public", "apprunner", "logs", "elasticloadbalancing", "sts", "iam", "cloudwatch", "sns", "ssm",
+            "ecs",
+            "ecr",
+            "ecr-public",
+            "apprunner",
+            "logs",
+            "elasticloadbalancing",
+            "sts",
+            "iam",
+            "cloudwatch",
+            "sns",
+            "ssm",
             "secretsmanager",
         ];
         text.split(['"', '`', '\''])

@@ -79,7 +79,11 @@ async fn deployments(request: &Request, host: &Host) -> Vec<Deployment> {
             found
         }
         Err(problem) => {
-            host.console.annotate(super::console::Level::Warning, "Shipline", &format!("who is not known: {}", problem.what));
+            host.console.annotate(
+                super::console::Level::Warning,
+                "Shipline",
+                &format!("who is not known: {}", problem.what),
+            );
             Vec::new()
         }
     }

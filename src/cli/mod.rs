@@ -170,8 +170,7 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
         Verb::Init(asked) => {
             let output = if asked.print { init::Output::Print } else { init::Output::File };
             let environment = parsed(&asked.environment)?;
-            let wanted =
-                init::Wanted { environment, clusters: asked.clusters, app_runner: asked.app_runner, output };
+            let wanted = init::Wanted { environment, clusters: asked.clusters, app_runner: asked.app_runner, output };
             host.before_changes(init::init(&wanted, file, host)).await
         }
         Verb::Check => {
@@ -237,14 +236,7 @@ fn show(host: &Host, report: &Report) -> Result<u8, Problems> {
 
 /// A verb that looks at these services and deploys nothing.
 fn looking(environment: &str, services: Vec<String>) -> args::Deploy {
-    args::Deploy {
-        environment: environment.to_owned(),
-        services,
-        sha: None,
-        from: None,
-        images: Vec::new(),
-        yes: true,
-    }
+    args::Deploy { environment: environment.to_owned(), services, sha: None, from: None, images: Vec::new(), yes: true }
 }
 
 /// The environment of that name, or all of them.

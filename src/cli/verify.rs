@@ -140,7 +140,10 @@ async fn image(
                 if let Some(wanted) =
                     wanted.filter(|wanted| !build.platforms.is_empty() && !build.platforms.contains(wanted))
                 {
-                    found.fails(wrong_platform(&format!("the image is built for {}", build.platforms.join(", ")), &wanted));
+                    found.fails(wrong_platform(
+                        &format!("the image is built for {}", build.platforms.join(", ")),
+                        &wanted,
+                    ));
                 }
             }
             None => found.fails(Problem::mistake(
@@ -219,10 +222,8 @@ fn tell(request: &Request, found: Examination, host: &Host) -> u8 {
         request.environment
     );
     host.console.answer(&text);
-    let told: Vec<_> = findings
-        .iter()
-        .map(|finding| json!({ "weight": finding.weight.word(), "problem": finding.problem }))
-        .collect();
+    let told: Vec<_> =
+        findings.iter().map(|finding| json!({ "weight": finding.weight.word(), "problem": finding.problem })).collect();
     host.console.document(&json!({
         "schema_version": 1, "command": "verify", "environment": request.environment,
         "result": if fails == 0 { "ready" } else { "not-ready" }, "findings": told, "good": good,

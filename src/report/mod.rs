@@ -13,7 +13,9 @@ pub use markdown::{
     changes, commits, failure, gantt, headline, hooks, mark, notices, origin_words, plural, release, span, summary,
 };
 pub use plain::text;
-pub use view::{Commit, GateView, HookView, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view};
+pub use view::{
+    Commit, GateView, HookView, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view,
+};
 
 #[cfg(test)]
 mod tests;

@@ -28,8 +28,7 @@ pub(super) async fn since(
     from: impl Fn(&str) -> String + Send,
 ) -> Result<Vec<LogLine>, ProviderFailure> {
     let region = aws_sdk_cloudwatchlogs::config::Region::new(group.region.clone());
-    let client =
-        Client::from_conf(aws_sdk_cloudwatchlogs::config::Builder::from(config).region(region).build());
+    let client = Client::from_conf(aws_sdk_cloudwatchlogs::config::Builder::from(config).region(region).build());
     let mut lines = Vec::new();
     let mut token = None;
     // An answer may hold nothing and still have a page behind it (CloudWatch Logs API, `FilterLogEvents`).
@@ -72,8 +71,7 @@ pub(super) async fn missing(
     names: &BTreeSet<String>,
 ) -> Result<Vec<String>, ProviderFailure> {
     let region = aws_sdk_cloudwatchlogs::config::Region::new(region.to_owned());
-    let client =
-        Client::from_conf(aws_sdk_cloudwatchlogs::config::Builder::from(config).region(region).build());
+    let client = Client::from_conf(aws_sdk_cloudwatchlogs::config::Builder::from(config).region(region).build());
     let mut missing = Vec::new();
     for name in names {
         // Names are listed in order, so the very name is on the first page.

@@ -27,9 +27,10 @@ impl Kept {
     fn of(from: &str) -> Self {
         let parts: Vec<&str> = from.split(':').collect();
         match parts.as_slice() {
-            ["arn", _, "secretsmanager", region, ..] => {
-                Self::Manager { region: (*region).to_owned(), arn: parts.iter().take(7).copied().collect::<Vec<_>>().join(":") }
-            }
+            ["arn", _, "secretsmanager", region, ..] => Self::Manager {
+                region: (*region).to_owned(),
+                arn: parts.iter().take(7).copied().collect::<Vec<_>>().join(":"),
+            },
             ["arn", _, "ssm", region, _, parameter, ..] => {
                 // `parameter/a/b` is the parameter `/a/b`, `parameter/a` is `a`.
                 let path = parameter.trim_start_matches("parameter/");
@@ -138,7 +139,10 @@ mod tests {
             Kept::Manager { .. } => panic!("{from} is a parameter"),
         };
         let west = Some("eu-west-1".to_owned());
-        assert_eq!(stored("arn:aws:ssm:eu-west-1:111122223333:parameter/pmis/token"), (west.clone(), "/pmis/token".into()));
+        assert_eq!(
+            stored("arn:aws:ssm:eu-west-1:111122223333:parameter/pmis/token"),
+            (west.clone(), "/pmis/token".into())
+        );
         assert_eq!(stored("arn:aws:ssm:eu-west-1:111122223333:parameter/token"), (west, "token".into()));
         assert_eq!(stored("/pmis/token"), (None, "/pmis/token".into()));
     }

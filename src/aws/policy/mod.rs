@@ -128,7 +128,8 @@ impl<'a> Place<'a> {
             notes.push("no region is configured: the ARNs say `*`; set `aws.region`".to_owned());
         }
         if self.account.is_none() {
-            notes.push("no account is configured: the ARNs say `*`; set `aws.role` or `aws.allowed-account-ids`".into());
+            notes
+                .push("no account is configured: the ARNs say `*`; set `aws.role` or `aws.allowed-account-ids`".into());
         }
         notes
     }

@@ -97,8 +97,10 @@ mod tests {
     use crate::aws::permissions::ALL;
 
     /// Not granted by the role's own policy: who may assume it is the trust policy's, a first role's
-    /// policy names the second, and nobody needs a permission to ask who he is.
-    const ELSEWHERE: [&str; 3] = ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole", "sts:GetCallerIdentity"];
+    /// policy names the second, nobody needs a permission to ask who he is, and `init` comes before
+    /// there is a configuration.
+    const ELSEWHERE: [&str; 4] =
+        ["sts:AssumeRoleWithWebIdentity", "sts:AssumeRole", "sts:GetCallerIdentity", "ecs:ListClusters"];
 
     #[test]
     fn every_permission_of_the_page_can_be_granted_and_no_other_is() {

@@ -65,7 +65,9 @@ impl Scope {
         let in_clusters = || json!({ "ArnEquals": { "ecs:cluster": clusters() } });
         match self {
             Self::Everything => Scoped::of(["*".to_owned()]),
-            Self::Repositories => Scoped::of(place.images().filter_map(|(_, image)| repository(place, &image.repository))),
+            Self::Repositories => {
+                Scoped::of(place.images().filter_map(|(_, image)| repository(place, &image.repository)))
+            }
             Self::Services => of_services("service", ""),
             Self::ServiceDeployments => of_services("service-deployment", "/*"),
             Self::ServiceRevisions => of_services("service-revision", "/*"),
@@ -147,7 +149,8 @@ fn any_role(place: &Place<'_>) -> String {
 
 fn task_roles(place: &Place<'_>) -> Scoped {
     let known = |name: &ServiceName| place.ground.tasks.get(name);
-    let unknown: Vec<&str> = place.ecs().filter(|(name, _)| known(name).is_none()).map(|(name, _)| name.as_str()).collect();
+    let unknown: Vec<&str> =
+        place.ecs().filter(|(name, _)| known(name).is_none()).map(|(name, _)| name.as_str()).collect();
     let roles: BTreeSet<String> =
         place.ecs().filter_map(|(name, _)| known(name)).flat_map(|facts| facts.roles.iter().cloned()).collect();
     let condition = json!({ "StringEquals": { "iam:PassedToService": "ecs-tasks.amazonaws.com" } });

@@ -38,11 +38,17 @@ fn resources_are_those_of_the_configuration() {
     let policy = made(ECS, &Ground::default());
     assert_eq!(
         resources(&policy, "ecs:UpdateService"),
-        ["arn:aws:ecs:eu-west-1:111122223333:service/west/web", "arn:aws:ecs:us-east-1:111122223333:service/pmis-staging/api"]
+        [
+            "arn:aws:ecs:eu-west-1:111122223333:service/west/web",
+            "arn:aws:ecs:us-east-1:111122223333:service/pmis-staging/api"
+        ]
     );
     assert_eq!(
         resources(&policy, "ecr:PutImage"),
-        ["arn:aws:ecr:us-east-1:111122223333:repository/pmis/api", "arn:aws:ecr:us-east-1:111122223333:repository/pmis/web"]
+        [
+            "arn:aws:ecr:us-east-1:111122223333:repository/pmis/api",
+            "arn:aws:ecr:us-east-1:111122223333:repository/pmis/web"
+        ]
     );
     assert_eq!(
         resources(&policy, "ecs:StopServiceDeployment")[1],
@@ -59,7 +65,13 @@ fn resources_are_those_of_the_configuration() {
 #[test]
 fn what_is_not_configured_is_not_allowed() {
     let policy = made(ECS, &Ground::default());
-    for absent in ["ecs:RunTask", "cloudwatch:DescribeAlarms", "sns:Publish", "apprunner:UpdateService", "sts:GetServiceBearerToken"] {
+    for absent in [
+        "ecs:RunTask",
+        "cloudwatch:DescribeAlarms",
+        "sns:Publish",
+        "apprunner:UpdateService",
+        "sts:GetServiceBearerToken",
+    ] {
         assert!(of(&policy, absent).is_empty(), "{absent}");
     }
     let never_built = ECS.replace(", context: .", "");
@@ -75,7 +87,10 @@ fn hooks_alarms_and_notifications_are_allowed_where_they_are_configured() {
     let policy = made(&text, &Ground::default());
     assert_eq!(resources(&policy, "ecs:StopTask").len(), 2);
     assert!(of(&policy, "ecs:RunTask")[0]["Condition"]["ArnEquals"]["ecs:cluster"].is_array());
-    assert_eq!(resources(&policy, "cloudwatch:DescribeAlarms"), ["arn:aws:cloudwatch:us-east-1:111122223333:alarm:pmis-5xx"]);
+    assert_eq!(
+        resources(&policy, "cloudwatch:DescribeAlarms"),
+        ["arn:aws:cloudwatch:us-east-1:111122223333:alarm:pmis-5xx"]
+    );
     assert_eq!(resources(&policy, "sns:Publish"), ["arn:aws:sns:us-east-1:111122223333:deploys"]);
 }
 
@@ -150,9 +165,15 @@ environments:
 
 #[test]
 fn what_is_not_known_is_told() {
-    let policy = made("version: 1\nservices: { web: {} }\nenvironments: { x: { services: { web: { ecs: { cluster: c, service: web } } } } }\n", &Ground::default());
+    let policy = made(
+        "version: 1\nservices: { web: {} }\nenvironments: { x: { services: { web: { ecs: { cluster: c, service: web } } } } }\n",
+        &Ground::default(),
+    );
     assert_eq!(resources(&policy, "ecs:UpdateService"), ["arn:aws:ecs:*:*:service/c/web"]);
-    assert!(policy.notes.iter().any(|note| note.contains("region")) && policy.notes.iter().any(|note| note.contains("account")));
+    assert!(
+        policy.notes.iter().any(|note| note.contains("region"))
+            && policy.notes.iter().any(|note| note.contains("account"))
+    );
 }
 
 #[test]

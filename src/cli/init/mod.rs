@@ -46,7 +46,8 @@ pub(super) async fn init(wanted: &Wanted, file: Option<&str>, host: &Host) -> Re
     let name = file.unwrap_or(DEFAULT_FILE);
     let path = host.path(Path::new(name));
     if wanted.output == Output::File && path.exists() {
-        let next = "Look at it with `shipline check`, print another one with `--print`, or name another file with `--config`.";
+        let next =
+            "Look at it with `shipline check`, print another one with `--print`, or name another file with `--config`.";
         return Err(Problem::mistake("file-exists", format!("{name} is there already"), next).into());
     }
     let session = environment::session(host, None, &AwsSpec::default(), &Login::default()).await?;
@@ -133,7 +134,9 @@ async fn from_ecs(cluster: &str, session: &Session, draft: &mut Draft) -> Result
             draft.notes.push(format!("{}: left out, {} deploys it and not ECS", service.name, service.controller));
             continue;
         }
-        draft.alarms.extend(service.alarms.iter().filter(|name| !draft.alarms.contains(name)).cloned().collect::<Vec<_>>());
+        draft
+            .alarms
+            .extend(service.alarms.iter().filter(|name| !draft.alarms.contains(name)).cloned().collect::<Vec<_>>());
         let Some((container, image)) = service.containers.first().cloned() else { continue };
         let runs = Runs::Ecs { cluster: cluster.to_owned(), service: service.name.clone(), container };
         draft.services.push(DraftService { name: service.name, image: Some(image), runs });

@@ -47,14 +47,16 @@ pub(super) fn file(draft: &Draft) -> String {
         match image {
             Some(image) => {
                 let own = *image.registry() == RegistryHost::of_ecr(&draft.account, &draft.region);
-                let _ = writeln!(out, "  {name}:\n    image:\n      repository: {}", quoted(image.repository().as_str()));
+                let _ =
+                    writeln!(out, "  {name}:\n    image:\n      repository: {}", quoted(image.repository().as_str()));
                 if !own {
                     let _ = writeln!(out, "      registry: {}", quoted(image.registry().as_str()));
                 }
                 out.push_str("      # context: .   # with it, Shipline builds the image\n");
             }
             None => {
-                let _ = writeln!(out, "  {name}: {{}}   # no image of its own: deployed with --image {name}=<reference>");
+                let _ =
+                    writeln!(out, "  {name}: {{}}   # no image of its own: deployed with --image {name}=<reference>");
             }
         }
     }
@@ -153,10 +155,15 @@ mod tests {
             ecs("api_v2", "ghcr.io/acme/api@sha256:0000000000000000000000000000000000000000000000000000000000000000"),
             ecs("1", "not an image at all"),
             ecs("true", own),
-            DraftService { name: "web.Front".to_owned(), image: None, runs: Runs::AppRunner { service: "web.Front".to_owned() } },
+            DraftService {
+                name: "web.Front".to_owned(),
+                image: None,
+                runs: Runs::AppRunner { service: "web.Front".to_owned() },
+            },
         ]);
         let text = file(&all);
-        let config = crate::config::parse("shipline.yml", &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        let config =
+            crate::config::parse("shipline.yml", &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
         let names: Vec<&str> = config.services.keys().map(|name| name.as_str()).collect();
         assert_eq!(names, ["1", "api_v2", "api_v2-2", "true", "web-front"], "{text}");
         assert!(text.starts_with("# yaml-language-server: $schema="), "{text}");

@@ -22,14 +22,10 @@ impl EcsTarget {
         if let Err(error) = self.refuse_strategy() {
             found.failed(error);
         }
-        let live = match self.live_service().await {
-            Ok(live) => Some(live),
-            Err(error) => {
-                if !self.cluster_is_gone(&mut found).await {
-                    found.failed(error);
-                }
-                None
-            }
+        let live = if self.cluster_is_there(&mut found).await {
+            self.live_service().await.map_err(|error| found.failed(error)).ok()
+        } else {
+            None
         };
         let container = match &live {
             Some(live) => self.examine_live(live, &mut found).await,
@@ -56,13 +52,19 @@ impl EcsTarget {
         found
     }
 
-    /// Whether the cluster is what is missing; then that is told, not the service.
-    async fn cluster_is_gone(&self, found: &mut Examination) -> bool {
+    /// Whether there is a cluster to look into, as far as that can be seen.
+    async fn cluster_is_there(&self, found: &mut Examination) -> bool {
         let asked = self.patient.describe_clusters().clusters(&self.spec.cluster).send().await;
-        let Ok(answer) = asked else { return false };
+        let answer = match asked.map_err(|error| failure("ecs:DescribeClusters", &error)) {
+            Ok(answer) => answer,
+            Err(failure) => {
+                found.failed(failure.into());
+                return true;
+            }
+        };
         let status = answer.clusters().first().and_then(|cluster| cluster.status());
         if status == Some("ACTIVE") {
-            return false;
+            return true;
         }
         let state = status.map_or_else(|| "does not exist".to_owned(), |status| format!("is {status}"));
         found.fails(Problem::provider(
@@ -70,7 +72,7 @@ impl EcsTarget {
             format!("the ECS cluster {} {state} in {}", self.cluster_name(), self.region),
             "Check `cluster`, the region and the account; `aws ecs list-clusters` shows what is there.",
         ));
-        true
+        false
     }
 
     /// The service's own settings; answers which container and port its load balancer needs.
@@ -94,7 +96,8 @@ impl EcsTarget {
                 "Set `desired-count` to 1 or more.",
             ));
         }
-        let asked = self.patient.describe_services().cluster(&self.spec.cluster).services(&self.spec.service).send().await;
+        let asked =
+            self.patient.describe_services().cluster(&self.spec.cluster).services(&self.spec.service).send().await;
         let service = match asked.map_err(|error| failure("ecs:DescribeServices", &error)) {
             Ok(answer) => answer.services().first().cloned()?,
             Err(failure) => {
@@ -139,7 +142,8 @@ impl EcsTarget {
             Err(failure) => return found.failed(failure.into()),
         };
         let states: Vec<_> = answer.target_health_descriptions().iter().filter_map(|one| one.target_health()).collect();
-        let healthy = states.iter().filter(|health| health.state().is_some_and(|state| state.as_str() == "healthy")).count();
+        let healthy =
+            states.iter().filter(|health| health.state().is_some_and(|state| state.as_str() == "healthy")).count();
         let bad = states.iter().find(|health| health.state().is_some_and(|state| state.as_str() == "unhealthy"));
         let path = group.health_check_path().unwrap_or("/");
         match bad {
@@ -262,7 +266,9 @@ fn log_groups(content: &Map<String, Value>, region: &str) -> BTreeMap<String, BT
     for log in render::containers(content).iter().filter_map(|container| container.get("logConfiguration")) {
         let option = |name: &str| log.get("options")?.get(name)?.as_str();
         let awslogs = log.get("logDriver").and_then(Value::as_str) == Some("awslogs");
-        if let (true, Some(group), None | Some("false")) = (awslogs, option("awslogs-group"), option("awslogs-create-group")) {
+        if let (true, Some(group), None | Some("false")) =
+            (awslogs, option("awslogs-group"), option("awslogs-create-group"))
+        {
             found.entry(option("awslogs-region").unwrap_or(region).to_owned()).or_default().insert(group.to_owned());
         }
     }

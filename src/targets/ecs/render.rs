@@ -104,7 +104,11 @@ pub(super) fn render(
 }
 
 /// The content with those changes in that container, and its image as it is.
-pub(super) fn with_changes(mut content: Map<String, Value>, name: &str, changes: &ContainerChanges) -> Map<String, Value> {
+pub(super) fn with_changes(
+    mut content: Map<String, Value>,
+    name: &str,
+    changes: &ContainerChanges,
+) -> Map<String, Value> {
     let list = content.get_mut("containerDefinitions").and_then(Value::as_array_mut);
     let found = list.into_iter().flatten().find(|known| known.get("name").and_then(Value::as_str) == Some(name));
     if let Some(Value::Object(container)) = found {

@@ -51,7 +51,11 @@ fn units(value: Option<&Value>) -> Option<u64> {
             let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim();
             if text.ends_with("vcpu") || text.ends_with("gb") {
                 let whole: f64 = number.parse().ok()?;
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes are small and positive")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "sizes are small and positive"
+                )]
                 return Some((whole * 1024.0) as u64);
             }
             number.parse().ok()
@@ -71,9 +75,14 @@ fn fargate(cpu: u64, memory: u64) -> Option<String> {
         8192 => (16 * gib, 60 * gib, 4 * gib),
         16_384 => (32 * gib, 120 * gib, 8 * gib),
         other if other > 16_384 => return None,
-        other => return Some(format!("Fargate has no size with {other} CPU units: 256, 512, 1024, 2048, 4096, 8192 or 16384")),
+        other => {
+            return Some(format!(
+                "Fargate has no size with {other} CPU units: 256, 512, 1024, 2048, 4096, 8192 or 16384"
+            ));
+        }
     };
-    let fits = (least..=most).contains(&memory) && (memory - least).is_multiple_of(step) && !(cpu == 256 && memory == 1536);
+    let fits =
+        (least..=most).contains(&memory) && (memory - least).is_multiple_of(step) && !(cpu == 256 && memory == 1536);
     (!fits).then(|| {
         format!("Fargate has no size with {cpu} CPU units and {memory} MiB: {least} to {most} MiB in steps of {step}")
     })
@@ -95,10 +104,14 @@ mod tests {
 
     #[test]
     fn the_pairs_of_fargate_fit_and_others_do_not() {
-        for (cpu, memory) in [("256", "512"), ("256", "2048"), (".25 vCPU", "1 GB"), ("1024", "8192"), ("8192", "20480")] {
+        for (cpu, memory) in
+            [("256", "512"), ("256", "2048"), (".25 vCPU", "1 GB"), ("1024", "8192"), ("8192", "20480")]
+        {
             assert_eq!(fargate_of(cpu, memory), Vec::<String>::new(), "{cpu} {memory}");
         }
-        for (cpu, memory) in [("256", "1536"), ("256", "4096"), ("512", "512"), ("1024", "2560"), ("8192", "18432"), ("300", "512")] {
+        for (cpu, memory) in
+            [("256", "1536"), ("256", "4096"), ("512", "512"), ("1024", "2560"), ("8192", "18432"), ("300", "512")]
+        {
             assert_eq!(fargate_of(cpu, memory).len(), 1, "{cpu} {memory}");
         }
         assert_eq!(fargate_of("32768", "61440"), Vec::<String>::new());
@@ -111,7 +124,10 @@ mod tests {
         let task = |containers: Value| of(&json!({"cpu": "512", "memory": "1024", "containerDefinitions": containers}));
         assert!(task(json!([{"name": "a", "cpu": 256, "memory": 512}, {"name": "b", "cpu": 256}])).is_empty());
         assert!(task(json!([{"name": "a", "cpu": 256}, {"name": "b", "cpu": 512}]))[0].contains("768 CPU"));
-        assert!(task(json!([{"name": "a", "memory": 700}, {"name": "b", "memoryReservation": 600}]))[0].contains("1300 MiB"));
+        assert!(
+            task(json!([{"name": "a", "memory": 700}, {"name": "b", "memoryReservation": 600}]))[0]
+                .contains("1300 MiB")
+        );
         assert!(task(json!([{"name": "a", "memory": 2048, "memoryReservation": 128}]))[0].contains("`a`"));
     }
 }

@@ -1,5 +1,6 @@
 //! The whole simulated account: one value behind one lock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,6 +17,7 @@ use crate::faults::Fault;
 use crate::github::GitHub;
 use crate::ids::digest;
 use crate::reply::{ApiError, Millis};
+use crate::secrets::Secrets;
 use crate::seed::{ImageSeed, Seed};
 use crate::sts::Sts;
 
@@ -26,6 +28,8 @@ pub(crate) struct World {
     pub(crate) ecs: Ecs,
     pub(crate) apprunner: AppRunner,
     pub(crate) target_health: elbv2::Given,
+    pub(crate) deleted_target_groups: BTreeSet<String>,
+    pub(crate) secrets: Secrets,
     pub(crate) sts: Sts,
     pub(crate) ecr: Ecr,
     pub(crate) github: GitHub,
@@ -49,6 +53,8 @@ impl World {
             ecs: Ecs::default(),
             apprunner: AppRunner::default(),
             target_health: elbv2::Given::new(),
+            deleted_target_groups: BTreeSet::new(),
+            secrets: Secrets::default(),
             sts: Sts::default(),
             ecr: Ecr::default(),
             github: GitHub::new(endpoint.clone(), wake),
@@ -108,6 +114,9 @@ impl World {
         }
         self.sts.credentials = seed.credentials.unwrap_or_else(|| self.sts.credentials.clone());
         self.target_health.extend(seed.target_health);
+        self.deleted_target_groups.extend(seed.deleted_target_groups);
+        self.secrets.secrets.extend(seed.secrets);
+        self.secrets.parameters.extend(seed.parameters);
         for group in seed.log_groups {
             self.env.logs.create_group(&group);
         }
