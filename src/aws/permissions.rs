@@ -191,7 +191,7 @@ mod tests {
                         && operation.chars().all(|c| c.is_ascii_alphanumeric())
                 })
             })
-            .filter(|part| !["iam:PassedToService", "sts:ExternalId"].contains(part))
+            .filter(|part| !["iam:PassedToService", "sts:ExternalId", "ecs:CreateAction"].contains(part))
             .map(str::to_owned)
             .collect()
     }

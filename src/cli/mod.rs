@@ -198,6 +198,9 @@ pub enum Done {
     Code(u8),
 }
 
+/// How many releases of each service the action's `history` shows.
+const HISTORY: usize = 10;
+
 /// Runs a verb for the action, by its name.
 pub async fn run_verb(
     name: &str,
@@ -215,12 +218,19 @@ pub async fn run_verb(
             let environments = std::slice::from_ref(&request.environment);
             host.before_changes(status::status(request, environments, host)).await.map(Done::Code)
         }
+        "history" => host.before_changes(history::history(request, HISTORY, host)).await.map(Done::Code),
+        "verify" => host.before_changes(verify::verify(request, host)).await.map(Done::Code),
+        "iam-policy" => {
+            let environments = std::slice::from_ref(&request.environment);
+            let printing = iam_policy::iam_policy(request, environments, Breadth::Configuration, host);
+            host.before_changes(printing).await.map(Done::Code)
+        }
         "check" => {
             check::check(host, &request.config);
             Ok(Done::Code(0))
         }
         other => {
-            let next = "Write deploy, build, plan, rollback, status or check.";
+            let next = "Write deploy, build, plan, rollback, status, history, verify, iam-policy or check.";
             Err(Problem::mistake("unknown-command", format!("there is no command {other:?}"), next).into())
         }
     }

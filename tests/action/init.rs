@@ -26,7 +26,34 @@ async fn what_runs_becomes_a_configuration_that_is_right() {
     run(&stage, &["init", "--environment", "staging"]).end().must(0).says("3 services of staging");
     assert_eq!(stage.changes(), Vec::<String>::new());
     let file = std::fs::read_to_string(stage.path("work/.github/shipline.yml")).unwrap();
-    insta::assert_snapshot!(file, @"");
+    insta::assert_snapshot!(file, @r#"
+    # yaml-language-server: $schema=https://raw.githubusercontent.com/shipline/shipline/main/shipline.schema.json
+    version: 1
+    services:
+      api:
+        image:
+          repository: pmis/api
+          # context: .   # with it, Shipline builds the image
+      web:
+        image:
+          repository: pmis/web
+          # context: .   # with it, Shipline builds the image
+      astro-ai:
+        image:
+          repository: pmis/astro
+          # context: .   # with it, Shipline builds the image
+    environments:
+      staging:
+        aws:
+          region: us-east-1
+          allowed-account-ids: ["111122223333"]
+          # role: arn:aws:iam::111122223333:role/shipline-staging   # `shipline iam-policy staging` prints what it needs
+        services:
+          api: { ecs: { cluster: pmis, service: api, container: app } }
+          web: { ecs: { cluster: pmis, service: web, container: app } }
+          astro-ai: { app-runner: { service: astro-ai } }
+        alarms: [pmis-5xx]
+    "#);
     stage.command(&["check"]).end().must(0);
     // It deploys as it is, but for the rules that this version does not carry out.
     let without_alarms: String =

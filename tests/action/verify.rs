@@ -220,13 +220,17 @@ async fn a_parameter_that_does_not_exist() {
 
 #[tokio::test]
 async fn a_log_group_that_does_not_exist() {
-    let stage = stage(|_, _, _, seed| {
+    // Without a task, because one that ran would have written there.
+    let stage = stage(|_, task, service, seed| {
+        *service = whole().desired(0);
+        task["containerDefinitions"][0]["logConfiguration"]["options"]["awslogs-group"] = json!("/pmis/none");
         // One with a longer name is another one.
-        seed.log_groups = vec!["/pmis/api-old".to_owned()];
+        seed.log_groups = vec!["/pmis/none-old".to_owned()];
     })
     .await;
     let ran = verify(&stage);
-    only(&ran, "fails", "log-group-missing");
+    let codes = [("fails", "log-group-missing"), ("warns", "no-tasks")];
+    assert_eq!(found(&ran), codes.map(|(weight, code)| (weight.to_owned(), code.to_owned())), "{}", ran.said());
     ran.says("aws logs create-log-group");
 }
 

@@ -156,16 +156,16 @@ mod tests {
             ecs("1", "not an image at all"),
             ecs("true", own),
             DraftService {
-                name: "web.Front".to_owned(),
+                name: "web_Front".to_owned(),
                 image: None,
-                runs: Runs::AppRunner { service: "web.Front".to_owned() },
+                runs: Runs::AppRunner { service: "web_Front".to_owned() },
             },
         ]);
         let text = file(&all);
         let config =
             crate::config::parse("shipline.yml", &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
         let names: Vec<&str> = config.services.keys().map(|name| name.as_str()).collect();
-        assert_eq!(names, ["1", "api_v2", "api_v2-2", "true", "web-front"], "{text}");
+        assert_eq!(names, ["1", "api_v2", "api_v2-2", "true", "web_front"], "{text}");
         assert!(text.starts_with("# yaml-language-server: $schema="), "{text}");
         assert!(text.contains("registry: ghcr.io"), "{text}");
         let spec = config.environments.values().next().unwrap();
