@@ -24,7 +24,7 @@ pub(super) fn gates(spec: &EnvironmentSpec) -> Vec<GateView> {
         add("reviews", "the pull request has the reviews that branch protection requires".to_owned());
     }
     if !policy.requires.is_empty() {
-        let names: Vec<&str> = policy.requires.iter().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = policy.requires.iter().map(crate::types::EnvironmentName::as_str).collect();
         let soak = if policy.soak.duration().is_zero() { String::new() } else { format!(" for {}", policy.soak) };
         add("requires", format!("this very release is good in {}{soak}", names.join(", ")));
     }

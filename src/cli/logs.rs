@@ -4,6 +4,7 @@
 //! program wrote can neither move the terminal's cursor nor look like another service's line.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -75,11 +76,11 @@ pub(super) async fn logs(request: &Request, window: Window, host: &Host) -> Resu
                 "left_out": skipped,
             }));
         } else {
-            first.iter().for_each(|line| show(line, host));
+            show_all(&first, host);
         }
         return Ok(0);
     }
-    first.iter().for_each(|line| show(line, host));
+    show_all(&first, host);
     follow(&mut streams, host).await
 }
 
@@ -156,7 +157,7 @@ async fn follow(streams: &mut [Stream<'_>], host: &Host) -> Result<u8, Problems>
             }
         }
         lines.sort_by(|one, other| (one.line.at, &one.line.id).cmp(&(other.line.at, &other.line.id)));
-        lines.iter().for_each(|line| show(line, host));
+        show_all(&lines, host);
         match (&failed, slower) {
             (Some(_), _) => Seen::Ready(()),
             (None, true) => Seen::Throttled,
@@ -171,6 +172,12 @@ fn told(told: &Told<'_>) -> serde_json::Value {
     json!({ "at": told.line.at, "service": told.service, "from": told.line.from, "text": told.line.text })
 }
 
+fn show_all(lines: &[Told<'_>], host: &Host) {
+    for line in lines {
+        show(line, host);
+    }
+}
+
 fn show(line: &Told<'_>, host: &Host) {
     if host.console.medium() == Medium::Machine {
         return host.console.document(&told(line));
@@ -178,9 +185,12 @@ fn show(line: &Told<'_>, host: &Host) {
     // Cleaned before it is cut into lines: what it becomes then has all of them in it.
     let text = host.console.redactor().clean_for_terminal(&line.line.text);
     let front = format!("{:.3} {} {}", line.line.at, line.service, line.line.from);
-    let mut shown: String = text.lines().map(|one| format!("{front} {one}\n")).collect();
+    let mut shown = String::new();
+    for one in text.lines() {
+        let _ = writeln!(shown, "{front} {one}");
+    }
     if shown.is_empty() {
-        shown = format!("{front}\n");
+        let _ = writeln!(shown, "{front}");
     }
     host.console.answer(&shown);
 }

@@ -192,10 +192,11 @@ async fn the_stories_on_app_runner_need_every_permission_that_is_printed_and_no_
     run(&["verify", "staging", &image("two")], 0);
     run(&["deploy", "staging", "--yes", &image("two")], 0);
     let fails = json!({"service": "shop-web", "times": 1, "behaviour": {"kind": "rolls_back", "lines": ["boom"]}});
-    stage.world.app_runner_rule(serde_json::from_value(fails.clone()).unwrap());
+    stage.world.app_runner_rule(serde_json::from_value(fails).unwrap());
     run(&["deploy", "staging", "--yes", &image("three")], 1);
     run(&["rollback", "staging", "--yes"], 0);
     // The very same image again, after a deployment of it that failed.
+    let fails = json!({"service": "shop-web", "times": 1, "behaviour": {"kind": "fails", "lines": ["boom"]}});
     stage.world.app_runner_rule(serde_json::from_value(fails).unwrap());
     stage.world.app_runner("StartDeployment", &json!({ "ServiceArn": arn })).unwrap();
     super::stage::until("the failed deployment", || {

@@ -150,3 +150,25 @@ async fn a_service_whose_log_goes_elsewhere_is_told_and_not_silent() {
     stage.world.ecs("UpdateService", &asked).unwrap();
     stage.command(&["logs", "staging", "api"]).end().must(3).says("writes to CloudWatch Logs");
 }
+
+#[tokio::test]
+async fn a_plan_tells_the_gates_that_a_deployment_waits_for_and_the_action_runs_the_same_verbs() {
+    let stage = stage().await;
+    stage.write(".github/shipline.yml", &format!("{FILE}    checks: required\n    reviews: required\n"));
+    let two = stage.image_of("api", "two");
+    let image = format!("--image=api={two}");
+    let ran = stage.command(&["plan", "staging", "api", &image]).end().must(0);
+    ran.says("waits until the checks that branch protection requires have passed (`checks`, shipline-bot)");
+    let view = stage.command(&["plan", "staging", "api", &image, "--json"]).end().must(0).document();
+    assert_eq!(view["gates"][1]["gate"], "reviews", "{view:#}");
+    for (command, says) in [
+        ("history", "live  api:1"),
+        ("iam-policy", "ecs:UpdateService"),
+        ("verify", "nothing that is known would fail"),
+    ] {
+        stage.world.seed(Seed { log_groups: vec!["/pmis/api".to_owned(), "/pmis/web".to_owned()], ..Seed::default() });
+        let run = stage.action(&two).input("command", command);
+        run.end().must(0).says(says);
+    }
+    stage.action(&two).input("command", "verfy").end().must(2).says("verify");
+}

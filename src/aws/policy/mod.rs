@@ -172,7 +172,7 @@ fn account(spec: &EnvironmentSpec, ground: &Ground) -> Option<AccountId> {
         [only] => Some(only),
         _ => None,
     };
-    spec.aws.role.as_ref().map(|role| role.account()).or(only).or(ground.account.as_ref()).cloned()
+    spec.aws.role.as_ref().map(crate::types::RoleArn::account).or(only).or(ground.account.as_ref()).cloned()
 }
 
 /// What this environment does, and so needs permissions for.

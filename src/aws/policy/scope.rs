@@ -101,8 +101,10 @@ impl Scope {
                 place.arn("logs", &format!("log-group:/aws/apprunner/{name}/*:*"))
             })),
             Self::AppRunnerSecrets => {
-                let named = place.app_runner().flat_map(|app| app.secrets.values().cloned()).collect();
-                secrets_of(place, named, place.app_runner().all(|app| !app.secrets.is_empty()))
+                let named = || place.app_runner().flat_map(|app| app.secrets.values().cloned()).collect();
+                // A service keeps secrets that the configuration does not name.
+                let all_named = place.app_runner().all(|app| !app.secrets.is_empty());
+                secrets_of(place, all_named.then(named))
             }
             Self::Alarms => {
                 Scoped::of(place.spec.alarms.iter().map(|name| place.arn("cloudwatch", &format!("alarm:{name}"))))
@@ -184,20 +186,19 @@ fn log_groups(place: &Place<'_>) -> Scoped {
 }
 
 fn secrets(place: &Place<'_>) -> Scoped {
+    let known = |name: &ServiceName| place.ground.tasks.get(name);
+    let all_known = place.ecs().all(|(name, _)| known(name).is_some());
     let written = place.ecs().flat_map(|(_, ecs)| ecs.changes.secrets.values().cloned());
-    let known = place.ecs().filter_map(|(name, _)| place.ground.tasks.get(name));
-    let named = written.chain(known.flat_map(|facts| facts.secrets.iter().cloned())).collect();
-    secrets_of(place, named, place.ecs().all(|(name, _)| place.ground.tasks.contains_key(name)))
+    let live = place.ecs().filter_map(|(name, _)| known(name)).flat_map(|facts| facts.secrets.iter().cloned());
+    secrets_of(place, all_known.then(|| written.chain(live).collect()))
 }
 
-/// Only whether they are there is asked, never their value; `complete` when no other can be meant.
-fn secrets_of(place: &Place<'_>, named: BTreeSet<String>, complete: bool) -> Scoped {
-    if !complete {
-        return Scoped::of([place.arn("secretsmanager", "secret:*")]);
-    }
-    let manager = named.iter().filter(|from| from.contains(":secretsmanager:"));
+/// Only whether they are there is asked, never their value; any may be meant when it is not known which.
+fn secrets_of(place: &Place<'_>, named: Option<BTreeSet<String>>) -> Scoped {
+    let Some(named) = named else { return Scoped::of([place.arn("secretsmanager", "secret:*")]) };
+    let manager = named.into_iter().filter(|from| from.contains(":secretsmanager:"));
     // `arn:…:secret:name-AbCdEf:key:stage:version`: key, stage and version are none of the ARN.
-    let arn = |from: &String| from.split(':').take(7).collect::<Vec<_>>().join(":");
+    let arn = |from: String| from.split(':').take(7).collect::<Vec<_>>().join(":");
     // An ARN may be written without the six characters that Secrets Manager adds.
     Scoped::of(manager.map(|from| format!("{}*", arn(from))))
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ECS: &str = r#"
+const ECS: &str = "
 version: 1
 services:
   api: { image: { repository: pmis/api, context: . } }
@@ -14,7 +14,7 @@ environments:
     services:
       api: { ecs: { cluster: pmis-staging, service: api } }
       web: { ecs: { cluster: arn:aws:ecs:eu-west-1:111122223333:cluster/west, service: web } }
-"#;
+";
 
 fn made(text: &str, ground: &Ground) -> EnvironmentPolicy {
     let config = crate::config::parse("shipline.yml", text).unwrap();
@@ -96,7 +96,7 @@ fn hooks_alarms_and_notifications_are_allowed_where_they_are_configured() {
 
 #[test]
 fn an_image_that_comes_from_another_account_may_be_uploaded() {
-    let two = r#"
+    let two = "
 version: 1
 services: { api: { image: { repository: pmis/api } } }
 environments:
@@ -106,7 +106,7 @@ environments:
   staging:
     aws: { region: us-east-1, role: arn:aws:iam::111122223333:role/shipline }
     services: { api: { ecs: { cluster: pmis, service: api } } }
-"#;
+";
     assert!(!of(&made(two, &Ground::default()), "ecr:InitiateLayerUpload").is_empty());
     let same = two.replace("444455556666", "111122223333");
     assert!(of(&made(&same, &Ground::default()), "ecr:InitiateLayerUpload").is_empty());

@@ -164,7 +164,7 @@ mod tests {
         let text = file(&all);
         let config =
             crate::config::parse("shipline.yml", &text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-        let names: Vec<&str> = config.services.keys().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = config.services.keys().map(crate::types::ServiceName::as_str).collect();
         assert_eq!(names, ["1", "api_v2", "api_v2-2", "true", "web_front"], "{text}");
         assert!(text.starts_with("# yaml-language-server: $schema="), "{text}");
         assert!(text.contains("registry: ghcr.io"), "{text}");

@@ -130,10 +130,8 @@ fn perform(
     }
     let unsigned = operation == "AssumeRoleWithWebIdentity";
     let allowed = if unsigned { Ok(()) } else { sts.check(key.as_deref(), at) };
-    let allowed = allowed.and_then(|()| match unsigned {
-        true => Ok(()),
-        false => sts.permit(key.as_deref(), service, operation, body, env),
-    });
+    let permitted = || sts.permit(key.as_deref(), service, operation, body, env);
+    let allowed = allowed.and_then(|()| if unsigned { Ok(()) } else { permitted() });
     let allowed = allowed.map_err(|error| if is_query(protocol) { in_query_words(error) } else { error });
     let answered = allowed.and_then(|()| match service {
         "ecs" => ecs.answer(operation, body, at, env).map(|body| body.to_string()),
