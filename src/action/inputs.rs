@@ -29,7 +29,11 @@ const fn with_default(name: &'static str, default: &'static str, description: &'
 
 /// Every input, in the order of `action.yml`.
 pub const INPUTS: &[Input] = &[
-    with_default("command", "deploy", "What to do: deploy, build, plan, rollback, status or check."),
+    with_default(
+        "command",
+        "deploy",
+        "What to do: deploy, build, plan, rollback, status, history, verify, iam-policy or check.",
+    ),
     input(
         "environment",
         "Environment of the configuration file to deploy to; without a file, the name for GitHub's Deployment.",

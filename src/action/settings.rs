@@ -68,7 +68,8 @@ pub(super) fn beside_a_file(given: &Given) -> Vec<Problem> {
 /// Problems of inputs that take one of few words and are read elsewhere.
 pub(super) fn words_of_tables(given: &Given) -> Vec<Problem> {
     let mut read = Reader { given, problems: Vec::new() };
-    let commands = ["deploy", "build", "plan", "rollback", "status", "check"].map(|word| (word, ()));
+    let commands = ["deploy", "build", "plan", "rollback", "status", "history", "verify", "iam-policy", "check"];
+    let commands = commands.map(|word| (word, ()));
     read.one_of("command", &commands);
     read.flag("role-chaining");
     read.flag("wait-for-service-stability");
@@ -285,7 +286,8 @@ fn image(read: &mut Reader<'_>) -> Option<ImageSpec> {
                 "Give `repository`, or remove it.",
             );
         }
-        if !given.has("image") && given.get("command") != Some("status") && given.get("command") != Some("rollback") {
+        let needs_none = ["status", "rollback", "history", "iam-policy"];
+        if !given.has("image") && !given.get("command").is_some_and(|command| needs_none.contains(&command)) {
             read.wrong(
                 "image",
                 "there is no image to deploy",

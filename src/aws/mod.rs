@@ -14,6 +14,7 @@ mod connector;
 mod failure;
 mod lost;
 pub mod permissions;
+pub mod policy;
 pub mod raw;
 mod refusal;
 mod session;

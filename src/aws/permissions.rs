@@ -20,6 +20,16 @@ pub enum Feature {
     AppRunner,
     /// Saying why a deployment to App Runner failed.
     AppRunnerCause,
+    /// Showing logs.
+    Logs,
+    /// Saying before a deployment what would fail.
+    Verify,
+    /// Writing a configuration from what runs.
+    Init,
+    /// Watching alarms.
+    Alarms,
+    /// Telling an SNS topic.
+    Notifications,
 }
 
 /// How much is lost without a permission.
@@ -57,7 +67,6 @@ pub const ALL: &[Permission] = &[
     required(Feature::Session, "sts:GetCallerIdentity"),
     required(Feature::Registry, "ecr:GetAuthorizationToken"),
     required(Feature::Registry, "ecr:BatchGetImage"),
-    required(Feature::Registry, "ecr:DescribeImages"),
     required(Feature::Registry, "ecr:DescribeRepositories"),
     required(Feature::Registry, "ecr:GetDownloadUrlForLayer"),
     required(Feature::Registry, "ecr-public:GetAuthorizationToken"),
@@ -82,10 +91,8 @@ pub const ALL: &[Permission] = &[
     required(Feature::Ecs, "ecs:StopTask"),
     helpful(Feature::EcsCause, "ecs:ListTasks"),
     helpful(Feature::EcsCause, "ecs:DescribeTasks"),
-    helpful(Feature::EcsCause, "ecs:DescribeClusters"),
     helpful(Feature::EcsCause, "logs:GetLogEvents"),
     helpful(Feature::EcsCause, "elasticloadbalancing:DescribeTargetHealth"),
-    helpful(Feature::EcsCause, "elasticloadbalancing:DescribeTargetGroups"),
     helpful(Feature::EcsCause, "elasticloadbalancing:DescribeTargetGroupAttributes"),
     required(Feature::AppRunner, "apprunner:DescribeService"),
     required(Feature::AppRunner, "apprunner:ListServices"),
@@ -96,8 +103,17 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::AppRunner, "apprunner:TagResource"),
     required(Feature::AppRunner, "iam:PassRole"),
     helpful(Feature::AppRunnerCause, "logs:DescribeLogStreams"),
-    helpful(Feature::AppRunnerCause, "logs:FilterLogEvents"),
     helpful(Feature::AppRunnerCause, "logs:GetLogEvents"),
+    required(Feature::Logs, "logs:FilterLogEvents"),
+    helpful(Feature::Verify, "ecs:DescribeClusters"),
+    helpful(Feature::Verify, "ecs:ListServices"),
+    helpful(Feature::Verify, "logs:DescribeLogGroups"),
+    helpful(Feature::Verify, "elasticloadbalancing:DescribeTargetGroups"),
+    helpful(Feature::Verify, "secretsmanager:DescribeSecret"),
+    helpful(Feature::Verify, "ssm:DescribeParameters"),
+    required(Feature::Init, "ecs:ListClusters"),
+    required(Feature::Alarms, "cloudwatch:DescribeAlarms"),
+    helpful(Feature::Notifications, "sns:Publish"),
 ];
 
 #[cfg(test)]
@@ -153,7 +169,20 @@ mod tests {
 
     /// `"service:Operation"` between quotes of any kind.
     fn actions_in(text: &str) -> Vec<String> {
-        let services = ["ecs", "ecr", "ecr-public", "apprunner", "logs", "elasticloadbalancing", "sts", "iam"];
+        let services = [
+            "ecs",
+            "ecr",
+            "ecr-public",
+            "apprunner",
+            "logs",
+            "elasticloadbalancing",
+            "sts",
+            "iam",
+            "cloudwatch",
+            "sns",
+            "ssm",
+            "secretsmanager",
+        ];
         text.split(['"', '`', '\''])
             .filter(|part| {
                 part.split_once(':').is_some_and(|(service, operation)| {
@@ -162,7 +191,7 @@ mod tests {
                         && operation.chars().all(|c| c.is_ascii_alphanumeric())
                 })
             })
-            .filter(|part| !["iam:PassedToService", "sts:ExternalId"].contains(part))
+            .filter(|part| !["iam:PassedToService", "sts:ExternalId", "ecs:CreateAction"].contains(part))
             .map(str::to_owned)
             .collect()
     }

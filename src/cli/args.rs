@@ -34,6 +34,16 @@ pub enum Verb {
     Build(Deploy),
     /// Show what runs where, and what a rollback would put there
     Status(Status),
+    /// Show the last good releases of an environment, and who put them there
+    History(History),
+    /// Show the log of running services in order of time
+    Logs(Logs),
+    /// Say before the first deployment what would fail; changes nothing
+    Verify(Verify),
+    /// Print the IAM permissions that the configuration needs
+    IamPolicy(IamPolicy),
+    /// Write a configuration from what is already running
+    Init(Init),
     /// Check the configuration; asks nobody but the file
     Check,
     /// Run as the container action: inputs from INPUT_* variables
@@ -88,4 +98,85 @@ pub struct Status {
     pub environment: Option<String>,
     /// Services; all when none is named
     pub services: Vec<String>,
+}
+
+/// What to look back at.
+#[derive(Debug, Clone, Args)]
+pub struct History {
+    /// Environment of the configuration
+    pub environment: String,
+    /// Services; all of the environment when none is named
+    pub services: Vec<String>,
+    /// How many releases of each service, 1 to 100
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub last: u8,
+}
+
+/// Which log to show.
+#[derive(Debug, Clone, Args)]
+pub struct Logs {
+    /// Environment of the configuration
+    pub environment: String,
+    /// Services; all of the environment when none is named
+    pub services: Vec<String>,
+    /// Go on with new lines until Ctrl-C
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How far back: 45s, 10m, 2h
+    #[arg(long, value_name = "SPAN", default_value = "10m")]
+    pub since: String,
+    /// At most so many of the lines that are there
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub lines: usize,
+}
+
+/// What to verify.
+#[derive(Debug, Clone, Args)]
+pub struct Verify {
+    /// Environment of the configuration
+    pub environment: String,
+    /// Services; all of the environment when none is named
+    pub services: Vec<String>,
+    /// Commit whose images are looked for, in full; the checked-out one when not given
+    #[arg(long)]
+    pub sha: Option<String>,
+    /// Look for this existing image of a service
+    #[arg(long = "image", value_name = "SERVICE=REFERENCE")]
+    pub images: Vec<String>,
+}
+
+/// Whose permissions.
+#[derive(Debug, Clone, Args)]
+pub struct IamPolicy {
+    /// Environment; all when not given
+    pub environment: Option<String>,
+    /// Ask ECS for the roles, log groups and secrets that only the task definitions name
+    #[arg(long)]
+    pub live: bool,
+}
+
+/// How far the policy looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Breadth {
+    /// At the configuration and the files it names.
+    Configuration,
+    /// Also at what runs now.
+    Live,
+}
+
+/// What to write a configuration from.
+#[derive(Debug, Clone, Args)]
+pub struct Init {
+    /// ECS cluster to look at, any number of times; the only one there is when nothing is named
+    #[arg(long = "cluster", value_name = "NAME")]
+    pub clusters: Vec<String>,
+    /// App Runner service to take over, any number of times; all there are when nothing is named
+    #[arg(long = "app-runner", value_name = "NAME")]
+    pub app_runner: Vec<String>,
+    /// Name of the environment in the file
+    #[arg(long, value_name = "NAME", default_value = "production")]
+    pub environment: String,
+    /// Print the file and write nothing
+    #[arg(long)]
+    pub print: bool,
 }

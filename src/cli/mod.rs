@@ -6,14 +6,18 @@
 mod args;
 mod build;
 mod check;
+mod conditions;
 mod confirm;
 pub mod console;
 pub mod deploy;
 pub mod environment;
 mod gates;
+mod history;
 mod host;
+mod iam_policy;
 pub mod init;
 pub mod ledger;
+mod logs;
 mod plan;
 pub mod planning;
 pub mod preconditions;
@@ -25,6 +29,7 @@ pub mod scan_gate;
 mod status;
 mod telemetry;
 mod telling;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -34,7 +39,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use self::args::{Cli, Verb};
+use self::args::{Breadth, Cli, Verb};
 use self::console::{Console, Medium};
 use self::deploy::{Report, Request};
 use self::recorder::Recorder;
@@ -131,33 +136,46 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
         }
         Verb::Rollback(back) => {
             let to = To::read(back.to.as_deref())?;
-            let deploy = args::Deploy {
-                environment: back.environment,
-                services: back.services,
-                sha: None,
-                from: None,
-                images: Vec::new(),
-                yes: back.yes,
-            };
+            let deploy = args::Deploy { yes: back.yes, ..looking(&back.environment, back.services) };
             let request = request(&deploy, check::read(host, file)?, host)?;
             show(host, &rollback::rollback(&request, &to, host, &recorder).await?)
         }
         Verb::Status(status) => {
             let config = check::read(host, file)?;
-            let environments = match &status.environment {
-                Some(name) => vec![parsed(name)?],
-                None => config.environments.keys().cloned().collect(),
-            };
-            let deploy = args::Deploy {
-                environment: environments[0].to_string(),
-                services: status.services,
-                sha: None,
-                from: None,
-                images: Vec::new(),
-                yes: true,
-            };
-            let request = request(&deploy, config, host)?;
+            let environments = named_or_all(status.environment.as_deref(), &config)?;
+            let request = request(&looking(environments[0].as_str(), status.services), config, host)?;
             host.before_changes(status::status(&request, &environments, host)).await
+        }
+        Verb::History(asked) => {
+            let request = request(&looking(&asked.environment, asked.services), check::read(host, file)?, host)?;
+            host.before_changes(history::history(&request, asked.last.into(), host)).await
+        }
+        Verb::Logs(asked) => {
+            let request = request(&looking(&asked.environment, asked.services), check::read(host, file)?, host)?;
+            let since = asked.since.parse().map_err(|error| {
+                Problem::mistake("usage", format!("--since: {error}"), "Write a span such as 45s, 10m or 2h.")
+            })?;
+            let follow = if asked.follow { logs::Follow::Yes } else { logs::Follow::No };
+            logs::logs(&request, logs::Window { since, lines: asked.lines, follow }, host).await
+        }
+        Verb::Verify(asked) => {
+            let mut deploy = looking(&asked.environment, asked.services);
+            (deploy.sha, deploy.images) = (asked.sha, asked.images);
+            let request = request(&deploy, check::read(host, file)?, host)?;
+            host.before_changes(verify::verify(&request, host)).await
+        }
+        Verb::IamPolicy(asked) => {
+            let config = check::read(host, file)?;
+            let environments = named_or_all(asked.environment.as_deref(), &config)?;
+            let request = request(&looking(environments[0].as_str(), Vec::new()), config, host)?;
+            let breadth = if asked.live { Breadth::Live } else { Breadth::Configuration };
+            host.before_changes(iam_policy::iam_policy(&request, &environments, breadth, host)).await
+        }
+        Verb::Init(asked) => {
+            let output = if asked.print { init::Output::Print } else { init::Output::File };
+            let environment = parsed(&asked.environment)?;
+            let wanted = init::Wanted { environment, clusters: asked.clusters, app_runner: asked.app_runner, output };
+            host.before_changes(init::init(&wanted, file, host)).await
         }
         Verb::Check => {
             check::check(host, &*check::read(host, file)?);
@@ -184,6 +202,9 @@ pub enum Done {
     Code(u8),
 }
 
+/// How many releases of each service the action's `history` shows.
+const HISTORY: usize = 10;
+
 /// Runs a verb for the action, by its name.
 pub async fn run_verb(
     name: &str,
@@ -201,12 +222,19 @@ pub async fn run_verb(
             let environments = std::slice::from_ref(&request.environment);
             host.before_changes(status::status(request, environments, host)).await.map(Done::Code)
         }
+        "history" => host.before_changes(history::history(request, HISTORY, host)).await.map(Done::Code),
+        "verify" => host.before_changes(verify::verify(request, host)).await.map(Done::Code),
+        "iam-policy" => {
+            let environments = std::slice::from_ref(&request.environment);
+            let printing = iam_policy::iam_policy(request, environments, Breadth::Configuration, host);
+            host.before_changes(printing).await.map(Done::Code)
+        }
         "check" => {
             check::check(host, &request.config);
             Ok(Done::Code(0))
         }
         other => {
-            let next = "Write deploy, build, plan, rollback, status or check.";
+            let next = "Write deploy, build, plan, rollback, status, history, verify, iam-policy or check.";
             Err(Problem::mistake("unknown-command", format!("there is no command {other:?}"), next).into())
         }
     }
@@ -218,6 +246,19 @@ fn show(host: &Host, report: &Report) -> Result<u8, Problems> {
         .map_err(|error| Problem::defect("report", format!("the report cannot be written: {error}")))?;
     host.console.document(&document);
     Ok(report.exit_code)
+}
+
+/// A verb that looks at these services and deploys nothing.
+fn looking(environment: &str, services: Vec<String>) -> args::Deploy {
+    args::Deploy { environment: environment.to_owned(), services, sha: None, from: None, images: Vec::new(), yes: true }
+}
+
+/// The environment of that name, or all of them.
+fn named_or_all(name: Option<&str>, config: &Config) -> Result<Vec<EnvironmentName>, Problem> {
+    match name {
+        Some(name) => Ok(vec![parsed(name)?]),
+        None => Ok(config.environments.keys().cloned().collect()),
+    }
 }
 
 fn parsed(name: &str) -> Result<EnvironmentName, Problem> {

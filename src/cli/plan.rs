@@ -1,5 +1,6 @@
 //! `shipline plan`: what `deploy` would change. Builds what is not built yet, changes no service.
 
+use super::conditions;
 use super::deploy::{self, Report, Request};
 use super::gates::Gates;
 use super::host::Host;
@@ -16,6 +17,7 @@ pub(super) async fn plan(request: &Request, host: &Host, recorder: &Recorder) ->
     let commits = deploy::commits_between(prepared.github.as_ref(), &prepared.plan).await;
     let input = deploy::known_of_run("plan", &prepared.images, recorder, commits);
     let first = Phase::first(&prepared.plan);
-    let view = deploy::planned(view(&prepared.plan, &first, input, began, clock::now()));
+    let mut view = deploy::planned(view(&prepared.plan, &first, input, began, clock::now()));
+    view.gates = conditions::conditions(prepared.spec);
     Ok(Report { view, exit_code: 0 })
 }

@@ -23,12 +23,7 @@ const ONE_REQUEST: Duration = Duration::from_secs(10);
 const MOST: usize = 1 << 20;
 
 pub(super) async fn run(check: &HttpCheck, stop: &Cancel) -> Checked {
-    let client = reqwest::Client::builder()
-        .timeout(ONE_REQUEST)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("shipline/", env!("CARGO_PKG_VERSION")))
-        .build();
-    let client = match client {
+    let client = match client() {
         Ok(client) => client,
         Err(error) => return Checked::Failed(Box::new(failed(check, &format!("no HTTP client: {error}")))),
     };
@@ -47,6 +42,20 @@ pub(super) async fn run(check: &HttpCheck, stop: &Cancel) -> Checked {
         Waited::Cancelled => Checked::Stopped,
         Waited::TimedOut => Checked::Failed(Box::new(failed(check, &last))),
     }
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .timeout(ONE_REQUEST)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("shipline/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// Asks once, with a client of its own. The reason when it does not answer as it should.
+pub async fn once(check: &HttpCheck) -> Result<(), String> {
+    let client = client().map_err(|error| format!("no HTTP client: {error}"))?;
+    ask(check, &client).await
 }
 
 /// Asks once; what was wrong with the answer.

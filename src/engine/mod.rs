@@ -9,9 +9,11 @@ mod alarms;
 pub mod clock;
 mod drive;
 mod effects;
+mod examination;
 mod hooks;
 mod http_check;
 mod journal;
+mod logs;
 pub mod permission;
 mod reporter;
 mod source_host;
@@ -21,7 +23,10 @@ pub mod wait;
 
 pub use alarms::{Alarmed, Alarms, Firing};
 pub use drive::{Driven, Limits, Parts, Targets, drive};
+pub use examination::{Examination, Finding, Weight};
+pub use http_check::once as http_answers;
 pub use journal::{Journal, JournalFailed, MemoryJournal};
+pub use logs::{LogLine, Logs};
 pub use reporter::{News, Reporter};
 pub use source_host::{Push, SourceBranch, SourceHost};
 pub use target::{

@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Tasks, permission};
+use super::{Examination, Logs, Tasks, permission};
 use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetPlace, Touched};
 use crate::types::{CommitSha, Percent, PinnedImage, Timestamp};
@@ -191,6 +191,25 @@ pub trait Target: Send + Sync {
 
     /// What is live and what was good before, for `status` and `rollback`. Changes nothing.
     async fn past(&self) -> Result<Past, TargetError>;
+
+    /// Good releases, newest first and the live one before them, at most `last`.
+    async fn history(&self, last: usize) -> Result<Past, TargetError> {
+        let mut past = self.past().await?;
+        let live = PastRevision { revision: past.live.clone(), since: None };
+        past.good.insert(0, live);
+        past.good.truncate(last);
+        Ok(past)
+    }
+
+    /// What would fail, before anything is deployed. Changes nothing.
+    async fn examine(&self) -> Examination {
+        Examination::default()
+    }
+
+    /// Its log, if it can be read.
+    fn logs(&self) -> Option<&dyn Logs> {
+        None
+    }
 
     /// Its one-off tasks, if it can run any.
     fn tasks(&self) -> Option<&dyn Tasks> {

@@ -16,6 +16,7 @@ mod identity;
 mod labels;
 mod login;
 mod pipeline;
+mod platforms;
 mod promote;
 mod registry;
 mod scan;

@@ -27,6 +27,12 @@ pub fn summary(view: &View) -> String {
     for (name, cause) in view.failures() {
         failure(&mut out, name, cause);
     }
+    for gate in &view.gates {
+        let _ = writeln!(out, "- waits until {} ({}, {})", sentence(&gate.what), code(&gate.gate), gate.held_by);
+    }
+    if !view.gates.is_empty() {
+        out.push('\n');
+    }
     for notice in notices(view) {
         let _ = writeln!(out, "> {}\n", sentence(notice));
     }

@@ -15,7 +15,9 @@ pub use markdown::{
 };
 pub use plain::text;
 pub use times::{between, length, moment};
-pub use view::{Commit, HookView, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view};
+pub use view::{
+    Commit, GateView, HookView, ImageOrigin, Moment, SCHEMA_VERSION, ServiceView, Stage, View, ViewInput, view,
+};
 
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,9 @@ pub fn text(view: &View) -> String {
     for (name, cause) in view.failures() {
         failure(&mut out, name, cause);
     }
+    for gate in &view.gates {
+        let _ = writeln!(out, "  waits until {} (`{}`, {})", visible(&gate.what), gate.gate, gate.held_by);
+    }
     for notice in notices(view) {
         let _ = writeln!(out, "  note: {}", visible(notice));
     }

@@ -117,6 +117,17 @@ pub struct HookView {
     pub cause: Option<Cause>,
 }
 
+/// Something a deployment waits for, or is refused by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateView {
+    /// Its key in the configuration: `approvals`.
+    pub gate: String,
+    /// What must hold, as a sentence without its full stop.
+    pub what: String,
+    /// `shipline-bot`, or `this run`.
+    pub held_by: String,
+}
+
 /// A rollout as people and scripts see it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct View {
@@ -145,6 +156,9 @@ pub struct View {
     /// The hooks, in their order.
     #[serde(default)]
     pub hooks: Vec<HookView>,
+    /// What a deployment would wait for; in a plan only.
+    #[serde(default)]
+    pub gates: Vec<GateView>,
     /// Commits between what served and this release, newest first; empty when unknown.
     pub commits: Vec<Commit>,
     /// What happened.
@@ -231,6 +245,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         check_failure,
         alarm,
         hooks: hook_views(plan, phase),
+        gates: Vec::new(),
         commits: input.commits,
         timeline: input.timeline,
         stages: input.stages,

@@ -114,6 +114,7 @@ fn view(result: &str, services: Vec<ServiceView>) -> View {
         check_failure: None,
         alarm: None,
         hooks: Vec::new(),
+        gates: Vec::new(),
         commits: vec![
             Commit { sha: sha(NEW), title: "Read the address from the settings".into(), author: "alice".into() },
             Commit { sha: sha(OLD), title: "Say hello".into(), author: "bob".into() },

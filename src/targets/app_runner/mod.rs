@@ -16,7 +16,10 @@
 
 mod apply;
 mod create;
+pub mod discover;
+mod examine;
 mod explain;
+mod follow_log;
 mod observe;
 mod operations;
 mod past;
@@ -42,7 +45,8 @@ use crate::aws::failure;
 use crate::config::spec::{AppRunnerSpec, Strategy};
 use crate::engine::target::{FailureKind, opaque};
 use crate::engine::{
-    Back, NotApplied, Past, Preparation, ProviderFailure, Sight, SourceHost, Target, TargetError, Tasks, Wish,
+    Back, Examination, Logs, NotApplied, Past, Preparation, ProviderFailure, Sight, SourceHost, Target, TargetError,
+    Tasks, Wish,
 };
 use crate::problem::Problem;
 use crate::rollout::{
@@ -54,6 +58,7 @@ use service::{Configuration, Service};
 
 /// An App Runner service.
 pub struct AppRunnerTarget {
+    config: SdkConfig,
     client: Client,
     logs: aws_sdk_cloudwatchlogs::Client,
     name: ServiceName,
@@ -65,6 +70,8 @@ pub struct AppRunnerTarget {
     tasks: Option<Arc<dyn Tasks>>,
     /// Who tells where source branches stand.
     host: Option<Arc<dyn SourceHost>>,
+    /// Its log groups: of the application, and App Runner's own.
+    groups: OnceCell<[String; 2]>,
 }
 
 impl AppRunnerTarget {
@@ -78,6 +85,7 @@ impl AppRunnerTarget {
     ) -> Self {
         let known = spec.service.starts_with("arn:").then(|| spec.service.clone());
         Self {
+            config: config.clone(),
             client: Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
             name: service.clone(),
@@ -87,6 +95,7 @@ impl AppRunnerTarget {
             arn: OnceCell::new_with(known),
             tasks: None,
             host: None,
+            groups: OnceCell::new(),
         }
     }
 
@@ -339,8 +348,16 @@ impl Target for AppRunnerTarget {
         self.remember().await
     }
 
+    async fn examine(&self) -> Examination {
+        self.examine_service().await
+    }
+
     fn tasks(&self) -> Option<&dyn Tasks> {
         self.tasks.as_deref()
+    }
+
+    fn logs(&self) -> Option<&dyn Logs> {
+        Some(self)
     }
 }
 

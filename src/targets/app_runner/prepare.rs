@@ -63,7 +63,7 @@ impl AppRunnerTarget {
         Ok(Preparation { service: ServicePlan { place, image, previous, change, notices } })
     }
 
-    fn refuse_strategy(&self) -> Result<(), TargetError> {
+    pub(super) fn refuse_strategy(&self) -> Result<(), TargetError> {
         let word = match self.strategy {
             Strategy::Rolling => return Ok(()),
             Strategy::BlueGreen => "blue-green",
@@ -81,7 +81,7 @@ impl AppRunnerTarget {
         ))
     }
 
-    fn refuse_state(&self, service: &Service, operations: &Operations) -> Result<(), TargetError> {
+    pub(super) fn refuse_state(&self, service: &Service, operations: &Operations) -> Result<(), TargetError> {
         let name = service.name();
         let problem = match service.status() {
             "RUNNING" | "OPERATION_IN_PROGRESS" => return Ok(()),

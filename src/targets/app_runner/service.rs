@@ -55,6 +55,13 @@ impl Service {
         format!("/aws/apprunner/{}/{}/{kind}", self.name(), self.text("ServiceId"))
     }
 
+    /// Names of its secrets and where they are kept.
+    pub(super) fn secrets(&self) -> Vec<(String, String)> {
+        let image = &self.0["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"];
+        let named = image["RuntimeEnvironmentSecrets"].as_object().into_iter().flatten();
+        named.filter_map(|(name, from)| Some((name.clone(), from.as_str()?.to_owned()))).collect()
+    }
+
     /// The health check in words, with the port.
     pub(super) fn health_check(&self) -> String {
         let check = &self.0["HealthCheckConfiguration"];

@@ -12,10 +12,13 @@
 
 mod apply;
 mod calls;
+pub mod discover;
+mod examine;
 mod explain;
 pub mod express;
 mod facts;
 mod file;
+mod follow_log;
 mod health;
 mod judge;
 mod links;
@@ -31,6 +34,7 @@ mod render;
 mod revert;
 mod said;
 mod same;
+mod sizes;
 mod tasks;
 mod truth;
 
@@ -41,9 +45,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use async_trait::async_trait;
 use aws_types::SdkConfig;
+use serde_json::Value;
 
 use crate::config::spec::{EcsSpec, Strategy};
-use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
+use crate::engine::{
+    Back, Examination, Logs, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish,
+};
+use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;
 pub use one_off::NamedTasks;
@@ -81,6 +89,8 @@ struct Memory {
     tasks_denied: AtomicBool,
     /// Notices that were handed out.
     told: Mutex<Vec<String>>,
+    /// Log groups that were found.
+    groups: follow_log::Groups,
 }
 
 impl EcsTarget {
@@ -100,6 +110,23 @@ impl EcsTarget {
             asking: truth::Asking::default(),
             memory: Memory::default(),
         }
+    }
+
+    /// What is registered now, and what a deployment would start from: the live task definition and
+    /// the file, if one is configured.
+    pub async fn task_definitions(&self) -> Result<Vec<Value>, TargetError> {
+        let live = self.must_live().await?;
+        let mut all = vec![Value::Object(raw::describe(&self.patient, &live.definition).await?.raw)];
+        if let Some(path) = &self.spec.task_definition {
+            let refused = |problem| TargetError::Refused(Box::new(problem));
+            all.push(Self::task_definition_file(&self.root, path).await.map_err(refused)?);
+        }
+        Ok(all)
+    }
+
+    /// A task definition file of the repository.
+    pub async fn task_definition_file(root: &Path, path: &Path) -> Result<Value, Problem> {
+        file::read(root, path).await.map(Value::Object)
     }
 
     /// The cluster's name, for people.
@@ -154,7 +181,19 @@ impl Target for EcsTarget {
         self.read_past().await
     }
 
+    async fn history(&self, last: usize) -> Result<Past, TargetError> {
+        self.read_history(last).await
+    }
+
+    async fn examine(&self) -> Examination {
+        self.examine_service().await
+    }
+
     fn tasks(&self) -> Option<&dyn Tasks> {
+        Some(self)
+    }
+
+    fn logs(&self) -> Option<&dyn Logs> {
         Some(self)
     }
 }

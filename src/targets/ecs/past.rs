@@ -17,12 +17,29 @@ use crate::types::Timestamp;
 
 /// How many earlier revisions are described.
 const MOST: usize = 5;
+/// How many ARNs `DescribeServiceRevisions` takes.
+const REVISIONS: usize = 20;
 
 impl EcsTarget {
     pub(super) async fn read_past(&self) -> Result<Past, TargetError> {
+        self.read(MOST).await.map(|(past, _)| past)
+    }
+
+    /// The live one and the good ones before it, each with the time since when it served.
+    pub(super) async fn read_history(&self, last: usize) -> Result<Past, TargetError> {
+        let (mut past, since) = self.read(last.saturating_sub(1)).await?;
+        past.good.insert(0, PastRevision { revision: past.live.clone(), since });
+        past.good.truncate(last);
+        Ok(past)
+    }
+
+    /// At most that many good ones, and since when the live one serves.
+    async fn read(&self, most: usize) -> Result<(Past, Option<Timestamp>), TargetError> {
         let live = self.must_live().await?;
         let mut notices = Vec::new();
-        let by_deployments = self.served(&live).await?;
+        let mut by_deployments = self.served(&live, most).await?;
+        let at = by_deployments.iter().position(|(arn, _)| *arn == live.definition);
+        let since = at.and_then(|at| by_deployments.remove(at).1);
         let earlier = if by_deployments.is_empty() {
             let why = self
                 .asking
@@ -40,7 +57,7 @@ impl EcsTarget {
         };
         let container = self.spec.container.as_deref();
         let current = raw::describe(&self.patient, &live.definition).await?;
-        let described = join_all(earlier.iter().take(MOST).map(|(arn, _)| raw::describe(&self.patient, arn))).await;
+        let described = join_all(earlier.iter().take(most).map(|(arn, _)| raw::describe(&self.patient, arn))).await;
         let mut good = Vec::new();
         for ((arn, since), known) in earlier.iter().zip(described) {
             match known {
@@ -51,29 +68,35 @@ impl EcsTarget {
                 Err(failure) => notices.push(format!("{} cannot be read: {}", short(arn), failure.message)),
             }
         }
-        Ok(Past { live: facts::revision(&current, container, Found::AtRest), good, notices })
+        Ok((Past { live: facts::revision(&current, container, Found::AtRest), good, notices }, since))
     }
 
-    /// Task definitions of successful deployments, newest first, each once, without the live one.
-    async fn served(&self, live: &Live) -> Result<Vec<(String, Option<Timestamp>)>, TargetError> {
+    /// Task definitions of successful deployments, newest first, each once, the live one included.
+    async fn served(&self, live: &Live, most: usize) -> Result<Vec<(String, Option<Timestamp>)>, TargetError> {
         let successful = sdk::ServiceDeploymentStatus::Successful;
         let listed = truth::list(&self.patient, &self.spec.cluster, &self.spec.service, Some(successful)).await;
         let listed = match listed {
             Ok(listed) => listed,
             Err(failure) => self.asking.sort(failure).map(|()| Vec::new())?,
         };
-        let targets = listed.iter().filter_map(|brief| brief.target.clone()).collect();
-        let revisions = match truth::revisions(&self.patient, targets).await {
-            Ok(revisions) => revisions,
-            Err(failure) => self.asking.sort(failure).map(|()| Vec::new())?,
-        };
         let mut found: Vec<(String, Option<Timestamp>)> = Vec::new();
-        for brief in &listed {
-            let known = revisions.iter().find(|revision| Some(&revision.arn) == brief.target.as_ref());
-            let Some(known) = known.filter(|known| known.definition != live.definition) else { continue };
-            if !found.iter().any(|(arn, _)| *arn == known.definition) {
-                let since = known.created.and_then(|at| Timestamp::from_second(at).ok());
-                found.push((known.definition.clone(), since));
+        for some in listed.chunks(REVISIONS) {
+            let targets = some.iter().filter_map(|brief| brief.target.clone()).collect();
+            let revisions = match truth::revisions(&self.patient, targets).await {
+                Ok(revisions) => revisions,
+                Err(failure) => self.asking.sort(failure).map(|()| Vec::new())?,
+            };
+            for brief in some {
+                let known = revisions.iter().find(|revision| Some(&revision.arn) == brief.target.as_ref());
+                let Some(known) = known else { continue };
+                if !found.iter().any(|(arn, _)| *arn == known.definition) {
+                    let since = known.created.and_then(|at| Timestamp::from_second(at).ok());
+                    found.push((known.definition.clone(), since));
+                }
+            }
+            let earlier = found.iter().filter(|(arn, _)| *arn != live.definition).count();
+            if earlier >= most {
+                break;
             }
         }
         Ok(found)

@@ -58,7 +58,7 @@ impl EcsTarget {
         Ok(ServicePlan { place: crate::engine::Target::place(self), image, previous, change, notices })
     }
 
-    fn refuse_strategy(&self) -> Result<(), TargetError> {
+    pub(super) fn refuse_strategy(&self) -> Result<(), TargetError> {
         let name = match self.strategy {
             Strategy::Rolling => return Ok(()),
             Strategy::BlueGreen => "blue-green",
@@ -73,7 +73,7 @@ impl EcsTarget {
     }
 
     /// The service, or a refusal that names those with a similar name.
-    async fn live_service(&self) -> Result<Live, TargetError> {
+    pub(super) async fn live_service(&self) -> Result<Live, TargetError> {
         let found = look(&self.patient, &self.spec.cluster, &self.spec.service).await;
         let missing = |what: String, next: String| refused(Problem::provider("service-not-found", what, next));
         let live = match found {
@@ -240,7 +240,7 @@ pub(super) fn found(live: &Live) -> Found {
     if settled { Found::AtRest } else { Found::Unsettled }
 }
 
-fn refuse_controller(live: &Live) -> Result<(), TargetError> {
+pub(super) fn refuse_controller(live: &Live) -> Result<(), TargetError> {
     // A controller of tomorrow is not refused: ECS itself says no if it must.
     let (name, instead) = match live.controller.as_deref() {
         Some("CODE_DEPLOY") => ("CODE_DEPLOY", "AWS CodeDeploy"),

@@ -103,6 +103,20 @@ pub(super) fn render(
     content
 }
 
+/// The content with those changes in that container, and its image as it is.
+pub(super) fn with_changes(
+    mut content: Map<String, Value>,
+    name: &str,
+    changes: &ContainerChanges,
+) -> Map<String, Value> {
+    let list = content.get_mut("containerDefinitions").and_then(Value::as_array_mut);
+    let found = list.into_iter().flatten().find(|known| known.get("name").and_then(Value::as_str) == Some(name));
+    if let Some(Value::Object(container)) = found {
+        change(container, changes);
+    }
+    content
+}
+
 /// An image that is already this one by digest stays as it is written.
 pub(super) fn set_image(container: &mut Map<String, Value>, image: &PinnedImage) {
     let live = container.get("image").and_then(Value::as_str).and_then(|text| text.parse::<PinnedImage>().ok());

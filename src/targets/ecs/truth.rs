@@ -125,7 +125,7 @@ pub(super) async fn list(
     service: &str,
     only: Option<sdk::ServiceDeploymentStatus>,
 ) -> Result<Vec<Brief>, ProviderFailure> {
-    let asked = client.list_service_deployments().cluster(cluster).service(service).max_results(20);
+    let asked = client.list_service_deployments().cluster(cluster).service(service).max_results(100);
     let asked = match only {
         Some(status) => asked.status(status),
         None => asked,

@@ -228,6 +228,56 @@ class Faults(SimulatorTest):
         self.assertIn("elasticloadbalancing:DescribeTargetHealth", error["Error"]["Message"])
 
 
+class Verification(SimulatorTest):
+    """What is asked before a deployment: is it there?"""
+
+    GROUP = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:targetgroup/api/50dc6c495c0c9188"
+
+    def test_secrets_are_found_by_name_and_by_arn_with_and_without_the_random_end(self):
+        self.seed(secrets=["pmis/db"])
+        secrets = self.client("secretsmanager")
+        arn = secrets.describe_secret(SecretId="pmis/db")["ARN"]
+        for known in (arn, arn.rsplit("-", 1)[0]):
+            self.assertEqual(secrets.describe_secret(SecretId=known)["Name"], "pmis/db")
+        self.refused("ResourceNotFoundException", secrets.describe_secret, SecretId="pmis/none")
+
+    def test_parameters_are_filtered_by_name_over_all_pages(self):
+        self.seed(parameters=[f"/p/{n:02}" for n in range(12)])
+        ssm = self.client("ssm")
+        ask = lambda *names: ssm.describe_parameters(
+            ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(names)}])["Parameters"]
+        self.assertEqual([p["Name"] for p in ask("/p/03", "/p/none")], ["/p/03"])
+        pages = ssm.get_paginator("describe_parameters").paginate()
+        self.assertEqual(sum(len(page["Parameters"]) for page in pages), 12)
+
+    def test_log_groups_by_prefix_and_clusters(self):
+        self.seed(log_groups=["/ecs/api", "/ecs/api-old", "/web"], clusters=[{"name": "shop"}])
+        groups = self.client("logs").describe_log_groups(logGroupNamePrefix="/ecs/api")["logGroups"]
+        self.assertEqual([g["logGroupName"] for g in groups], ["/ecs/api", "/ecs/api-old"])
+        arns = self.client("ecs").list_clusters()["clusterArns"]
+        self.assertEqual(arns, [f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/shop"])
+
+    def test_target_groups_are_described_until_they_are_deleted(self):
+        self.seed(target_health={self.GROUP: [{"id": "10.0.0.7", "state": "healthy"}]})
+        elb = self.client("elbv2")
+        group = elb.describe_target_groups(TargetGroupArns=[self.GROUP])["TargetGroups"][0]
+        self.assertEqual((group["TargetGroupName"], group["Matcher"]["HttpCode"]), ("api", "200"))
+        self.assertEqual(elb.describe_target_group_attributes(TargetGroupArn=self.GROUP)["Attributes"][0]["Value"], "300")
+        self.seed(deleted_target_groups=[self.GROUP])
+        self.refused("TargetGroupNotFoundException", elb.describe_target_groups, TargetGroupArns=[self.GROUP])
+
+    def test_a_role_with_a_policy_may_do_that_and_nothing_else(self):
+        arn = f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/shop"
+        policy = {"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "ecs:ListServices", "Resource": "*", "Condition": {"ArnEquals": {"ecs:cluster": arn}}}]}
+        self.seed(clusters=[{"name": "shop"}, {"name": "other"}], roles=[{"arn": ROLE, "policy": policy}])
+        given = self.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="run")["Credentials"]
+        ecs = self.client("ecs", given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        ecs.list_services(cluster="shop")
+        error = self.refused("AccessDeniedException", ecs.list_services, cluster="other")
+        self.assertIn("is not authorized to perform: ecs:ListServices", error["Error"]["Message"])
+
+
 class Logs(SimulatorTest):
     def test_missing_groups_and_streams(self):
         logs = self.client("logs")

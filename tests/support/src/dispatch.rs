@@ -37,6 +37,8 @@ fn told(incoming: &Incoming) -> (String, String, Value, Protocol) {
             "AppRunner" => ("apprunner", Protocol::Json10),
             "Logs_20140328" => ("logs", Protocol::Json11),
             "AmazonEC2ContainerRegistry_V20150921" => ("ecr", Protocol::Json11),
+            "secretsmanager" => ("secretsmanager", Protocol::Json11),
+            "AmazonSSM" => ("ssm", Protocol::Json11),
             "SpencerFrontendService" => ("ecr-public", Protocol::Json11),
             _ => ("unknown", Protocol::Json11),
         };
@@ -123,7 +125,20 @@ fn perform(
     at: u64,
 ) -> Reply {
     let key = incoming.access_key();
-    let World { env, ecs, apprunner, ecr, sts, cloudwatch, sns, target_health, endpoint, .. } = world;
+    let World {
+        env,
+        ecs,
+        apprunner,
+        ecr,
+        sts,
+        cloudwatch,
+        sns,
+        secrets,
+        target_health,
+        deleted_target_groups,
+        endpoint,
+        ..
+    } = world;
     match service {
         "github" | "oidc" => return world.github.answer(incoming, body, at),
         "blob" => {
@@ -138,6 +153,8 @@ fn perform(
     }
     let unsigned = operation == "AssumeRoleWithWebIdentity";
     let allowed = if unsigned { Ok(()) } else { sts.check(key.as_deref(), at) };
+    let permitted = || sts.permit(key.as_deref(), service, operation, body, env);
+    let allowed = allowed.and_then(|()| if unsigned { Ok(()) } else { permitted() });
     let allowed = allowed.map_err(|error| if is_query(protocol) { in_query_words(error) } else { error });
     let answered = allowed.and_then(|()| match service {
         "ecs" => ecs.answer(operation, body, at, env).map(|body| body.to_string()),
@@ -148,7 +165,9 @@ fn perform(
         "sts" => sts.answer(operation, &form(body), key.as_deref(), at, env),
         "cloudwatch" => cloudwatch.answer(operation, body, at, env).map(|body| body.to_string()),
         "sns" => sns.answer(operation, &form(body), at, env),
-        "elbv2" => elbv2::answer(ecs, target_health, operation, &form(body)),
+        "secretsmanager" => secrets.in_manager(operation, body, env).map(|body| body.to_string()),
+        "ssm" => secrets.in_store(operation, body).map(|body| body.to_string()),
+        "elbv2" => elbv2::answer(ecs, target_health, deleted_target_groups, operation, &form(body)),
         _ => Err(ApiError::bad("UnknownOperationException", "")),
     });
     match (answered, protocol) {

@@ -1,7 +1,7 @@
 //! Elastic Load Balancing v2: the health of the targets that simulated
 //! services registered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::behaviour::{Behaviour, HealthCheck};
 use crate::ecs::{Ecs, Verdict};
@@ -14,21 +14,50 @@ use crate::seed::TargetHealthSeed;
 pub(crate) type Given = BTreeMap<String, Vec<TargetHealthSeed>>;
 
 /// Answers one action with the inside of its result element.
-pub(crate) fn answer(ecs: &Ecs, given: &Given, action: &str, form: &Form) -> Result<String, ApiError> {
-    if action != "DescribeTargetHealth" {
-        return Err(ApiError::bad(
-            "InvalidAction",
-            format!("Could not find operation {action} for version 2015-12-01"),
-        ));
-    }
-    let arn = form.get("TargetGroupArn").map(String::as_str).unwrap_or_default();
-    let targets = match given.get(arn) {
-        Some(targets) => targets.clone(),
-        None => from_tasks(ecs, arn)
-            .ok_or_else(|| ApiError::bad("TargetGroupNotFound", "One or more target groups not found"))?,
+pub(crate) fn answer(
+    ecs: &Ecs,
+    given: &Given,
+    deleted: &BTreeSet<String>,
+    action: &str,
+    form: &Form,
+) -> Result<String, ApiError> {
+    let health = |arn: &str| {
+        let found = given.get(arn).cloned().or_else(|| from_tasks(ecs, arn)).filter(|_| !deleted.contains(arn));
+        found.ok_or_else(|| ApiError::bad("TargetGroupNotFound", "One or more target groups not found"))
     };
-    let members: String = targets.iter().map(member).collect();
-    Ok(format!("<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"))
+    let arn = form.get("TargetGroupArn").map(String::as_str).unwrap_or_default();
+    match action {
+        "DescribeTargetHealth" => {
+            let members: String = health(arn)?.iter().map(member).collect();
+            Ok(format!("<TargetHealthDescriptions>{members}</TargetHealthDescriptions>"))
+        }
+        "DescribeTargetGroups" => {
+            let asked = form.iter().filter(|(name, _)| name.starts_with("TargetGroupArns.member."));
+            let groups: Result<String, ApiError> = asked.map(|(_, arn)| health(arn).map(|_| group(arn))).collect();
+            Ok(format!("<TargetGroups>{}</TargetGroups>", groups?))
+        }
+        "DescribeTargetGroupAttributes" => {
+            health(arn)?;
+            let attribute = "<member><Key>deregistration_delay.timeout_seconds</Key><Value>300</Value></member>";
+            Ok(format!("<Attributes>{attribute}</Attributes>"))
+        }
+        _ => Err(ApiError::bad("InvalidAction", format!("Could not find operation {action} for version 2015-12-01"))),
+    }
+}
+
+/// A target group like many: HTTP, `/health`, targets by address.
+fn group(arn: &str) -> String {
+    format!(
+        "<member><TargetGroupArn>{}</TargetGroupArn><TargetGroupName>{}</TargetGroupName>\
+         <Protocol>HTTP</Protocol><Port>80</Port><HealthCheckProtocol>HTTP</HealthCheckProtocol>\
+         <HealthCheckPort>traffic-port</HealthCheckPort><HealthCheckEnabled>true</HealthCheckEnabled>\
+         <HealthCheckIntervalSeconds>30</HealthCheckIntervalSeconds><HealthCheckTimeoutSeconds>5</HealthCheckTimeoutSeconds>\
+         <HealthyThresholdCount>5</HealthyThresholdCount><UnhealthyThresholdCount>2</UnhealthyThresholdCount>\
+         <HealthCheckPath>/health</HealthCheckPath><Matcher><HttpCode>200</HttpCode></Matcher>\
+         <TargetType>ip</TargetType></member>",
+        xml(arn),
+        xml(arn.rsplit('/').nth(1).unwrap_or_default()),
+    )
 }
 
 fn member(target: &TargetHealthSeed) -> String {

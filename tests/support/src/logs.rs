@@ -53,6 +53,7 @@ pub(crate) fn answer(env: &Env, operation: &str, body: &Value) -> Answer {
     match operation {
         "GetLogEvents" => get_log_events(&env.logs, body),
         "FilterLogEvents" => filter_log_events(&env.logs, body),
+        "DescribeLogGroups" => Ok(describe_log_groups(env, body)),
         "DescribeLogStreams" => describe_log_streams(env, body),
         _ => Err(ApiError::bad("UnknownOperationException", "")),
     }
@@ -133,6 +134,16 @@ fn filter_log_events(logs: &Logs, body: &Value) -> Answer {
     let mut answer = json!({"events": events, "searchedLogStreams": []});
     put(&mut answer, "nextToken", next);
     Ok(answer)
+}
+
+fn describe_log_groups(env: &Env, body: &Value) -> Value {
+    let prefix = text(body, "logGroupNamePrefix").unwrap_or_default();
+    let all = env.logs.groups.keys().filter(|name| name.starts_with(prefix));
+    let all = all.map(|name| json!({"logGroupName": name, "arn": env.arn("logs", &format!("log-group:{name}:*"))}));
+    let (groups, next) = page(all.collect(), text(body, "nextToken"), limit(body, 50));
+    let mut answer = json!({ "logGroups": groups });
+    put(&mut answer, "nextToken", next);
+    answer
 }
 
 fn describe_log_streams(env: &Env, body: &Value) -> Answer {

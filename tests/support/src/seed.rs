@@ -54,6 +54,12 @@ pub struct Seed {
     pub credentials: Option<Credentials>,
     /// Target health by target group ARN, instead of what tasks would have.
     pub target_health: BTreeMap<String, Vec<TargetHealthSeed>>,
+    /// Target groups that were deleted, by ARN.
+    pub deleted_target_groups: Vec<String>,
+    /// Names of secrets in Secrets Manager.
+    pub secrets: Vec<String>,
+    /// Names of parameters in Parameter Store.
+    pub parameters: Vec<String>,
     /// Empty log groups.
     pub log_groups: Vec<String>,
     /// How long ago the commits below were pushed; App Runner's services were created halfway since.
@@ -376,6 +382,9 @@ pub struct RoleSeed {
     /// The longest `DurationSeconds`.
     #[serde(default)]
     pub max_session_seconds: Option<u64>,
+    /// The policy document its sessions are held to; they may do everything without.
+    #[serde(default)]
+    pub policy: Option<Value>,
 }
 
 /// Which access keys are good.

@@ -1,5 +1,6 @@
 //! The whole simulated account: one value behind one lock.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,6 +18,7 @@ use crate::faults::Fault;
 use crate::github::GitHub;
 use crate::ids::digest;
 use crate::reply::{ApiError, Millis};
+use crate::secrets::Secrets;
 use crate::seed::{ImageSeed, Seed};
 use crate::sns::Sns;
 use crate::sts::Sts;
@@ -28,6 +30,8 @@ pub(crate) struct World {
     pub(crate) ecs: Ecs,
     pub(crate) apprunner: AppRunner,
     pub(crate) target_health: elbv2::Given,
+    pub(crate) deleted_target_groups: BTreeSet<String>,
+    pub(crate) secrets: Secrets,
     pub(crate) sts: Sts,
     pub(crate) ecr: Ecr,
     pub(crate) cloudwatch: CloudWatch,
@@ -53,6 +57,8 @@ impl World {
             ecs: Ecs::default(),
             apprunner: AppRunner::default(),
             target_health: elbv2::Given::new(),
+            deleted_target_groups: BTreeSet::new(),
+            secrets: Secrets::default(),
             sts: Sts::default(),
             ecr: Ecr::default(),
             cloudwatch: CloudWatch::default(),
@@ -130,6 +136,9 @@ impl World {
         }
         self.sts.credentials = seed.credentials.unwrap_or_else(|| self.sts.credentials.clone());
         self.target_health.extend(seed.target_health);
+        self.deleted_target_groups.extend(seed.deleted_target_groups);
+        self.secrets.secrets.extend(seed.secrets);
+        self.secrets.parameters.extend(seed.parameters);
         for group in seed.log_groups {
             self.env.logs.create_group(&group);
         }

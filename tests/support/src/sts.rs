@@ -18,6 +18,8 @@ use crate::seed::{Credentials, RoleSeed};
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) arn: String,
+    /// The ARN of the role.
+    pub(crate) role: String,
     pub(crate) expires: Millis,
 }
 
@@ -59,6 +61,25 @@ impl Sts {
                 "The security token included in the request is invalid.",
             )),
         }
+    }
+
+    /// Refuses what the caller's role may not do: only roles that were given a policy are held to it.
+    ///
+    /// # Errors
+    ///
+    /// `AccessDeniedException`.
+    pub(crate) fn permit(
+        &self,
+        key: Option<&str>,
+        service: &str,
+        operation: &str,
+        body: &Value,
+        env: &Env,
+    ) -> Result<(), ApiError> {
+        let session = key.and_then(|key| self.sessions.get(key));
+        let policy = session.and_then(|session| self.roles.get(&session.role)?.policy.as_ref());
+        let (Some(session), Some(policy)) = (session, policy) else { return Ok(()) };
+        crate::iam::check(policy, &session.arn, service, operation, body, env)
     }
 
     /// Answers one action with the inside of its result element.
@@ -180,7 +201,7 @@ impl Sts {
         let account = parts.get(4).copied().unwrap_or_default();
         let role = arn.rsplit('/').next().unwrap_or_default();
         let assumed = format!("arn:aws:sts::{account}:assumed-role/{role}/{name}");
-        self.sessions.insert(key.clone(), Session { arn: assumed.clone(), expires });
+        self.sessions.insert(key.clone(), Session { arn: assumed.clone(), role: arn.to_owned(), expires });
         Ok(format!(
             "<Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
              <SessionToken>{}</SessionToken><Expiration>{}</Expiration></Credentials>\
@@ -209,7 +230,7 @@ fn claims(token: &str) -> Option<Value> {
 }
 
 /// IAM's `StringLike`: `*` any text, `?` one character.
-fn like(pattern: &str, text: &str) -> bool {
+pub(crate) fn like(pattern: &str, text: &str) -> bool {
     fn from(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern.first(), text.first()) {
             (None, None) => true,

@@ -1,6 +1,7 @@
 //! What tests hold: a running world and the ways to prepare, disturb and ask
 //! it.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
@@ -199,6 +200,13 @@ impl AwsWorld {
         self
     }
 
+    /// Writes lines into a log, as a container of somebody would.
+    pub fn log(&self, group: &str, stream: &str, lines: &[&str]) -> &Self {
+        let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        self.server.world().lock().env.logs.write(group, stream, now(), &lines);
+        self
+    }
+
     /// Adds a rule: the last that fits wins.
     pub fn rule(&self, rule: Rule) -> &Self {
         self.seed(Seed { rules: vec![rule], ..Seed::default() });
@@ -241,6 +249,19 @@ impl AwsWorld {
     #[must_use]
     pub fn count(&self, service: &str, operation: &str) -> usize {
         self.calls_of(service, operation).len()
+    }
+
+    /// The permissions that the calls of assumed roles needed, as IAM names them.
+    #[must_use]
+    pub fn used_permissions(&self) -> BTreeSet<String> {
+        let world = self.server.world().lock();
+        let by_role = world.calls.iter().filter(|call| {
+            let key = call.access_key_id.as_deref().unwrap_or_default();
+            world.sts.sessions.contains_key(key) && call.service != "sts"
+        });
+        let needed =
+            by_role.flat_map(|call| crate::iam::needed(&call.service, &call.operation, &call.body, &world.env));
+        needed.map(|needed| needed.action).collect()
     }
 
     /// Forgets the calls so far.

@@ -23,6 +23,14 @@ fn limited(asked: &[String], what: &str, most: usize) -> Result<(), ApiError> {
 }
 
 impl Ecs {
+    pub(crate) fn list_clusters(&self, body: &Value) -> Value {
+        let arns = self.clusters.values().map(|cluster| cluster.arn.clone()).collect();
+        let (arns, next) = page(arns, text(body, "nextToken"), size(body, 100));
+        let mut answer = json!({ "clusterArns": arns });
+        put(&mut answer, "nextToken", next);
+        answer
+    }
+
     pub(crate) fn list_services(&self, body: &Value) -> Answer {
         let cluster = self.cluster(body)?;
         let arns = self

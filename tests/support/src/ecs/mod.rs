@@ -76,6 +76,7 @@ impl Ecs {
     pub(crate) fn answer(&mut self, op: &str, body: &Value, now: Millis, env: &mut Env) -> Answer {
         match op {
             "DescribeClusters" => Ok(self.describe_clusters(body)),
+            "ListClusters" => Ok(self.list_clusters(body)),
             "ListServices" => self.list_services(body),
             "DescribeServices" => self.describe_services(body),
             "CreateService" => self.create_service(body, now, env),
