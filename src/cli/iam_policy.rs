@@ -87,7 +87,7 @@ async fn tasks(
     let ecs = || {
         spec.services.iter().filter_map(|(service, target)| match target {
             TargetSpec::Ecs(ecs) => Some((service, ecs)),
-            TargetSpec::AppRunner(_) => None,
+            TargetSpec::Express(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => None,
         })
     };
     let session = match breadth {

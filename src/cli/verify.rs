@@ -26,15 +26,22 @@ pub(super) async fn verify(request: &Request, host: &Host) -> Result<u8, Problem
     if let Err(problems) = release::possible(request, &services) {
         problems.all().iter().for_each(|problem| found.fails(problem.clone()));
     }
-    let opening = environment::session(host, Some(&request.environment), &spec.aws, &request.login);
+    let images = environment::Images::Dealt;
+    let config = &request.config;
+    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
+    let opening = environment::open(host, &request.environment, dealings, &request.login);
     let (session, elsewhere) = join(opening, async { join(addresses(spec), github(request, host)).await }).await;
     match session {
         Ok(session) => {
-            found.good("credentials are there, and their account is allowed");
-            add(&mut found, None, account(&session).await);
-            let targets = environment::targets(&host.root, &session, spec, &services);
+            if let Some(session) = &session {
+                found.good("credentials are there, and their account is allowed");
+                add(&mut found, None, account(session).await);
+            }
+            let sources = host.source_host(request.github_token.as_deref());
+            let targets =
+                environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
             hooks(spec, &targets, &mut found);
-            let pipeline = release::pipeline(&session, host);
+            let pipeline = release::pipeline(session.as_ref(), host);
             let commit = commit(request, &services, host).await;
             if let Err(problem) = &commit {
                 found.fails(problem.clone());
@@ -43,7 +50,7 @@ pub(super) async fn verify(request: &Request, host: &Host) -> Result<u8, Problem
             let examined = services.iter().map(async |name| {
                 let Some(target) = targets.get(name) else { return (name, Examination::default()) };
                 let mut own = target.examine().await;
-                image(request, name, commit, &session, &pipeline, &mut own).await;
+                image(request, name, commit, session.as_ref(), &pipeline, &mut own).await;
                 (name, own)
             });
             for (name, own) in join_all(examined).await {
@@ -112,7 +119,7 @@ async fn image(
     request: &Request,
     name: &ServiceName,
     commit: Option<CommitSha>,
-    session: &Session,
+    session: Option<&Session>,
     pipeline: &Pipeline,
     found: &mut Examination,
 ) {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use self::rows::{ROWS, Use};
 use self::scope::{Scope, Scoped};
-use crate::config::spec::{Config, EnvironmentSpec, ImageRepository, Recipient, TargetSpec};
+use crate::config::spec::{Config, EnvironmentSpec, ImageRepository, TargetSpec, Way};
 use crate::types::{AccountId, EnvironmentName, Region, ServiceName};
 
 pub use task::TaskFacts;
@@ -138,14 +138,14 @@ impl<'a> Place<'a> {
     fn ecs(&self) -> impl Iterator<Item = (&'a ServiceName, &'a crate::config::spec::EcsSpec)> {
         self.spec.services.iter().filter_map(|(name, target)| match target {
             TargetSpec::Ecs(ecs) => Some((name, &**ecs)),
-            TargetSpec::AppRunner(_) => None,
+            TargetSpec::Express(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => None,
         })
     }
 
     fn app_runner(&self) -> impl Iterator<Item = &'a crate::config::spec::AppRunnerSpec> {
         self.spec.services.values().filter_map(|target| match target {
             TargetSpec::AppRunner(app) => Some(app),
-            TargetSpec::Ecs(_) => None,
+            TargetSpec::Ecs(_) | TargetSpec::Express(_) | TargetSpec::Compose(_) => None,
         })
     }
 
@@ -201,7 +201,7 @@ fn uses(place: &Place<'_>) -> BTreeSet<Use> {
     add(place.app_runner().next().is_some(), Use::AppRunner);
     add(place.app_runner().any(|app| !app.service.starts_with("arn:")), Use::AppRunnerNames);
     add(!place.spec.alarms.is_empty(), Use::Alarms);
-    let topics = place.spec.notify.iter().any(|recipient| matches!(recipient, Recipient::Sns(_)));
+    let topics = place.spec.notify.iter().any(|recipient| matches!(recipient.way, Way::Sns(_)));
     add(topics, Use::Notifications);
     uses
 }

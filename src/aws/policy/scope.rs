@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Place;
-use crate::config::spec::{EcsSpec, ImageRepository, Recipient};
+use crate::config::spec::{EcsSpec, ImageRepository, Way};
 use crate::types::ServiceName;
 
 /// A kind of resource, with what must hold beside it. The name is the end of the statement's `Sid`.
@@ -109,9 +109,9 @@ impl Scope {
             Self::Alarms => {
                 Scoped::of(place.spec.alarms.iter().map(|name| place.arn("cloudwatch", &format!("alarm:{name}"))))
             }
-            Self::Topics => Scoped::of(place.spec.notify.iter().filter_map(|recipient| match recipient {
-                Recipient::Sns(arn) => Some(arn.clone()),
-                Recipient::Slack(_) => None,
+            Self::Topics => Scoped::of(place.spec.notify.iter().filter_map(|recipient| match &recipient.way {
+                Way::Sns(arn) => Some(arn.clone()),
+                Way::Slack(_) | Way::Webhook { .. } => None,
             })),
         }
     }

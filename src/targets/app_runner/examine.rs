@@ -37,7 +37,7 @@ impl AppRunnerTarget {
         if state.is_ok() {
             found.good(format!("service {} is there", service.name()));
         }
-        for refused in [state, super::prepare::refuse_source(&service)].into_iter().filter_map(Result::err) {
+        if let Err(refused) = state {
             found.failed(refused);
         }
         if let Some(running) = operations.running() {
