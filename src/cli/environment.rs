@@ -183,11 +183,7 @@ pub async fn open(
     dealings: Dealings<'_>,
     login: &Login,
 ) -> Result<Option<Session>, Problem> {
-    if dealings.need_aws() {
-        session(host, Some(name), &dealings.spec.aws, login).await.map(Some)
-    } else {
-        Ok(None)
-    }
+    if dealings.need_aws() { session(host, Some(name), &dealings.spec.aws, login).await.map(Some) } else { Ok(None) }
 }
 
 /// Whose machine this is, for places on it.
@@ -227,7 +223,8 @@ pub fn targets(
                 }
                 Machine::Foreign => {
                     let next = "Name the instance in `compose.host`, or deploy from the machine itself.";
-                    let what = format!("{name} runs with Compose on `local`, which here would be the bot's own machine");
+                    let what =
+                        format!("{name} runs with Compose on `local`, which here would be the bot's own machine");
                     return Err(Problem::refused("not-this-machine", what, next));
                 }
             },
@@ -236,4 +233,3 @@ pub fn targets(
     }
     Ok(targets)
 }
-

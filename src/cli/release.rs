@@ -108,8 +108,7 @@ pub(super) async fn gather(
     // What is given is not looked for where the configuration says.
     let found: Vec<ServiceName> = services.iter().filter(|name| !request.images.contains_key(*name)).cloned().collect();
     let images = if found.is_empty() { environment::Images::Untouched } else { environment::Images::Dealt };
-    let dealings =
-        environment::Dealings { config: &request.config, spec, services, registries: &registries, images };
+    let dealings = environment::Dealings { config: &request.config, spec, services, registries: &registries, images };
     let opening = environment::open(host, &request.environment, dealings, &request.login);
     let sourcing = source(request, services, host);
     let (session, source) = recorder.stage("credentials", async { futures_util::join!(opening, sourcing) }).await;

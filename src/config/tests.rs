@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, Freeze, Policy, Pulls, Queue, Reviews,
-    Role, Strategy, TargetSpec, WeekTime, Who,
+    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, Freeze, Policy, Pulls,
+    Queue, Reviews, Role, Strategy, TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;
@@ -30,6 +30,13 @@ fn the_full_example_is_understood() {
     assert!(staging.deferred.is_empty());
     assert_eq!(staging.verify[1].expect, 200);
     assert!(matches!(staging.services[&"legacy".parse().unwrap()], TargetSpec::AppRunner(_)));
+    let host = |name: &str| match &staging.services[&name.parse().unwrap()] {
+        TargetSpec::Compose(compose) => compose.host.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(host("notes"), ComposeHost::Local);
+    assert_eq!(host("mail"), ComposeHost::Instance("i-0123456789abcdef0".to_owned()));
+    assert_eq!(host("wiki"), ComposeHost::Tag { key: "Name".to_owned(), value: "pmis-wiki".to_owned() });
     let production = &config.environments[&"production".parse().unwrap()];
     assert_eq!(production.strategy, Strategy::Canary("10".parse().unwrap()));
     assert_eq!(production.within, Span::minutes(30));

@@ -55,7 +55,10 @@ impl Pipeline {
         } else {
             let build = spec.build.as_ref().ok_or_else(|| missing(&image))?;
             if source.commit != source.checked_out {
-                let what = format!("The image of {} is not on this machine and another commit is checked out.", source.commit.short());
+                let what = format!(
+                    "The image of {} is not on this machine and another commit is checked out.",
+                    source.commit.short()
+                );
                 let next = format!("Run `git checkout {}`, then run again.", source.commit);
                 return Err(Problem::refused("not-checked-out", what, next));
             }
@@ -92,7 +95,8 @@ impl Pipeline {
             Some(id) => id.to_string(),
             None => image.to_string(),
         };
-        let format = "{{.Id}} {{if .Config.Labels}}{{index .Config.Labels \"org.opencontainers.image.revision\"}}{{end}}";
+        let format =
+            "{{.Id}} {{if .Config.Labels}}{{index .Config.Labels \"org.opencontainers.image.revision\"}}{{end}}";
         let asked = self.docker_program().args(["image", "inspect", "--format", format, &name]);
         let out = match asked.run(&self.options.cancel, &|_, _| {}).await {
             Ok(finished) => finished.out,

@@ -250,7 +250,10 @@ async fn a_changed_compose_file_is_told_and_brought_along_with_the_same_image() 
     assert_eq!(plan(&target, &wish("v1")).await.change, Change::Nothing);
     project.write("compose.yml", &format!("{file}    environment: {{ LOG_LEVEL: debug }}\n"));
     let changed = plan(&target, &wish("v1")).await;
-    assert!(matches!(changed.change, Change::Move { .. }) && changed.notices[0].contains("compose file"), "{changed:?}");
+    assert!(
+        matches!(changed.change, Change::Move { .. }) && changed.notices[0].contains("compose file"),
+        "{changed:?}"
+    );
     let shift = target.apply(&changed).await.unwrap();
     assert_eq!(settle(&target, &changed, &shift).await, Sight::Serving);
     assert_eq!(plan(&target, &wish("v1")).await.change, Change::Nothing);

@@ -18,7 +18,8 @@ impl System {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let unique = folder.path().file_name().unwrap().to_string_lossy().to_lowercase();
-        let name = format!("brainwave{}{}", std::process::id(), unique.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
+        let name =
+            format!("brainwave{}{}", std::process::id(), unique.replace(|c: char| !c.is_ascii_alphanumeric(), ""));
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let system = Self { name, port, folder };
         for name in ["repository", "host"] {

@@ -6,8 +6,8 @@ use super::environment::HttpVerify;
 use super::forms::{Either, Whole};
 use super::shape::{Book, Shape, record, words};
 use super::values::{
-    AnyText, Argument, ContainerName, ContainerPath, HostPath, Identifier, InsidePath, InstanceId, NameOrArn, ProjectName,
-    TagPair, ValueFrom, VariableName,
+    AnyText, Argument, ContainerName, ContainerPath, HostPath, Identifier, InsidePath, InstanceId, NameOrArn,
+    ProjectName, TagPair, ValueFrom, VariableName,
 };
 use super::{List, Named};
 use crate::config::read::{Raw, Reader};

@@ -164,7 +164,9 @@ impl Answer {
             "state" => self.state = Some(state(rest)),
             "log" => self.log = lines(rest),
             "lines" => self.lines = lines(rest),
-            "died" => self.died.extend(rest.split_once(' ').and_then(|(id, code)| Some((id.to_owned(), code.parse().ok()?)))),
+            "died" => {
+                self.died.extend(rest.split_once(' ').and_then(|(id, code)| Some((id.to_owned(), code.parse().ok()?))))
+            }
             "history" => self.history.push(plain(rest)),
             "database" => {
                 let (way, path) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -180,7 +182,10 @@ impl Answer {
                 }
             }
             "refused" => {
-                return Err(failed(FailureKind::Unavailable, format!("Docker does not answer: {}", plain(rest).trim())));
+                return Err(failed(
+                    FailureKind::Unavailable,
+                    format!("Docker does not answer: {}", plain(rest).trim()),
+                ));
             }
             _ => {}
         }
@@ -222,6 +227,3 @@ fn state(text: &str) -> State {
         _ => State::Unknown,
     }
 }
-
-
-

@@ -86,7 +86,8 @@ impl ComposeTarget {
     pub(super) async fn find_cause(&self, mut cause: Cause) -> Cause {
         match self.host.ask(Verb::Logs, &[&self.spec.service, LINES]).await {
             Ok(answer) => {
-                if cause.exit.is_none() && matches!(cause.code, CauseCode::ContainerExited | CauseCode::ProviderGaveUp) {
+                if cause.exit.is_none() && matches!(cause.code, CauseCode::ContainerExited | CauseCode::ProviderGaveUp)
+                {
                     cause.exit = answer.died.last().map(|(_, code)| Exit::of(*code));
                 }
                 let source = format!("docker compose logs {}", self.spec.service);
@@ -140,9 +141,9 @@ fn back_of(wanted: &Wanted, previous: &Revision) -> String {
 /// Whether nothing but these revisions is there. A container that vanished in the middle of a change
 /// is none of somebody else's.
 fn only(seen: &Answer, known: &[&Revision]) -> bool {
-    seen.containers.iter().all(|container| {
-        known.iter().any(|revision| revision.id != NOTHING && record::runs(container, revision))
-    })
+    seen.containers
+        .iter()
+        .all(|container| known.iter().any(|revision| revision.id != NOTHING && record::runs(container, revision)))
 }
 
 fn shift(job: &str, revision: &Revision, direction: Direction) -> Shift {

@@ -126,7 +126,8 @@ impl Instance {
                 Some(Ok(answer.standard_output_content().unwrap_or_default().to_owned()))
             }
             Some(CommandInvocationStatus::Failed) => {
-                let message = format!("the command failed on {instance} (exit code {}): {}", answer.response_code(), said());
+                let message =
+                    format!("the command failed on {instance} (exit code {}): {}", answer.response_code(), said());
                 Some(Err(unreachable(message)))
             }
             Some(CommandInvocationStatus::TimedOut | CommandInvocationStatus::Cancelled) => {
@@ -154,11 +155,14 @@ impl Instance {
         let filter = filter.map_err(|error| unreachable(error.to_string()))?;
         let asked = self.client.describe_instance_information().filters(filter).max_results(50).send().await;
         let answer = asked.map_err(|error| failure(OPERATION, &error))?;
-        let online = answer.instance_information_list().iter().filter(|node| node.ping_status() == Some(&PingStatus::Online));
+        let online =
+            answer.instance_information_list().iter().filter(|node| node.ping_status() == Some(&PingStatus::Online));
         let found: Vec<&str> = online.filter_map(|node| node.instance_id()).collect();
         match found.as_slice() {
             [one] => Ok((*one).to_owned()),
-            [] => Err(not_one(OPERATION, format!("no instance with the tag {key}={value} is online in Systems Manager"))),
+            [] => {
+                Err(not_one(OPERATION, format!("no instance with the tag {key}={value} is online in Systems Manager")))
+            }
             several => Err(not_one(
                 OPERATION,
                 format!("the tag {key}={value} is on several instances: {}", several.join(", ")),
@@ -195,5 +199,11 @@ fn unreachable(message: String) -> ProviderFailure {
 }
 
 fn not_one(operation: &str, message: String) -> ProviderFailure {
-    ProviderFailure { operation: operation.to_owned(), code: None, message, request_id: None, kind: FailureKind::Missing }
+    ProviderFailure {
+        operation: operation.to_owned(),
+        code: None,
+        message,
+        request_id: None,
+        kind: FailureKind::Missing,
+    }
 }

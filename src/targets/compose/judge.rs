@@ -58,7 +58,9 @@ pub(super) fn serves(answer: &Answer, revision: &Revision) -> bool {
         return answer.containers.is_empty();
     }
     let all = answer.containers.iter().all(|known| record::runs(known, revision));
-    !answer.containers.is_empty() && all && answer.containers.iter().all(|known| matches!(stands(known, answer), Stands::Well))
+    !answer.containers.is_empty()
+        && all
+        && answer.containers.iter().all(|known| matches!(stands(known, answer), Stands::Well))
 }
 
 /// What runs, for people.
@@ -163,7 +165,8 @@ fn ended(container: &Container) -> Cause {
     let state = &container.state;
     // A container that is being started again has no exit code of its own any more.
     let code = if container.restarts > 0 && state.status == "running" { None } else { Some(state.exit_code) };
-    let times = if container.restarts > 0 { format!(", started again {} times", container.restarts) } else { String::new() };
+    let times =
+        if container.restarts > 0 { format!(", started again {} times", container.restarts) } else { String::new() };
     let (kind, summary) = match code {
         _ if state.oom_killed => (CauseCode::OutOfMemory, format!("the container was killed for memory{times}")),
         Some(code) => (CauseCode::ContainerExited, format!("the container exited with code {code}{times}")),
@@ -237,6 +240,3 @@ fn log(answer: &Answer) -> Option<LogLines> {
     let lines = answer.log[skip..].to_vec();
     (!lines.is_empty()).then(|| LogLines { source: "docker compose on the host".to_owned(), lines })
 }
-
-
-

@@ -29,9 +29,7 @@ use async_trait::async_trait;
 use aws_types::SdkConfig;
 
 use crate::config::spec::{ComposeHost, ComposeSpec, Strategy};
-use crate::engine::{
-    Back, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Tasks, Wish,
-};
+use crate::engine::{Back, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Tasks, Wish};
 use crate::process::Environment;
 use crate::rollout::{Cause, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::{Region, ServiceName};
@@ -127,9 +125,9 @@ impl ComposeTarget {
 impl Target for ComposeTarget {
     fn place(&self) -> TargetPlace {
         let console = match (&self.spec.host, &self.region) {
-            (ComposeHost::Instance(id), Some(region)) => {
-                Some(format!("https://{region}.console.aws.amazon.com/systems-manager/fleet-manager/managed-nodes/{id}"))
-            }
+            (ComposeHost::Instance(id), Some(region)) => Some(format!(
+                "https://{region}.console.aws.amazon.com/systems-manager/fleet-manager/managed-nodes/{id}"
+            )),
             _ => None,
         };
         TargetPlace {

@@ -1,8 +1,8 @@
 //! What is live and what was good before, from the record that the host keeps.
 
 use super::ComposeTarget;
-use super::record::{self, Entry, Leaving, NOTHING, Was};
 use super::prepare::refused;
+use super::record::{self, Entry, Leaving, NOTHING, Was};
 use crate::engine::{Past, PastRevision, TargetError};
 use crate::problem::Problem;
 use crate::rollout::Revision;
@@ -36,16 +36,18 @@ fn good(entries: &[Entry], live: &Revision) -> Vec<Revision> {
     for entry in behind.into_iter().chain(away) {
         let previous = &entry.previous;
         // What was left for good after it had been behind others is to be found among the last.
-        let away_later = entries.iter().rev().find(|known| known.previous.id == previous.id).is_some_and(|known| {
-            known.wanted.leaving == Leaving::Away && entry.wanted.leaving == Leaving::Behind
-        });
-        if previous.id != NOTHING && previous.id != live.id && !away_later && good.iter().all(|known| known.id != previous.id)
+        let away_later = entries
+            .iter()
+            .rev()
+            .find(|known| known.previous.id == previous.id)
+            .is_some_and(|known| known.wanted.leaving == Leaving::Away && entry.wanted.leaving == Leaving::Behind);
+        if previous.id != NOTHING
+            && previous.id != live.id
+            && !away_later
+            && good.iter().all(|known| known.id != previous.id)
         {
             good.push(previous.clone());
         }
     }
     good
 }
-
-
-

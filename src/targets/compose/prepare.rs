@@ -3,7 +3,7 @@
 use super::answer::{Answer, State};
 use super::record::{self, Entry, Leaving, NOTHING, Wanted};
 use super::{ComposeTarget, judge};
-use crate::config::spec::Strategy;
+use crate::config::spec::{ComposeHost, Strategy};
 use crate::engine::{TargetError, Wish};
 use crate::problem::Problem;
 use crate::rollout::{Change, FieldChange, Revision, ServicePlan};
@@ -18,6 +18,7 @@ impl ComposeTarget {
         let seen = self.survey().await?;
         self.refuse_host(&seen)?;
         let (revision, image, leaving) = wished(wish);
+        self.refuse_unreachable(image.as_ref())?;
         let live = record::live(&seen);
         let entries = Entry::all(&seen);
         let mut notices = Vec::new();
@@ -62,7 +63,11 @@ impl ComposeTarget {
         let mut fields = vec![FieldChange { path, before, after: Some(wanted.revision.image_text.clone()) }];
         if let Some(file) = file {
             let changed = |text: &str| Some(text.to_owned());
-            fields.push(FieldChange { path: file.to_owned(), before: changed("as started"), after: changed("as it is now") });
+            fields.push(FieldChange {
+                path: file.to_owned(),
+                before: changed("as started"),
+                after: changed("as it is now"),
+            });
         }
         let change = Change::Move { fields, wish: serde_json::json!(wanted) };
         let place = crate::engine::Target::place(self);
@@ -121,15 +126,25 @@ impl ComposeTarget {
         Err(refused(problem))
     }
 
+    /// An image that only this machine's engine has cannot be pulled anywhere else.
+    fn refuse_unreachable(&self, image: Option<&PinnedImage>) -> Result<(), TargetError> {
+        let Some(image) = image.filter(|image| image.reference().registry().is_engine()) else { return Ok(()) };
+        if self.spec.host == ComposeHost::Local {
+            return Ok(());
+        }
+        let what = format!("{} is only on this machine; {} cannot pull it", image.reference(), self.host_name());
+        let next = "Give the service's image a registry that the host can reach.";
+        Err(refused(Problem::refused("image-on-engine", what, next)))
+    }
+
     fn busy(&self, last: Option<&Entry>) -> Problem {
         let problem = Problem::refused(
             "deployment-in-progress",
             format!("somebody else's deployment of {} is under way on {}", self.name, self.host_name()),
             "Wait until it has ended, then run again.",
         );
-        last.into_iter().fold(problem, |problem, entry| {
-            problem.because(format!("it brings {}", entry.wanted.revision.image_text))
-        })
+        last.into_iter()
+            .fold(problem, |problem, entry| problem.because(format!("it brings {}", entry.wanted.revision.image_text)))
     }
 }
 
@@ -171,6 +186,3 @@ fn is_older(version: &str) -> bool {
         _ => false,
     }
 }
-
-
-

@@ -77,7 +77,8 @@ impl Compose {
 }
 
 fn docker_rm_probes(label: &str) {
-    let ids = docker(&["ps", "-aq", "--filter", label, "--filter", "ancestor=busybox:local", "--filter", "status=created"]);
+    let ids =
+        docker(&["ps", "-aq", "--filter", label, "--filter", "ancestor=busybox:local", "--filter", "status=created"]);
     for id in ids.split_whitespace() {
         docker(&["rm", "-f", id]);
     }
