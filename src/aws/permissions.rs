@@ -20,6 +20,8 @@ pub enum Feature {
     AppRunner,
     /// Saying why a deployment to App Runner failed.
     AppRunnerCause,
+    /// Deploying to a Compose project on an instance.
+    Compose,
 }
 
 /// How much is lost without a permission.
@@ -98,6 +100,10 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::AppRunnerCause, "logs:DescribeLogStreams"),
     helpful(Feature::AppRunnerCause, "logs:FilterLogEvents"),
     helpful(Feature::AppRunnerCause, "logs:GetLogEvents"),
+    required(Feature::Compose, "ssm:SendCommand"),
+    required(Feature::Compose, "ssm:GetCommandInvocation"),
+    helpful(Feature::Compose, "ssm:CancelCommand"),
+    required(Feature::Compose, "ssm:DescribeInstanceInformation"),
 ];
 
 #[cfg(test)]
@@ -153,7 +159,7 @@ mod tests {
 
     /// `"service:Operation"` between quotes of any kind.
     fn actions_in(text: &str) -> Vec<String> {
-        let services = ["ecs", "ecr", "ecr-public", "apprunner", "logs", "elasticloadbalancing", "sts", "iam"];
+        let services = ["ecs", "ecr", "ecr-public", "apprunner", "logs", "elasticloadbalancing", "sts", "iam", "ssm"];
         text.split(['"', '`', '\''])
             .filter(|part| {
                 part.split_once(':').is_some_and(|(service, operation)| {

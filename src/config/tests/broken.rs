@@ -995,7 +995,7 @@ environments:
     ),
     (
         "a Compose service",
-        r#"version: 1
+        r"version: 1
 services: { api: {}, web: {}, db: {} }
 environments:
   x:
@@ -1011,7 +1011,7 @@ environments:
           project: shop
           service: db
           backups: [{ sqlite: app.db }, { sqlite: /d/../app.db }, { sqlite: /d/a.db }, { sqlite: /d/a.db }]
-"#,
+",
         &[
             "8 environments.x.services.api.compose.project invalid-value",
             "10 environments.x.services.api.compose.host.instance invalid-value",

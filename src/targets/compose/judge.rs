@@ -240,3 +240,6 @@ fn log(answer: &Answer) -> Option<LogLines> {
     let lines = answer.log[skip..].to_vec();
     (!lines.is_empty()).then(|| LogLines { source: "docker compose on the host".to_owned(), lines })
 }
+
+#[cfg(test)]
+mod tests;
