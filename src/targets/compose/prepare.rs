@@ -24,7 +24,7 @@ impl ComposeTarget {
         let mut notices = Vec::new();
         if let Some(entry) = unfinished(&seen, entries.last(), &revision) {
             notices.push("an earlier run for this image did not end: it is followed".to_owned());
-            return Ok(self.moved(entry.previous.clone(), entry.wanted.clone(), image, None, notices));
+            return Ok(self.moved(entry.previous.clone(), &entry.wanted, image, None, notices));
         }
         if seen.state == Some(State::Running) {
             return Err(refused(self.busy(entries.last())));
@@ -47,13 +47,13 @@ impl ComposeTarget {
         }
         let files = other_file.then_some("compose file");
         let wanted = Wanted { revision, baseline: seen.job.clone().unwrap_or_default(), leaving };
-        Ok(self.moved(live, wanted, image, files, notices))
+        Ok(self.moved(live, &wanted, image, files, notices))
     }
 
     fn moved(
         &self,
         previous: Revision,
-        wanted: Wanted,
+        wanted: &Wanted,
         image: Option<PinnedImage>,
         file: Option<&str>,
         notices: Vec<String>,
@@ -179,7 +179,7 @@ fn file_differs(seen: &Answer) -> bool {
 }
 
 fn is_older(version: &str) -> bool {
-    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>());
+    let mut numbers = version.trim_start_matches('v').split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < OLDEST,
         // A version that is not numbers was built by somebody who knows.

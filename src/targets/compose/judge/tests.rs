@@ -21,7 +21,7 @@ fn spec(check: Option<HttpCheck>) -> ComposeSpec {
 
 /// A container of an image, started `age` seconds ago.
 fn container(letter: char, status: &str, health: Option<&str>, restarts: u32, age: i64) -> Container {
-    let started = jiff::Timestamp::from_second(1_000 - age).unwrap();
+    let started = Timestamp::from_second(1_000 - age).unwrap();
     let health =
         health.map(|word| json!({ "Status": word, "Log": [{ "ExitCode": 1, "Output": "Trace\nHTTP 500\n" }] }));
     let state = json!({ "Status": status, "ExitCode": 3, "OOMKilled": false, "Error": "", "StartedAt": started, "Health": health });
@@ -30,7 +30,7 @@ fn container(letter: char, status: &str, health: Option<&str>, restarts: u32, ag
 }
 
 fn answer(state: State, containers: Vec<Container>) -> Answer {
-    let now = Some(jiff::Timestamp::from_second(1_000).unwrap());
+    let now = Some(Timestamp::from_second(1_000).unwrap());
     Answer { now, job: Some("j".to_owned()), state: Some(state), containers, ..Answer::default() }
 }
 
@@ -60,7 +60,7 @@ fn a_container_that_ends_again_and_again_is_told_before_compose_gives_up() {
 #[test]
 fn a_container_that_compose_takes_away_is_not_the_new_ones_failure() {
     let mut seen = answer(State::Running, vec![container('b', "exited", None, 0, 100)]);
-    seen.since = Some(jiff::Timestamp::from_second(990).unwrap());
+    seen.since = Some(Timestamp::from_second(990).unwrap());
     assert!(matches!(change(&seen, "j", &image('b'), &spec(None)), Sight::Moving(_)));
 }
 
