@@ -291,4 +291,4 @@ macro_rules! contract {
 
 contract!(ecs, super::ecs_world::Ecs::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());
-contract!(compose, super::compose_world::Compose::new());
+contract!(compose, std::future::ready(super::compose_world::Compose::new()));
