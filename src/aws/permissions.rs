@@ -20,6 +20,8 @@ pub enum Feature {
     AppRunner,
     /// Saying why a deployment to App Runner failed.
     AppRunnerCause,
+    /// Deploying to a Compose project on an instance.
+    Compose,
     /// Showing logs.
     Logs,
     /// Saying before a deployment what would fail.
@@ -104,6 +106,10 @@ pub const ALL: &[Permission] = &[
     required(Feature::AppRunner, "iam:PassRole"),
     helpful(Feature::AppRunnerCause, "logs:DescribeLogStreams"),
     helpful(Feature::AppRunnerCause, "logs:GetLogEvents"),
+    required(Feature::Compose, "ssm:SendCommand"),
+    required(Feature::Compose, "ssm:GetCommandInvocation"),
+    helpful(Feature::Compose, "ssm:CancelCommand"),
+    required(Feature::Compose, "ssm:DescribeInstanceInformation"),
     required(Feature::Logs, "logs:FilterLogEvents"),
     helpful(Feature::Verify, "ecs:DescribeClusters"),
     helpful(Feature::Verify, "ecs:ListServices"),

@@ -5,9 +5,9 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, DeferredTo, EcsTasksSpec, ExpressSpec, Freeze,
-    Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Strategy, TargetSpec, WeekTime,
-    Who,
+    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec, ExpressSpec,
+    Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Strategy, TargetSpec,
+    WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;
@@ -62,6 +62,13 @@ fn the_full_example_is_understood() {
         scaling,
     };
     assert_eq!(**front, expected);
+    let host = |name: &str| match &staging.services[&name.parse().unwrap()] {
+        TargetSpec::Compose(compose) => compose.host.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(host("notes"), ComposeHost::Local);
+    assert_eq!(host("mail"), ComposeHost::Instance("i-0123456789abcdef0".to_owned()));
+    assert_eq!(host("wiki"), ComposeHost::Tag { key: "Name".to_owned(), value: "pmis-wiki".to_owned() });
     let production = &config.environments[&"production".parse().unwrap()];
     assert_eq!(production.strategy, Strategy::Canary("10".parse().unwrap()));
     assert_eq!(production.within, Span::minutes(30));

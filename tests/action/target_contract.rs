@@ -296,4 +296,4 @@ contract!(ecs, super::ecs_world::Ecs::new());
 contract!(express, super::express_world::Express::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());
 contract!(app_runner_from_source, super::source_world::Source::new());
-contract!(compose, super::compose_world::Compose::new());
+contract!(compose, std::future::ready(super::compose_world::Compose::new()));

@@ -1,5 +1,7 @@
 //! brainwave-backend: one host with Docker Compose, a registry, a named volume with an SQLite database.
 
+mod instance;
+
 use std::path::Path;
 
 use crate::host::{System, python_image};
@@ -18,7 +20,7 @@ pub(crate) fn compose_file(system: &System) -> String {
 }
 
 /// The repository: the backend, how it is built, and where it runs.
-pub(crate) fn repository(system: &System, registry: &str, file: &str, host: &str) {
+pub(crate) fn repository(system: &System, registry: &str, file: &str, host: &str, check: &str) {
     let backend = include_str!("brainwave/backend.py");
     system.write("repository/app/backend.py", backend);
     let dockerfile = format!(
@@ -26,23 +28,27 @@ pub(crate) fn repository(system: &System, registry: &str, file: &str, host: &str
         python_image()
     );
     system.write("repository/app/Dockerfile", &dockerfile);
-    let (name, port) = (&system.name, system.port);
-    system.write(
-        "repository/.github/shipline.yml",
-        &format!(
-            "version: 1\nservices:\n  backend: {{ image: {{ registry: \"{registry}\", repository: {name}, context: app }} }}\n\
-             environments:\n  production:\n    services:\n      backend:\n        compose:\n          project: {name}\n          \
-             service: backend\n          file: {file}\n          host: {host}\n          check: {{ http: \
-             \"http://127.0.0.1:{port}/api/health\", within: 20s }}\n          backups: [{{ sqlite: /app/data/brainwave.db, \
-             keep: 3 }}]\n"
+    let name = &system.name;
+    let lines = [
+        "version: 1".to_owned(),
+        format!(
+            "services: {{ backend: {{ image: {{ registry: \"{registry}\", repository: {name}, context: app }} }} }}"
         ),
-    );
+        "environments:\n  production:\n    services:\n      backend:\n        compose:".to_owned(),
+        format!(
+            "          project: {name}\n          service: backend\n          file: {file}\n          host: {host}"
+        ),
+        format!("          backups: [{{ sqlite: /app/data/brainwave.db, keep: 3 }}]\n{check}"),
+    ];
+    system.write("repository/.github/shipline.yml", &lines.join("\n"));
 }
 
 fn on_this_machine() -> System {
     let system = System::new();
     system.write("host/compose.yml", &compose_file(&system));
-    repository(&system, "local", system.path("host/compose.yml").to_str().unwrap(), "local");
+    let url = format!("http://127.0.0.1:{}/api/health", system.port);
+    let check = format!("          check: {{ http: \"{url}\", within: 20s }}\n");
+    repository(&system, "local", system.path("host/compose.yml").to_str().unwrap(), "local", &check);
     system
 }
 

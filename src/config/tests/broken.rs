@@ -985,9 +985,9 @@ environments:
   x:
     services:
       api:
-        compose: {}
+        cloud-run: {}
 ",
-        &["7 environments.x.services.api.compose target-not-supported"],
+        &["7 environments.x.services.api.cloud-run target-not-supported"],
     ),
     (
         "an Express service",
@@ -1023,6 +1023,34 @@ environments:
             "17 environments.x.services.far.express.cluster cluster-differs",
             "18 environments.x.services.big.express.execution-role invalid-value",
             "18 environments.x.services.big.express.memory no-such-size",
+        ],
+    ),
+    (
+        "a Compose service",
+        r"version: 1
+services: { api: {}, web: {}, db: {} }
+environments:
+  x:
+    services:
+      api:
+        compose:
+          project: My Shop
+          service: api
+          host: { instance: web-1 }
+      web: { compose: { project: shop, service: web, host: { tag: Name=web } } }
+      db:
+        compose:
+          project: shop
+          service: db
+          backups: [{ sqlite: app.db }, { sqlite: /d/../app.db }, { sqlite: /d/a.db }, { sqlite: /d/a.db }]
+",
+        &[
+            "8 environments.x.services.api.compose.project invalid-value",
+            "10 environments.x.services.api.compose.host.instance invalid-value",
+            "11 environments.x.services.web.compose.host relative-path",
+            "16 environments.x.services.db.compose.backups[0].sqlite invalid-value",
+            "16 environments.x.services.db.compose.backups[1].sqlite invalid-value",
+            "16 environments.x.services.db.compose.backups[3].sqlite named-twice",
         ],
     ),
     (

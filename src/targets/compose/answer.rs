@@ -165,7 +165,8 @@ impl Answer {
             "log" => self.log = lines(rest),
             "lines" => self.lines = lines(rest),
             "died" => {
-                self.died.extend(rest.split_once(' ').and_then(|(id, code)| Some((id.to_owned(), code.parse().ok()?))))
+                let one = |(id, code): (&str, &str)| Some((id.to_owned(), code.parse().ok()?));
+                self.died.extend(rest.split_once(' ').and_then(one));
             }
             "history" => self.history.push(plain(rest)),
             "database" => {

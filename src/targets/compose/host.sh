@@ -166,29 +166,29 @@ backed_up() {
     container=$(containers "$1" -q | head -n 1)
     [ -n "$container" ] || { echo "nothing runs: no copy of $2" && return 0; }
     way_of "$container" "$2"
-    folder=$state/$1/backups/$(printf %s "${2#/}" | tr / _)
-    mkdir -p "$folder" || return 1
+    copies=$state/$1/backups/$(printf %s "${2#/}" | tr / _)
+    mkdir -p "$copies" || return 1
     name=$(date -u +%Y%m%dT%H%M%SZ)-$(printf %.8s "$4").sqlite
     inside=$2.shipline-copy
     case $way in
         missing) echo "$2 does not exist yet: no copy" && return 0 ;;
         container-sqlite3)
             docker exec "$container" sqlite3 "$2" ".timeout 30000" ".backup '$inside'" &&
-                docker cp "$container:$inside" "$folder/$name"
+                docker cp "$container:$inside" "$copies/$name"
             ;;
         container-python3)
             docker exec "$container" python3 -c "$copy_program" "$2" "$inside" &&
-                docker cp "$container:$inside" "$folder/$name"
+                docker cp "$container:$inside" "$copies/$name"
             ;;
-        host-sqlite3) (cd "$folder" && sqlite3 "$host_path" ".timeout 30000" ".backup '$name'") ;;
-        host-python3) python3 -c "$copy_program" "$host_path" "$folder/$name" ;;
+        host-sqlite3) (cd "$copies" && sqlite3 "$host_path" ".timeout 30000" ".backup '$name'") ;;
+        host-python3) python3 -c "$copy_program" "$host_path" "$copies/$name" ;;
         *) echo "no sqlite3 or python3 can reach $2" >&2 && return 1 ;;
     esac || return 1
     case $way in container-*) docker exec "$container" rm -f "$inside" >/dev/null 2>&1 ;; esac
-    [ -s "$folder/$name" ] || { echo "the copy of $2 is empty" >&2 && return 1; }
-    echo "copied $2 to $folder/$name"
+    [ -s "$copies/$name" ] || { echo "the copy of $2 is empty" >&2 && return 1; }
+    echo "copied $2 to $copies/$name"
     # Names sort by time.
-    find "$folder" -name '*.sqlite' | sort -r | tail -n "+$(($3 + 1))" | while IFS= read -r old; do rm -f "$old"; done
+    find "$copies" -name '*.sqlite' | sort -r | tail -n "+$(($3 + 1))" | while IFS= read -r old; do rm -f "$old"; done
 }
 
 # --- verbs ------------------------------------------------------------------------

@@ -46,9 +46,8 @@ pub(super) fn change(answer: &Answer, job: &str, to: &Revision, spec: &ComposeSp
         Some(State::Ended { code: 0, .. }) => settled(answer, to, spec, &containers),
         // What it brought may be there all the same.
         Some(State::Lost) if serves(answer, to) => settled(answer, to, spec, &containers),
-        Some(State::Lost) => Sight::Broke(Box::new(lost(answer))),
         Some(State::Ended { code, step }) => Sight::Broke(Box::new(failed(answer, *code, step, to))),
-        Some(State::Stopped | State::Unknown) | None => Sight::Broke(Box::new(lost(answer))),
+        Some(State::Lost | State::Stopped | State::Unknown) | None => Sight::Broke(Box::new(lost(answer))),
     }
 }
 
@@ -240,3 +239,6 @@ fn log(answer: &Answer) -> Option<LogLines> {
     let lines = answer.log[skip..].to_vec();
     (!lines.is_empty()).then(|| LogLines { source: "docker compose on the host".to_owned(), lines })
 }
+
+#[cfg(test)]
+mod tests;

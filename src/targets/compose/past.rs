@@ -51,3 +51,6 @@ fn good(entries: &[Entry], live: &Revision) -> Vec<Revision> {
     }
     good
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use super::answer::{Answer, State};
 use super::record::{self, Entry, Leaving, NOTHING, Wanted};
 use super::{ComposeTarget, judge};
-use crate::config::spec::Strategy;
+use crate::config::spec::{ComposeHost, Strategy};
 use crate::engine::target::runs_images_only;
 use crate::engine::{Target as _, TargetError, Wish};
 use crate::problem::Problem;
@@ -19,12 +19,13 @@ impl ComposeTarget {
         let seen = self.survey().await?;
         self.refuse_host(&seen)?;
         let (revision, image, leaving) = wished(wish, &self.place().name)?;
+        self.refuse_unreachable(image.as_ref())?;
         let live = record::live(&seen);
         let entries = Entry::all(&seen);
         let mut notices = Vec::new();
         if let Some(entry) = unfinished(&seen, entries.last(), &revision) {
             notices.push("an earlier run for this image did not end: it is followed".to_owned());
-            return Ok(self.moved(entry.previous.clone(), entry.wanted.clone(), image, None, notices));
+            return Ok(self.moved(entry.previous.clone(), &entry.wanted, image, None, notices));
         }
         if seen.state == Some(State::Running) {
             return Err(refused(self.busy(entries.last())));
@@ -47,13 +48,13 @@ impl ComposeTarget {
         }
         let files = other_file.then_some("compose file");
         let wanted = Wanted { revision, baseline: seen.job.clone().unwrap_or_default(), leaving };
-        Ok(self.moved(live, wanted, image, files, notices))
+        Ok(self.moved(live, &wanted, image, files, notices))
     }
 
     fn moved(
         &self,
         previous: Revision,
-        wanted: Wanted,
+        wanted: &Wanted,
         image: Option<PinnedImage>,
         file: Option<&str>,
         notices: Vec<String>,
@@ -126,6 +127,17 @@ impl ComposeTarget {
         Err(refused(problem))
     }
 
+    /// An image that only this machine's engine has cannot be pulled anywhere else.
+    fn refuse_unreachable(&self, image: Option<&PinnedImage>) -> Result<(), TargetError> {
+        let Some(image) = image.filter(|image| image.reference().registry().is_engine()) else { return Ok(()) };
+        if self.spec.host == ComposeHost::Local {
+            return Ok(());
+        }
+        let what = format!("{} is only on this machine; {} cannot pull it", image.reference(), self.host_name());
+        let next = "Give the service's image a registry that the host can reach.";
+        Err(refused(Problem::refused("image-on-engine", what, next)))
+    }
+
     fn busy(&self, last: Option<&Entry>) -> Problem {
         let problem = Problem::refused(
             "deployment-in-progress",
@@ -169,7 +181,7 @@ fn file_differs(seen: &Answer) -> bool {
 }
 
 fn is_older(version: &str) -> bool {
-    let mut numbers = version.trim_start_matches('v').split('.').map(|part| part.parse::<u32>());
+    let mut numbers = version.trim_start_matches('v').split('.').map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < OLDEST,
         // A version that is not numbers was built by somebody who knows.

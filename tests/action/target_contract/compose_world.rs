@@ -38,7 +38,7 @@ fn version(which: Which) -> &'static str {
 }
 
 impl Compose {
-    pub(crate) async fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let old = image_of("contract", version(Which::Old));
         let file = format!(
             "services:\n  web:\n    image: \"{old}\"\n    command: [sh, /behaviour/serve]\n    restart: unless-stopped\n    \
