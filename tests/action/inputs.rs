@@ -111,7 +111,7 @@ const BROKEN: &[Broken] = &[
     (
         "a command nobody knows",
         &[("command", "destroy")],
-        &[("command", "deploy, build, plan, rollback, status, check")],
+        &[("command", "deploy, build, plan, rollback, status, history, verify, iam-policy, check")],
     ),
     ("a rollback to nowhere", &[("command", "rollback"), ("to", "0")], &[("to", "0 steps back")]),
     (

@@ -5,7 +5,7 @@
 //! `scope` turns that kind into ARNs. What it is not: it asks nobody; what only a task definition
 //! tells (roles, log groups, secrets) is given to it as [`TaskFacts`], or stays wide with a note.
 //!
-//! Invariant: an action stands in the document only if a row's [`rows::Use`] is one of this environment.
+//! Invariant: an action stands in the document only if what its row is for is done in this environment.
 
 mod rows;
 mod scope;

@@ -264,7 +264,7 @@ class Verification(SimulatorTest):
         self.assertEqual((group["TargetGroupName"], group["Matcher"]["HttpCode"]), ("api", "200"))
         self.assertEqual(elb.describe_target_group_attributes(TargetGroupArn=self.GROUP)["Attributes"][0]["Value"], "300")
         self.seed(deleted_target_groups=[self.GROUP])
-        self.refused("TargetGroupNotFoundException", elb.describe_target_groups, TargetGroupArns=[self.GROUP])
+        self.refused("TargetGroupNotFound", elb.describe_target_groups, TargetGroupArns=[self.GROUP])
 
     def test_a_role_with_a_policy_may_do_that_and_nothing_else(self):
         arn = f"arn:aws:ecs:us-east-1:{ACCOUNT}:cluster/shop"
