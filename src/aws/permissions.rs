@@ -20,6 +20,12 @@ pub enum Feature {
     AppRunner,
     /// Saying why a deployment to App Runner failed.
     AppRunnerCause,
+    /// Alarms that must stay quiet.
+    Alarms,
+    /// What scans of images found.
+    Scan,
+    /// Telling people.
+    Notify,
 }
 
 /// How much is lost without a permission.
@@ -98,6 +104,9 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::AppRunnerCause, "logs:DescribeLogStreams"),
     helpful(Feature::AppRunnerCause, "logs:FilterLogEvents"),
     helpful(Feature::AppRunnerCause, "logs:GetLogEvents"),
+    required(Feature::Alarms, "cloudwatch:DescribeAlarms"),
+    required(Feature::Scan, "ecr:DescribeImageScanFindings"),
+    helpful(Feature::Notify, "sns:Publish"),
 ];
 
 #[cfg(test)]
@@ -153,7 +162,18 @@ mod tests {
 
     /// `"service:Operation"` between quotes of any kind.
     fn actions_in(text: &str) -> Vec<String> {
-        let services = ["ecs", "ecr", "ecr-public", "apprunner", "logs", "elasticloadbalancing", "sts", "iam"];
+        let services = [
+            "ecs",
+            "ecr",
+            "ecr-public",
+            "apprunner",
+            "logs",
+            "elasticloadbalancing",
+            "sts",
+            "iam",
+            "cloudwatch",
+            "sns",
+        ];
         text.split(['"', '`', '\''])
             .filter(|part| {
                 part.split_once(':').is_some_and(|(service, operation)| {

@@ -124,7 +124,7 @@ async fn who_cannot_be_told_is_a_notice_and_fails_nothing() {
     let ran = told.deploy(&hook).set("PLAIN", "http://hooks.example.com/plain-secret-1b2c").end().must(0);
     let notices = ran.document()["notices"].to_string();
     for sentence in [
-        "Slack (HOOK) was not told (success): it answered 404 Said",
+        "Slack (HOOK) was not told (success): it answered 404 Not Found",
         "the webhook NOT_THERE will not be told: there is no secret NOT_THERE here",
         "the webhook PLAIN will not be told: PLAIN holds no https:// address",
         "Topic does not exist",

@@ -10,6 +10,8 @@
     reason = "a story whose stage is missing ends there"
 )]
 
+#[path = "../action/answering.rs"]
+mod answering;
 mod building;
 mod commands;
 mod crash;
@@ -22,6 +24,7 @@ mod promotion;
 mod races;
 mod refusals;
 mod replicas;
+mod safeguards;
 mod stage;
 mod told;
 mod unanswered;
