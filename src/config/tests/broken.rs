@@ -827,8 +827,8 @@ environments:
             "9 environments.x.verify[2].latency invalid-value",
             "9 environments.x.verify[2].in needs-another-key",
             "10 environments.x.verify[3] too-many-keys",
-            "11 environments.x.verify[4].header.X Y invalid-value",
             "11 environments.x.verify[4].body invalid-value",
+            "11 environments.x.verify[4].header.X Y invalid-name",
         ],
     ),
     (
