@@ -149,7 +149,7 @@ async fn what_passes_is_tried_once_more_and_no_longer() {
 #[tokio::test]
 async fn one_that_never_answers_holds_the_end_up_for_ten_seconds_at_most() {
     let hook = Answering::with(200, &[], "").await;
-    hook.change(|answer| answer.after = Duration::from_secs(60));
+    hook.change(|answer| answer.after = Duration::from_mins(1));
     let told = Told::with("[{ webhook: HOOK, on: [start, success] }]").await;
     let ran = told.deploy(&hook).end().must(0);
     assert!(ran.took < Duration::from_secs(16), "{:?}", ran.took);

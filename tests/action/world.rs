@@ -1,6 +1,7 @@
 //! The whole way over the real world: a real build, a real push, real containers behind a load
 //! balancer. What only a provider's rare moods show is told with the simulators instead.
 
+mod safeguards;
 mod team;
 
 use std::time::Duration;
