@@ -41,6 +41,7 @@ pub fn denied(problems: &Problems, code: ReasonCode) -> Denied {
     denied.why.clone_from(&first.why);
     for other in &all[1..] {
         denied = denied.because(format!("{} {}", told(other), other.next));
+        denied.why.extend(other.why.iter().cloned());
     }
     denied
 }

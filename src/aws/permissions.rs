@@ -28,10 +28,12 @@ pub enum Feature {
     Verify,
     /// Writing a configuration from what runs.
     Init,
-    /// Watching alarms.
+    /// Alarms that must stay quiet.
     Alarms,
-    /// Telling an SNS topic.
-    Notifications,
+    /// What scans of images found.
+    Scan,
+    /// Telling people.
+    Notify,
 }
 
 /// How much is lost without a permission.
@@ -119,7 +121,8 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::Verify, "ssm:DescribeParameters"),
     required(Feature::Init, "ecs:ListClusters"),
     required(Feature::Alarms, "cloudwatch:DescribeAlarms"),
-    helpful(Feature::Notifications, "sns:Publish"),
+    required(Feature::Scan, "ecr:DescribeImageScanFindings"),
+    helpful(Feature::Notify, "sns:Publish"),
 ];
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{NotTold, ONE_TRY};
+use super::NotTold;
 
 /// An address that only its receiver and we know.
 pub(super) struct Address(SecretString);
@@ -26,14 +26,13 @@ impl Address {
     }
 }
 
-/// Sends.
+/// Sends. Whoever asks bounds the time.
 #[derive(Clone)]
 pub(super) struct Post(Option<reqwest::Client>);
 
 impl Post {
     pub(super) fn new() -> Self {
         let client = reqwest::Client::builder()
-            .timeout(ONE_TRY)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("shipline/", env!("CARGO_PKG_VERSION")))
             .build();

@@ -4,6 +4,8 @@
 //! escaped, so nobody is called by a log line. Limits: 150 characters in a header, 3000 in a section,
 //! 50 blocks.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::post::{Address, Post};
@@ -70,7 +72,7 @@ fn body(message: &Message) -> Value {
 fn failure(name: &str, cause: &Cause) -> String {
     let mut text = format!("*{}*: {}", escaped(name), escaped(&cause.summary));
     if let Some(says) = &cause.provider_says {
-        text.push_str(&format!("\n> {}", escaped(&says.replace('\n', " "))));
+        let _ = write!(text, "\n> {}", escaped(&says.replace('\n', " ")));
     }
     if let Some(log) = &cause.log
         && !log.lines.is_empty()
@@ -78,9 +80,9 @@ fn failure(name: &str, cause: &Cause) -> String {
         let lines = log.lines.iter().skip(log.lines.len().saturating_sub(LINES));
         // A fence inside would end the block.
         let lines: Vec<String> = lines.map(|line| escaped(&cut(line, 200)).replace("```", "'''")).collect();
-        text.push_str(&format!("\n```{}```", lines.join("\n")));
+        let _ = write!(text, "\n```{}```", lines.join("\n"));
     }
-    text.push_str(&format!("\n*Next*: {}", escaped(&cut(&cause.next, 500))));
+    let _ = write!(text, "\n*Next*: {}", escaped(&cut(&cause.next, 500)));
     text
 }
 

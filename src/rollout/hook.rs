@@ -22,6 +22,7 @@ pub enum HookRole {
 }
 
 impl HookRole {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     fn is_step(&self) -> bool {
         *self == Self::Step
     }

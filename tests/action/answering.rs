@@ -1,5 +1,6 @@
 //! A service that answers every request alike, over real HTTP, and keeps what it was asked.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -100,8 +101,15 @@ fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, requests: &Mutex<Vec<Req
     }
     requests.lock().unwrap().push(Request { line, headers, body });
     let Answer { status, headers, body, after } = answer.lock().unwrap().clone();
-    super::stage::pause(after);
+    think(after);
     let mut reply = format!("HTTP/1.1 {status} Said\r\nContent-Length: {}\r\nConnection: close\r\n", body.len());
-    headers.iter().for_each(|(name, value)| reply.push_str(&format!("{name}: {value}\r\n")));
+    for (name, value) in headers {
+        let _ = write!(reply, "{name}: {value}\r\n");
+    }
     stream.write_all(format!("{reply}\r\n{body}").as_bytes()).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a slow service is slow")]
+fn think(time: Duration) {
+    std::thread::sleep(time);
 }

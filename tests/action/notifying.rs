@@ -124,7 +124,7 @@ async fn who_cannot_be_told_is_a_notice_and_fails_nothing() {
     let ran = told.deploy(&hook).set("PLAIN", "http://hooks.example.com/plain-secret-1b2c").end().must(0);
     let notices = ran.document()["notices"].to_string();
     for sentence in [
-        "Slack (HOOK) was not told (success): it answered 404 Said",
+        "Slack (HOOK) was not told (success): it answered 404 Not Found",
         "the webhook NOT_THERE will not be told: there is no secret NOT_THERE here",
         "the webhook PLAIN will not be told: PLAIN holds no https:// address",
         "Topic does not exist",
@@ -149,7 +149,7 @@ async fn what_passes_is_tried_once_more_and_no_longer() {
 #[tokio::test]
 async fn one_that_never_answers_holds_the_end_up_for_ten_seconds_at_most() {
     let hook = Answering::with(200, &[], "").await;
-    hook.change(|answer| answer.after = Duration::from_secs(60));
+    hook.change(|answer| answer.after = Duration::from_mins(1));
     let told = Told::with("[{ webhook: HOOK, on: [start, success] }]").await;
     let ran = told.deploy(&hook).end().must(0);
     assert!(ran.took < Duration::from_secs(16), "{:?}", ran.took);

@@ -2,6 +2,7 @@
 //! balancer. What only a provider's rare moods show is told with the simulators instead.
 
 mod migration;
+mod safeguards;
 mod team;
 
 use std::time::Duration;

@@ -10,6 +10,9 @@
     reason = "a story whose stage is missing ends there"
 )]
 
+#[path = "../action/answering.rs"]
+#[expect(dead_code, reason = "the stories of the action use more of it")]
+mod answering;
 mod building;
 mod commands;
 mod crash;
@@ -23,6 +26,7 @@ mod promotion;
 mod races;
 mod refusals;
 mod replicas;
+mod safeguards;
 mod stage;
 mod told;
 mod unanswered;

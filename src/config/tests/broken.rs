@@ -408,7 +408,7 @@ environments:
             "7 environments.x.verify[0].http invalid-value",
             "8 environments.x.verify[1].http invalid-value",
             "9 environments.x.verify[1].expect invalid-value",
-            "10 environments.x.verify[2].http missing-key",
+            "10 environments.x.verify[2] missing-key",
             "10 environments.x.verify[2].expect wrong-type",
             "11 environments.x.verify[3] wrong-type",
             "12 environments.x.url invalid-value",
@@ -803,6 +803,74 @@ environments:
             "8 environments.x.analysis[1].cloudwatch.namespace too-many-keys",
             "9 environments.x.analysis[2] missing-key",
             "9 environments.x.analysis[2].cloudwatch missing-key",
+        ],
+    ),
+    (
+        "checks of commands, and what belongs to the other kind",
+        r#"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+    verify:
+      - { run: [bin/smoke-test] }
+      - { run: [], in: apy, body: ready }
+      - { http: "https://a.example/", in: api, latency: 11s }
+      - { http: "https://a.example/", run: [x], in: api }
+      - { http: "https://a.example/", header: { "X Y": v2 }, body: "" }
+"#,
+        &[
+            "7 environments.x.verify[0] missing-key",
+            "8 environments.x.verify[1].body needs-another-key",
+            "8 environments.x.verify[1].run empty",
+            "8 environments.x.verify[1].in unknown-service",
+            "9 environments.x.verify[2].latency invalid-value",
+            "9 environments.x.verify[2].in needs-another-key",
+            "10 environments.x.verify[3] too-many-keys",
+            "11 environments.x.verify[4].body invalid-value",
+            "11 environments.x.verify[4].header.X Y invalid-name",
+        ],
+    ),
+    (
+        "scans",
+        r"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+    scan: { severity: severe, wait: 2h, ignore: [CVE 1], unscanned: maybe }
+  y:
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+    scan: { wait: 5m }
+",
+        &[
+            "6 environments.x.scan.severity invalid-value",
+            "6 environments.x.scan.ignore[0] invalid-value",
+            "6 environments.x.scan.unscanned invalid-value",
+            "6 environments.x.scan.wait out-of-range",
+            "9 environments.y.scan.severity missing-key",
+        ],
+    ),
+    (
+        "who is told of what, and topics out of reach",
+        r#"version: 1
+services: { api: {}, web: {} }
+environments:
+  x:
+    aws: { region: us-east-1, role: "arn:aws:iam::111122223333:role/shipline" }
+    services: { api: { ecs: { cluster: c, service: s } }, web: { ecs: { cluster: c, service: s } } }
+    notify:
+      - { slack: HOOK, signed-with: KEY }
+      - { webhook: HOOK, on: [] }
+      - { webhook: HOOK, on: [end] }
+      - { sns: "arn:aws:sns:eu-west-1:444455556666:deploys" }
+"#,
+        &[
+            "8 environments.x.notify[0].signed-with needs-another-key",
+            "9 environments.x.notify[1].on empty",
+            "10 environments.x.notify[2].on[0] invalid-value",
+            "11 environments.x.notify[3].sns another-region",
+            "11 environments.x.notify[3].sns another-account",
         ],
     ),
     (

@@ -1,7 +1,7 @@
 use super::*;
 use crate::report::View;
 
-fn message(occasion: Occasion, view: Value) -> Message {
+fn message(occasion: Occasion, view: &Value) -> Message {
     let mut whole = json!({
         "schema_version": 1, "command": "deploy", "environment": "production", "result": "rolled-back",
         "commit": "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678", "plan": "3f9a1c", "services": [], "waves": [],
@@ -16,7 +16,7 @@ fn message(occasion: Occasion, view: Value) -> Message {
     Message::new("run", occasion, view, page, "2026-11-21T16:00:41Z".parse().unwrap())
 }
 
-fn service(cause: Value) -> Value {
+fn service(cause: &Value) -> Value {
     json!({
         "name": "api", "target": "pmis/api", "before": "9f8e7d6", "after": "a1b2c3d", "state": "restored",
         "image": null, "digest": null, "tags": [], "origin": null, "revision": null, "previous_revision": "api:41",
@@ -40,8 +40,8 @@ fn texts(body: &Value) -> Vec<String> {
 
 #[test]
 fn a_failure_says_what_failed_why_and_where_to_look() {
-    let services = json!([service(cause("container `app` exited with code 1", &["KeyError: 'DATABASE_URL'"]))]);
-    let body = body(&message(Occasion::Failure, json!({"services": services})));
+    let services = json!([service(&cause("container `app` exited with code 1", &["KeyError: 'DATABASE_URL'"]))]);
+    let body = body(&message(Occasion::Failure, &json!({"services": services})));
     insta::assert_snapshot!(texts(&body).join("\n---\n"), @"
     ❌ production ← a1b2c3d failed after 41 s · 9f8e7d6 serves again
     ---
@@ -59,8 +59,8 @@ fn a_failure_says_what_failed_why_and_where_to_look() {
 #[test]
 fn nobody_is_called_and_nothing_is_linked_by_a_log_line() {
     let lines = ["<!channel> <https://evil.example|open>", "```<@U1>", "a\u{202e}b & c"];
-    let services = json!([service(cause("<!here> failed", &lines))]);
-    let told = texts(&body(&message(Occasion::Failure, json!({"services": services})))).join("\n");
+    let services = json!([service(&cause("<!here> failed", &lines))]);
+    let told = texts(&body(&message(Occasion::Failure, &json!({"services": services})))).join("\n");
     for foreign in ["<!", "<@", "<https://evil", "\u{202e}", "```&lt;@"] {
         assert!(!told.contains(foreign), "{foreign:?} in {told}");
     }
@@ -71,8 +71,8 @@ fn nobody_is_called_and_nothing_is_linked_by_a_log_line() {
 fn what_is_too_long_for_slack_is_cut() {
     let long = "<".repeat(9_000);
     let lines = vec![long.as_str(); 20];
-    let services: Vec<Value> = (0..60).map(|_| service(cause(&long, &lines))).collect();
-    let body = body(&message(Occasion::Failure, json!({"services": services})));
+    let services: Vec<Value> = (0..60).map(|_| service(&cause(&long, &lines))).collect();
+    let body = body(&message(Occasion::Failure, &json!({"services": services})));
     assert!(body["blocks"].as_array().unwrap().len() <= 50);
     for (number, text) in texts(&body).iter().enumerate() {
         let most = if number == 0 { 150 } else { 3000 };

@@ -24,6 +24,13 @@ struct Reader<'a> {
     at: usize,
 }
 
+/// The argument of an item's head: a number or a length.
+#[derive(Debug, Clone, Copy)]
+enum Argument {
+    Given(u64),
+    Indefinite,
+}
+
 /// The break that ends an indefinite length.
 const BREAK: u8 = 0xff;
 
@@ -41,16 +48,24 @@ impl Reader<'_> {
         Some(found)
     }
 
-    /// The argument of an item's head; nothing inside for an indefinite length.
-    fn argument(&mut self, info: u8) -> Option<Option<u64>> {
+    /// The argument of an item's head.
+    fn argument(&mut self, info: u8) -> Option<Argument> {
         let count = match info {
-            0..=23 => return Some(Some(u64::from(info))),
+            0..=23 => return Some(Argument::Given(u64::from(info))),
             24..=27 => 1_u64 << (info - 24),
-            31 => return Some(None),
+            31 => return Some(Argument::Indefinite),
             _ => return None,
         };
         let bytes = self.take(count)?;
-        Some(Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))))
+        Some(Argument::Given(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))))
+    }
+
+    /// Whether a list or mapping of which so many were read has more.
+    fn goes_on(&mut self, count: Argument, read: usize) -> bool {
+        match count {
+            Argument::Given(count) => (read as u64) < count,
+            Argument::Indefinite => !self.ends(),
+        }
     }
 
     fn ends(&mut self) -> bool {
@@ -72,11 +87,11 @@ impl Reader<'_> {
         }
         let argument = self.argument(info)?;
         match (major, argument) {
-            (0, Some(number)) => Some(Value::from(number)),
-            (1, Some(number)) => Some(Value::from(-1 - i64::try_from(number).ok()?)),
-            (2, Some(length)) => Some(Value::from(String::from_utf8_lossy(self.take(length)?).into_owned())),
-            (3, Some(length)) => Some(Value::from(std::str::from_utf8(self.take(length)?).ok()?)),
-            (2 | 3, None) => {
+            (0, Argument::Given(number)) => Some(Value::from(number)),
+            (1, Argument::Given(number)) => Some(Value::from(-1 - i64::try_from(number).ok()?)),
+            (2, Argument::Given(length)) => Some(Value::from(String::from_utf8_lossy(self.take(length)?).into_owned())),
+            (3, Argument::Given(length)) => Some(Value::from(std::str::from_utf8(self.take(length)?).ok()?)),
+            (2 | 3, Argument::Indefinite) => {
                 let mut text = String::new();
                 while !self.ends() {
                     text.push_str(self.value(depth + 1)?.as_str()?);
@@ -85,14 +100,14 @@ impl Reader<'_> {
             }
             (4, count) => {
                 let mut items = Vec::new();
-                while count.map_or_else(|| !self.ends(), |count| (items.len() as u64) < count) {
+                while self.goes_on(count, items.len()) {
                     items.push(self.value(depth + 1)?);
                 }
                 Some(Value::from(items))
             }
             (5, count) => {
                 let mut members = Map::new();
-                while count.map_or_else(|| !self.ends(), |count| (members.len() as u64) < count) {
+                while self.goes_on(count, members.len()) {
                     let Value::String(name) = self.value(depth + 1)? else { return None };
                     let value = self.value(depth + 1)?;
                     if members.insert(name, value).is_some() {
@@ -101,7 +116,7 @@ impl Reader<'_> {
                 }
                 Some(Value::from(members))
             }
-            (6, Some(_)) => self.value(depth + 1),
+            (6, Argument::Given(_)) => self.value(depth + 1),
             _ => None,
         }
     }
@@ -128,9 +143,9 @@ fn head(major: u8, argument: u64, out: &mut Vec<u8>) {
     let major = major << 5;
     match u8::try_from(argument) {
         Ok(small @ 0..=23) => out.push(major | small),
-        Ok(byte) => out.extend([major | 24, byte]),
+        Ok(byte) => out.extend([major | 0x18, byte]),
         Err(_) => {
-            out.push(major | 27);
+            out.push(major | 0x1b);
             out.extend(argument.to_be_bytes());
         }
     }
@@ -154,7 +169,9 @@ fn put(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Array(items) => {
             head(4, items.len() as u64, out);
-            items.iter().for_each(|item| put(item, out));
+            for item in items {
+                put(item, out);
+            }
         }
         Value::Object(members) => {
             head(5, members.len() as u64, out);

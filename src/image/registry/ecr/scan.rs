@@ -1,7 +1,9 @@
 //! What ECR's scans found in an image: basic scanning and Amazon Inspector's (enhanced).
 
 use aws_sdk_ecr::error::ProvideErrorMetadata;
-use aws_sdk_ecr::types::{EnhancedImageScanFinding, ImageIdentifier, ImageScanFinding, ScanStatus};
+use aws_sdk_ecr::types::{
+    EnhancedImageScanFinding, ImageIdentifier, ImageScanFinding, PackageVulnerabilityDetails, ScanStatus,
+};
 
 use super::super::RegistryError;
 use super::Ecr;
@@ -92,7 +94,7 @@ fn enhanced(finding: &EnhancedImageScanFinding) -> Vec<Finding> {
         fixed_in: fixed_in.filter(|version| !version.is_empty() && *version != "NotAvailable").map(str::to_owned),
         url: details.and_then(|details| details.source_url()).map(str::to_owned),
     };
-    let packages = details.map(|details| details.vulnerable_packages()).unwrap_or_default();
+    let packages = details.map(PackageVulnerabilityDetails::vulnerable_packages).unwrap_or_default();
     if packages.is_empty() {
         return vec![one("", "", None)];
     }
@@ -103,10 +105,9 @@ fn enhanced(finding: &EnhancedImageScanFinding) -> Vec<Finding> {
         .collect()
 }
 
-/// A word nobody knows yet is taken for the gravest.
+/// `CRITICAL`, and a word nobody knows yet, are the gravest.
 fn severity(word: &str) -> Severity {
     match word {
-        "CRITICAL" => Severity::Critical,
         "HIGH" => Severity::High,
         "MEDIUM" => Severity::Medium,
         "LOW" => Severity::Low,
