@@ -332,7 +332,8 @@ impl Target for AppRunnerTarget {
     }
 
     async fn explain(&self, _plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
-        self.find_cause(shift, seen).await
+        // Boxed: three logs are read at once.
+        Box::pin(self.find_cause(shift, seen)).await
     }
 
     async fn revert(&self, plan: &ServicePlan, shift: Option<&Shift>) -> Result<Back, Box<Cause>> {

@@ -257,18 +257,15 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
     }
 }
 
+const IMAGE_VALUES: &str = "SourceConfiguration.ImageRepository.ImageConfiguration";
 const CODE_VALUES: &str = "SourceConfiguration.CodeRepository.CodeConfiguration.CodeConfigurationValues";
 
 /// The path in the words of our configuration where it has some.
 fn join(path: &str, name: &str) -> String {
     match (path, name) {
         ("SourceConfiguration.ImageRepository", "ImageIdentifier") => "image".to_owned(),
-        ("SourceConfiguration.ImageRepository.ImageConfiguration", "RuntimeEnvironmentVariables") => {
-            "environment".to_owned()
-        }
-        ("SourceConfiguration.ImageRepository.ImageConfiguration", "RuntimeEnvironmentSecrets")
-        | (CODE_VALUES, "RuntimeEnvironmentSecrets") => "secrets".to_owned(),
-        (CODE_VALUES, "RuntimeEnvironmentVariables") => "environment".to_owned(),
+        (IMAGE_VALUES | CODE_VALUES, "RuntimeEnvironmentSecrets") => "secrets".to_owned(),
+        (IMAGE_VALUES | CODE_VALUES, "RuntimeEnvironmentVariables") => "environment".to_owned(),
         ("SourceConfiguration.CodeRepository.SourceCodeVersion", "Value") => "branch".to_owned(),
         ("", name) => name.to_owned(),
         (path, name) => format!("{path}.{name}"),

@@ -7,7 +7,7 @@ use serde_json::json;
 use shipline::config::spec::Strategy;
 use shipline::engine::{Target, Wish};
 use shipline::types::CommitSha;
-use shipline_test_support::{AppRunnerBehaviour, AwsWorld};
+use shipline_test_support::{AppRunnerBehaviour, AwsWorld, Timing};
 
 use super::{Arrange, Ends, Which, letter};
 use crate::app_runner_source::{REPOSITORY, SERVICE, commit, farm, going, push, source_target, spec};
@@ -60,6 +60,8 @@ impl Arrange for Source {
 
     fn taken_over(&self) {
         push(&self.aws, letter(Which::Theirs));
+        // While it only runs, ours still serves.
+        self.aws.timing(Timing::instant());
         self.aws.app_runner("StartDeployment", &json!({"ServiceArn": self.arn})).unwrap();
     }
 

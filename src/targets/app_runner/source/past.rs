@@ -33,12 +33,8 @@ impl AppRunnerTarget {
                 "which commit serves is not known: App Runner does not tell, and its branch moved since".to_owned(),
             );
         }
-        let mut commits: Vec<CommitSha> = Vec::new();
-        for commit in good(operations, &pushes).into_iter().chain(record.good_commits()) {
-            if Some(commit) != serves && !commits.contains(&commit) {
-                commits.push(commit);
-            }
-        }
+        let mut commits: Vec<CommitSha> = good(operations, &record, &pushes);
+        commits.retain(|commit| Some(*commit) != serves);
         commits.truncate(TOLD);
         // Releases come from the configured branch; the rollback branch only carries them back.
         let built = self.spec.branch.as_deref().map_or_else(|| live.clone(), |branch| live.with_branch(branch));

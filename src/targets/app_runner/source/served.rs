@@ -11,12 +11,12 @@ use crate::types::{CommitSha, Timestamp};
 /// The commit that serves: what the newest good operation built.
 pub(super) fn serving(operations: &Operations, record: &Record, pushes: &[Push]) -> Option<CommitSha> {
     let good = operations.all().iter().find(|known| known.is_deploying() && known.status == Status::Succeeded)?;
-    let during = push_during(good, pushes);
     match record.asked() {
+        // Where the branch stood was looked at right before it was asked for.
         Some((operation, commit)) if operation == good.id => {
-            during.is_none_or(|push| push.commit == commit).then_some(commit)
+            push_during(good, pushes).is_none_or(|push| push.commit == commit).then_some(commit)
         }
-        _ => stood_at(good, pushes).filter(|_| during.is_none()),
+        _ => stood_at(good, pushes),
     }
 }
 
@@ -29,15 +29,11 @@ pub(super) fn builds(operation: &Operation, commit: CommitSha, record: &Record, 
     before || (asked && pushes.first().is_none_or(|push| stands(&push)))
 }
 
-/// The newest push that came while this operation may still have been taking the source code. One in
-/// the second of its begin may be from before it, or not.
+/// The newest push that came while this operation may still have been taking the source code.
 pub(super) fn push_during<'a>(operation: &Operation, pushes: &'a [Push]) -> Option<&'a Push> {
     let from = operation.started?.as_second();
-    let open = |push: &&Push| {
-        let second = push.at.as_second();
-        let ended = operation.ended.is_some_and(|to| second >= to.as_second());
-        second == from || (second > from && !ended)
-    };
+    let going_on = |second: i64| operation.ended.is_none_or(|to| second < to.as_second());
+    let open = |push: &&Push| push.at.as_second() >= from && going_on(push.at.as_second());
     pushes.iter().find(open)
 }
 
@@ -46,16 +42,32 @@ fn is_before(push: &Push, start: Timestamp) -> bool {
     push.at.as_second() < start.as_second()
 }
 
-/// Where the branch stood when this operation began.
+/// Where the branch stood when this operation began, and as long as it took. A push in the second of
+/// its begin may be from before it, or not.
 pub(super) fn stood_at(operation: &Operation, pushes: &[Push]) -> Option<CommitSha> {
     let started = operation.started?;
+    let open = pushes.iter().any(|push| push.at.as_second() == started.as_second());
+    if open || push_during(operation, pushes).is_some() {
+        return None;
+    }
     pushes.iter().find(|push| is_before(push, started)).map(|push| push.commit)
 }
 
-/// Good commits that the operations tell, newest first: those that began after the last update,
-/// because what branch was built before it is not told.
-pub(super) fn good(operations: &Operations, pushes: &[Push]) -> Vec<CommitSha> {
-    let since = operations.all().iter().take_while(|known| !known.is_update());
+/// Good commits, newest first: what operations brought since the last one we asked for, then what
+/// that one brought, then what was recorded. Of operations only those count that began after the last
+/// update by somebody else, because what branch was built before it is not told.
+pub(super) fn good(operations: &Operations, record: &Record, pushes: &[Push]) -> Vec<CommitSha> {
+    let asked = record.asked();
+    let newer = operations.after(asked.map(|(operation, _)| operation));
+    let since = newer.iter().take_while(|known| !known.is_update());
     let built = since.filter(|known| known.is_deploying() && known.status == Status::Succeeded);
-    built.filter(|known| push_during(known, pushes).is_none()).filter_map(|known| stood_at(known, pushes)).collect()
+    let ours = asked.filter(|(id, _)| operations.find(id).is_some_and(|known| known.status == Status::Succeeded));
+    let mut good: Vec<CommitSha> = Vec::new();
+    let told = built.filter_map(|known| stood_at(known, pushes)).chain(ours.map(|(_, commit)| commit));
+    for commit in told.chain(record.good_commits()) {
+        if !good.contains(&commit) {
+            good.push(commit);
+        }
+    }
+    good
 }

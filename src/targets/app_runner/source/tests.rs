@@ -45,14 +45,19 @@ fn what_serves_is_where_the_branch_stood_when_the_newest_good_operation_began() 
     ]);
     let pushes = [push('c', 55), push('b', 29), push('a', 5)];
     assert_eq!(serving(&all, &Record::default(), &pushes), Some(commit('b')));
-    assert_eq!(good(&all, &pushes), [commit('b'), commit('a')]);
+    assert_eq!(good(&all, &Record::default(), &pushes), [commit('b'), commit('a')]);
     // A push while it was built leaves open which of the two it took.
     assert_eq!(serving(&all, &Record::default(), &[push('d', 35), push('b', 29)]), None);
     // Without the pushes only our own record tells.
     assert_eq!(serving(&all, &Record::default(), &[]), None);
     let record = Record::default().asked_for("2", asked('b'), None);
     assert_eq!(serving(&all, &record, &[]), Some(commit('b')));
+    // What is recorded comes in its own order, after what came since.
+    let record = Record::default().asked_for("1", asked('e'), Some(commit('f')));
+    assert_eq!(good(&all, &record, &pushes), [commit('b'), commit('e'), commit('f')]);
     assert_eq!(stood_at(&all.all()[0], &pushes), Some(commit('c')));
+    // In the same second it is not known which came first.
+    assert_eq!(stood_at(&all.all()[0], &[push('c', 60), push('b', 29)]), None);
 }
 
 #[test]
