@@ -52,7 +52,7 @@ pub(super) async fn look(
         .iter()
         .filter_map(|(name, wish)| match wish {
             Wish::Image { image, .. } => Some((name, image)),
-            Wish::Revision(_) => None,
+            Wish::Source { .. } | Wish::Revision(_) => None,
         })
         .collect();
     // Boxed: the compiler cannot see through a stream of borrowed closures that it may be sent.

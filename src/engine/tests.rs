@@ -125,7 +125,8 @@ async fn a_crash_or_a_repeat_at_every_effect_ends_like_no_crash_at_all() {
 fn hook(run: &str, undo: &str, within: u32) -> Hook {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     let within = Span::seconds(within);
-    Hook { service: "a".parse().unwrap(), run: words(run), undo: words(undo), within, facts: serde_json::json!({}) }
+    let (role, service) = (HookRole::Step, "a".parse().unwrap());
+    Hook { role, service, run: words(run), undo: words(undo), within, facts: serde_json::json!({}) }
 }
 
 /// A story with commands: those before, those after, what really begins, and how it ends.

@@ -298,7 +298,7 @@ impl TargetSpec {
     /// The branch that the platform itself builds the service from; nothing where it runs an image.
     pub fn source_branch(&self) -> Option<&str> {
         match self {
-            Self::Ecs(_) => None,
+            Self::Ecs(_) | Self::Express(_) => None,
             Self::AppRunner(app) => app.branch.as_deref(),
         }
     }

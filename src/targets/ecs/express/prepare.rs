@@ -9,6 +9,7 @@ use super::facts::{self, Wish as ExpressWish};
 use super::raw::{self, Configuration, Known};
 use super::settings;
 use crate::config::spec::Strategy;
+use crate::engine::target::runs_images_only;
 use crate::engine::target::FailureKind;
 use crate::engine::{TargetError, Wish};
 use crate::problem::Problem;
@@ -33,6 +34,7 @@ impl ExpressTarget {
                 }
                 (settings::wanted(current.settings.clone(), image, &self.spec), Some(image.clone()))
             }
+            Wish::Source { .. } => return Err(runs_images_only(&crate::engine::Target::place(self).name)),
             Wish::Revision(revision) => {
                 let facts = ecs_facts::of_revision(revision).map_err(refused)?;
                 let mut settings = current.settings.clone();
@@ -106,6 +108,7 @@ impl ExpressTarget {
         let image = match wish {
             Wish::Image { image, .. } => Some(image),
             Wish::Revision(revision) => revision.image.as_ref(),
+            Wish::Source { .. } => None,
         };
         let request = creation::request(self.ecs.cluster_name(), self.ecs.service_name(), image, &self.spec);
         let next = format!(
