@@ -48,9 +48,7 @@ use aws_types::SdkConfig;
 use serde_json::Value;
 
 use crate::config::spec::{EcsSpec, Strategy};
-use crate::engine::{
-    Back, Examination, Logs, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish,
-};
+use crate::engine::{Back, Examination, Logs, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
 use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;

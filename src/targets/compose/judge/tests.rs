@@ -109,7 +109,9 @@ fn where_nothing_ran_nothing_is_what_serves() {
 
 #[test]
 fn an_address_that_does_not_answer_breaks_when_its_time_is_over() {
-    let check = HttpCheck { url: "http://127.0.0.1/".to_owned(), expect: 200, within: "30s".parse().unwrap() };
+    let (url, within) = ("http://127.0.0.1/".to_owned(), "30s".parse().unwrap());
+    let (body, headers, latency_ms) = (None, std::collections::BTreeMap::new(), None);
+    let check = HttpCheck { url, expect: 200, body, headers, latency_ms, within };
     let seen = |age: i64, got: &str| {
         let answer = Answer {
             http: Some(got.to_owned()),

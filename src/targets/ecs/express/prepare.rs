@@ -9,7 +9,6 @@ use super::facts::{self, Wish as ExpressWish};
 use super::raw::{self, Configuration, Known};
 use super::settings;
 use crate::config::spec::Strategy;
-use crate::engine::target::runs_images_only;
 use crate::engine::target::FailureKind;
 use crate::engine::target::runs_images_only;
 use crate::engine::{TargetError, Wish};
