@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shipline::config::spec::{AppRunnerSpec, EcsSpec, EcsTasksSpec, Strategy};
+use shipline::config::spec::{AppRunnerSpec, EcsSpec, EcsTasksSpec, ExpressSpec, Strategy};
 use shipline::engine::wait::{self, Backoff, Seen, Waited};
 use shipline::engine::{Cancel, Target, TaskSight, Tasks, clock};
 use shipline::rollout::{CauseCode, ServicePlan, Task};
 use shipline::targets::app_runner::AppRunnerTarget;
+use shipline::targets::ecs::express::ExpressTarget;
 use shipline::targets::ecs::{EcsTarget, NamedTasks};
-use shipline_test_support::{AwsWorld, Behaviour, Rule, ServiceSeed, Timing};
+use shipline_test_support::{AwsWorld, Behaviour, ExpressServiceSeed, Rule, ServiceSeed, Timing};
 
 use super::app_runner::{full_service, image, service_name, session, spec, wish};
 
@@ -20,6 +21,8 @@ use super::app_runner::{full_service, image, service_name, session, spec, wish};
 enum Kind {
     /// In an ECS service's own place.
     Ecs,
+    /// In the place of a service in Express Mode.
+    Express,
     /// In a place on ECS that is named for an App Runner service.
     Named,
 }
@@ -50,6 +53,9 @@ impl Place {
                 let network = json!({"awsvpcConfiguration": {"subnets": ["subnet-a"]}});
                 aws.service(ServiceSeed::new("shop", "web", &arn).with("networkConfiguration", network));
             }
+            Kind::Express => {
+                aws.express_service(ExpressServiceSeed::new("web", &image('a').by_digest()).with("cluster", "shop"));
+            }
             Kind::Named => {
                 aws.app_runner_service(full_service(&image('a').by_digest()));
             }
@@ -64,6 +70,11 @@ impl Place {
             Kind::Ecs => {
                 let spec = EcsSpec { cluster: "shop".to_owned(), service: "web".to_owned(), ..EcsSpec::default() };
                 Arc::new(EcsTarget::new(&session, &service_name(), &spec, Strategy::Rolling, Path::new(".")))
+            }
+            Kind::Express => {
+                let spec =
+                    ExpressSpec { cluster: "shop".to_owned(), service: "web".to_owned(), ..ExpressSpec::default() };
+                Arc::new(ExpressTarget::new(&session, &service_name(), &spec, Strategy::Rolling))
             }
             Kind::Named => {
                 let spec: AppRunnerSpec = spec();
@@ -94,16 +105,21 @@ impl Place {
 
     /// How many tasks were really started.
     fn started(&self) -> usize {
+        let family = match self.kind {
+            Kind::Ecs | Kind::Named => "web",
+            Kind::Express => "shop-web-tasks",
+        };
+        let group = format!("family:{family}");
         ["RUNNING", "STOPPED"]
             .into_iter()
             .map(|status| {
-                let asked = json!({"cluster": "shop", "family": "web", "desiredStatus": status});
+                let asked = json!({"cluster": "shop", "family": family, "desiredStatus": status});
                 let listed = self.aws.ecs("ListTasks", &asked).unwrap()["taskArns"].clone();
                 if listed.as_array().unwrap().is_empty() {
                     return 0;
                 }
                 let found = self.aws.ecs("DescribeTasks", &json!({"cluster": "shop", "tasks": listed})).unwrap();
-                found["tasks"].as_array().unwrap().iter().filter(|task| task["group"] == "family:web").count()
+                found["tasks"].as_array().unwrap().iter().filter(|task| task["group"] == group.as_str()).count()
             })
             .sum()
     }
@@ -219,6 +235,9 @@ macro_rules! on_every_place {
     ($($story:ident)*) => {
         mod ecs {
             $(#[tokio::test] async fn $story() { super::$story(super::Kind::Ecs).await; })*
+        }
+        mod express {
+            $(#[tokio::test] async fn $story() { super::$story(super::Kind::Express).await; })*
         }
         mod named {
             $(#[tokio::test] async fn $story() { super::$story(super::Kind::Named).await; })*

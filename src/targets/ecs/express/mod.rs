@@ -6,6 +6,8 @@
 //! tasks and logs, so following and explaining a change is [`EcsTarget`]'s work: that is why this
 //! stands below `ecs`. What it is not: it never touches what ECS manages.
 //!
+//! `tasks` runs commands beside it.
+//!
 //! Invariants: read, change, write: what is not named stays; the configuration travels as raw JSON,
 //! so that no member is lost; a revision is a service revision with the configuration it had.
 
@@ -17,6 +19,7 @@ mod prepare;
 mod raw;
 mod revert;
 mod settings;
+mod tasks;
 
 use std::path::Path;
 
@@ -25,7 +28,7 @@ use aws_types::SdkConfig;
 
 use super::EcsTarget;
 use crate::config::spec::{EcsSpec, ExpressSpec, Strategy};
-use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Wish};
+use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
 use crate::rollout::{Cause, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;
 
@@ -90,5 +93,9 @@ impl Target for ExpressTarget {
 
     async fn past(&self) -> Result<Past, TargetError> {
         self.read_past().await
+    }
+
+    fn tasks(&self) -> Option<&dyn Tasks> {
+        Some(self)
     }
 }

@@ -122,6 +122,34 @@ pub(super) fn of_definition(
     settings
 }
 
+/// A task definition with what a configuration says of it.
+pub(super) fn definition(
+    mut content: Map<String, Value>,
+    name: &str,
+    settings: &Map<String, Value>,
+) -> Map<String, Value> {
+    for member in ["executionRoleArn", "taskRoleArn", "cpu", "memory"] {
+        if let Some(value) = settings.get(member) {
+            content.insert(member.to_owned(), value.clone());
+        }
+    }
+    if let Some(architecture) = settings.get("cpuArchitecture") {
+        member(&mut content, "runtimePlatform").insert("cpuArchitecture".to_owned(), architecture.clone());
+    }
+    let said = settings.get("primaryContainer").and_then(Value::as_object);
+    let list = content.get_mut("containerDefinitions").and_then(Value::as_array_mut);
+    let main = list.into_iter().flatten().find(|known| known.get("name").and_then(Value::as_str) == Some(name));
+    if let (Some(Value::Object(main)), Some(said)) = (main, said) {
+        for member in ["image", "repositoryCredentials", "command", "environment", "secrets"] {
+            match said.get(member) {
+                Some(value) => main.insert(member.to_owned(), value.clone()),
+                None => main.shift_remove(member),
+            };
+        }
+    }
+    content
+}
+
 fn member<'a>(settings: &'a mut Map<String, Value>, name: &str) -> &'a mut Map<String, Value> {
     let value = settings.entry(name).or_insert_with(|| json!({}));
     if !value.is_object() {

@@ -62,6 +62,16 @@ impl EcsTarget {
             let live = facts::of_revision(&plan.previous).map_err(refused)?;
             (Wanted::Existing { arn: live.task_definition }, live.container)
         };
+        self.needs_of(command, wanted, named).await
+    }
+
+    /// The same for a task definition that is known already.
+    pub(in crate::targets::ecs) async fn needs_of(
+        &self,
+        command: &[String],
+        wanted: Wanted,
+        named: Option<String>,
+    ) -> Result<Value, TargetError> {
         let (service, content) = futures_util::future::try_join(self.raw_service(), async {
             match &wanted {
                 Wanted::New { content } => Ok(content.clone()),

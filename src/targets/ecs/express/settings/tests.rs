@@ -101,3 +101,24 @@ fn an_earlier_task_definition_says_what_the_container_was() {
     assert_eq!(settings["executionRoleArn"], json!("arn:aws:iam::111122223333:role/before"));
     assert_eq!(settings["healthCheckPath"], json!("/health"), "a task definition does not say it");
 }
+
+#[test]
+fn a_task_of_its_own_gets_what_the_configuration_says_and_keeps_the_rest() {
+    let before = map(json!({
+        "family": "default-web", "cpu": "1024", "memory": "2048", "networkMode": "awsvpc",
+        "containerDefinitions": [{
+            "name": "Main", "image": OLD, "command": ["before"], "essential": true,
+            "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/g"}},
+        }],
+    }));
+    let mut settings = active();
+    settings["primaryContainer"]["image"] = json!(NEW);
+    let content = definition(before.clone(), "Main", &settings);
+    let main = &content["containerDefinitions"][0];
+    assert_eq!((&main["image"], &main["environment"]), (&json!(NEW), &active()["primaryContainer"]["environment"]));
+    assert_eq!(main["secrets"], active()["primaryContainer"]["secrets"]);
+    assert_eq!(main.get("command"), None, "the configuration has none any more");
+    assert_eq!(main["logConfiguration"], before["containerDefinitions"][0]["logConfiguration"]);
+    assert_eq!((&content["cpu"], &content["networkMode"]), (&json!("256"), &json!("awsvpc")));
+    assert_eq!(content["executionRoleArn"], active()["executionRoleArn"]);
+}
