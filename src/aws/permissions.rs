@@ -16,6 +16,8 @@ pub enum Feature {
     Ecs,
     /// Saying why a deployment to ECS failed.
     EcsCause,
+    /// Deploying to ECS Express Mode, beside what ECS needs.
+    Express,
     /// Deploying to App Runner.
     AppRunner,
     /// Saying why a deployment to App Runner failed.
@@ -98,7 +100,10 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::EcsCause, "logs:GetLogEvents"),
     helpful(Feature::EcsCause, "elasticloadbalancing:DescribeTargetHealth"),
     helpful(Feature::EcsCause, "elasticloadbalancing:DescribeTargetGroupAttributes"),
+    required(Feature::Express, "ecs:DescribeExpressGatewayService"),
+    required(Feature::Express, "ecs:UpdateExpressGatewayService"),
     required(Feature::AppRunner, "apprunner:DescribeService"),
+    required(Feature::AppRunner, "apprunner:CreateService"),
     required(Feature::AppRunner, "apprunner:ListServices"),
     required(Feature::AppRunner, "apprunner:ListOperations"),
     required(Feature::AppRunner, "apprunner:UpdateService"),
@@ -200,7 +205,18 @@ mod tests {
                         && operation.chars().all(|c| c.is_ascii_alphanumeric())
                 })
             })
-            .filter(|part| !["iam:PassedToService", "sts:ExternalId", "ecs:CreateAction"].contains(part))
+            .filter(|part| {
+                ![
+                    "iam:PassedToService",
+                    "sts:ExternalId",
+                    "ecs:CreateAction",
+                    // Of roles that a service has, not of ours.
+                    "secretsmanager:GetSecretValue",
+                    "ssm:GetParameters",
+                    "apprunner:DescribeAutoScalingConfiguration",
+                ]
+                .contains(part)
+            })
             .map(str::to_owned)
             .collect()
     }

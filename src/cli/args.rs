@@ -173,6 +173,9 @@ pub struct Init {
     /// App Runner service to take over, any number of times; all there are when nothing is named
     #[arg(long = "app-runner", value_name = "NAME")]
     pub app_runner: Vec<String>,
+    /// Print how to move this App Runner service to ECS Express Mode; nothing is written
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["clusters", "app_runner", "print"])]
+    pub from_app_runner: Option<String>,
     /// Name of the environment in the file
     #[arg(long, value_name = "NAME", default_value = "production")]
     pub environment: String,

@@ -172,6 +172,9 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
             host.before_changes(iam_policy::iam_policy(&request, &environments, breadth, host)).await
         }
         Verb::Init(asked) => {
+            if let Some(service) = &asked.from_app_runner {
+                return host.before_changes(init::moving(service, host)).await;
+            }
             let output = if asked.print { init::Output::Print } else { init::Output::File };
             let environment = parsed(&asked.environment)?;
             let wanted = init::Wanted { environment, clusters: asked.clusters, app_runner: asked.app_runner, output };

@@ -94,3 +94,15 @@ async fn a_service_that_another_program_deploys_is_left_out_and_told() {
     stage.service("old", |service| service.controller("CODE_DEPLOY"));
     run(&stage, &["init", "--print"]).end().must(0).says("old: left out, CODE_DEPLOY").says_not("service: old");
 }
+
+#[tokio::test]
+async fn how_a_service_moves_from_app_runner_to_express_is_printed_and_nothing_is_written() {
+    let stage = stage().await;
+    let ran = run(&stage, &["init", "--from-app-runner", "astro-ai"]).end().must(0);
+    ran.says("create-express-gateway-service").says("express:").says("astro-ai");
+    assert!(!stage.path("work/.github/shipline.yml").exists());
+    assert_eq!(stage.changes(), Vec::<String>::new());
+    let document = run(&stage, &["init", "--from-app-runner", "astro-ai", "--json"]).end().must(0).document();
+    assert_eq!(document["request"]["serviceName"], "astro-ai");
+    run(&stage, &["init", "--from-app-runner", "nobody"]).end().must(2).says("there is no App Runner service nobody");
+}

@@ -21,7 +21,7 @@ environments:
     waves: [[api, web], [worker]]
   production:
     aws: { region: us-east-1 }
-    requires: [staging]
+    rollout: canary
     approvals: { count: 1, from: [\"@acme/release-managers\"] }
     services:
       api: { ecs: { cluster: pmis, service: api } }
@@ -161,7 +161,7 @@ async fn a_rule_that_nobody_carries_out_yet_refuses_before_anybody_is_asked() {
     let shop = Shop::new().await;
     let image = format!("--image=api={}", shop.images[0]);
     let ran = shop.stage.command(&["deploy", "production", &image]).end().must(3);
-    ran.says("`requires` is configured").says(".github/shipline.yml:");
+    ran.says("`rollout` is configured").says(".github/shipline.yml:");
     assert_eq!(shop.stage.world.calls().len(), 0);
 }
 
@@ -238,7 +238,7 @@ async fn the_action_without_a_file_rolls_back_too() {
 async fn check_reads_the_file_and_asks_nobody() {
     let shop = Shop::new().await;
     let ran = shop.stage.command(&["check"]).end().must(0);
-    ran.says("the configuration is right").says("api + web, then worker").says("`requires`");
+    ran.says("the configuration is right").says("api + web, then worker").says("`rollout`");
     let document = shop.stage.command(&["check", "--json"]).end().must(0).document();
     assert_eq!(document["schema_version"], 1);
     shop.stage.write("other.yml", "version: 1\nservces: {}\n");

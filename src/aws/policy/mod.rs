@@ -12,13 +12,16 @@ mod scope;
 mod task;
 mod trust;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use self::rows::{ROWS, Use};
 use self::scope::{Scope, Scoped};
-use crate::config::spec::{Config, EnvironmentSpec, ImageRepository, TargetSpec, Way};
+use crate::config::spec::{
+    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ImageRepository, TargetSpec, Way,
+};
 use crate::types::{AccountId, EnvironmentName, Region, ServiceName};
 
 pub use task::TaskFacts;
@@ -135,10 +138,23 @@ impl<'a> Place<'a> {
     }
 
     /// Every ECS cluster with its service, by our name of the service.
-    fn ecs(&self) -> impl Iterator<Item = (&'a ServiceName, &'a crate::config::spec::EcsSpec)> {
+    fn ecs(&self) -> impl Iterator<Item = (&'a ServiceName, Cow<'a, EcsSpec>)> {
         self.spec.services.iter().filter_map(|(name, target)| match target {
-            TargetSpec::Ecs(ecs) => Some((name, &**ecs)),
-            TargetSpec::Express(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => None,
+            TargetSpec::Ecs(ecs) => Some((name, Cow::Borrowed(&**ecs))),
+            TargetSpec::Express(express) => {
+                let (cluster, service) = (express.cluster.clone(), express.service.clone());
+                let secrets = express.secrets.clone();
+                let changes = ContainerChanges { secrets, ..ContainerChanges::default() };
+                Some((name, Cow::Owned(EcsSpec { cluster, service, changes, ..EcsSpec::default() })))
+            }
+            TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => None,
+        })
+    }
+
+    fn compose(&self) -> impl Iterator<Item = &'a crate::config::spec::ComposeSpec> {
+        self.spec.services.values().filter_map(|target| match target {
+            TargetSpec::Compose(compose) => Some(compose),
+            TargetSpec::Ecs(_) | TargetSpec::Express(_) | TargetSpec::AppRunner(_) => None,
         })
     }
 
@@ -197,7 +213,13 @@ fn uses(place: &Place<'_>) -> BTreeSet<Use> {
     add(uploads, Use::Uploads);
     add(place.images().any(|(_, image)| public(&image.repository)), Use::PublicImages);
     add(place.ecs().next().is_some(), Use::Ecs);
-    add(!place.spec.before.is_empty() || !place.spec.after.is_empty(), Use::Hooks);
+    add(place.spec.services.values().any(|target| matches!(target, TargetSpec::Express(_))), Use::Express);
+    let commands = [&place.spec.before, &place.spec.after, &place.spec.verify_commands];
+    add(commands.iter().any(|hooks| !hooks.is_empty()), Use::Hooks);
+    add(place.app_runner().any(|app| app.create == CreateService::WhenMissing), Use::AppRunnerCreation);
+    add(place.compose().any(|compose| compose.host != ComposeHost::Local), Use::Compose);
+    add(place.compose().any(|compose| matches!(compose.host, ComposeHost::Tag { .. })), Use::ComposeTags);
+    add(place.spec.scan.is_some(), Use::Scans);
     add(place.app_runner().next().is_some(), Use::AppRunner);
     add(place.app_runner().any(|app| !app.service.starts_with("arn:")), Use::AppRunnerNames);
     add(!place.spec.alarms.is_empty(), Use::Alarms);

@@ -15,10 +15,20 @@ pub(super) enum Use {
     Ecs,
     /// Runs one-off tasks.
     Hooks,
+    /// Deploys to ECS Express Mode, beside what ECS needs.
+    Express,
     /// Deploys to App Runner, explains failures, shows logs, verifies.
     AppRunner,
+    /// Creates App Runner services that are missing.
+    AppRunnerCreation,
     /// Finds App Runner services by name.
     AppRunnerNames,
+    /// Runs programs on Compose hosts.
+    Compose,
+    /// Finds Compose hosts by a tag.
+    ComposeTags,
+    /// Reads what scans found.
+    Scans,
     /// Watches alarms.
     Alarms,
     /// Tells an SNS topic.
@@ -74,6 +84,8 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Ecs, "ssm:DescribeParameters", Scope::Everything),
     row(Use::Hooks, "ecs:RunTask", Scope::TaskDefinitionsInClusters),
     row(Use::Hooks, "ecs:StopTask", Scope::Tasks),
+    row(Use::Express, "ecs:DescribeExpressGatewayService", Scope::Services),
+    row(Use::Express, "ecs:UpdateExpressGatewayService", Scope::Services),
     row(Use::AppRunner, "apprunner:DescribeService", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:ListOperations", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:UpdateService", Scope::AppRunnerServices),
@@ -87,7 +99,14 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::AppRunner, "secretsmanager:DescribeSecret", Scope::AppRunnerSecrets),
     row(Use::AppRunner, "ssm:DescribeParameters", Scope::Everything),
     row(Use::AppRunnerNames, "apprunner:ListServices", Scope::Everything),
-    row(Use::Alarms, "cloudwatch:DescribeAlarms", Scope::Alarms),
+    row(Use::AppRunnerCreation, "apprunner:CreateService", Scope::AppRunnerServices),
+    row(Use::Compose, "ssm:SendCommand", Scope::ComposeHosts),
+    row(Use::Compose, "ssm:GetCommandInvocation", Scope::Everything),
+    row(Use::Compose, "ssm:CancelCommand", Scope::Everything),
+    row(Use::ComposeTags, "ssm:DescribeInstanceInformation", Scope::Everything),
+    row(Use::Scans, "ecr:DescribeImageScanFindings", Scope::Repositories),
+    // Composite alarms are told to who may ask for all (API reference, `DescribeAlarms`).
+    row(Use::Alarms, "cloudwatch:DescribeAlarms", Scope::Everything),
     row(Use::Notifications, "sns:Publish", Scope::Topics),
 ];
 

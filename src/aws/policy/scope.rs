@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Place;
-use crate::config::spec::{EcsSpec, ImageRepository, Way};
+use crate::config::spec::{ComposeHost, EcsSpec, ImageRepository, Way};
 use crate::types::ServiceName;
 
 /// A kind of resource, with what must hold beside it. The name is the end of the statement's `Sid`.
@@ -34,7 +34,8 @@ pub(super) enum Scope {
     AppRunnerRoles,
     AppRunnerLogGroups,
     AppRunnerSecrets,
-    Alarms,
+    /// Instances, and the document that runs a script on them.
+    ComposeHosts,
     Topics,
 }
 
@@ -59,9 +60,9 @@ impl Scoped {
 impl Scope {
     pub(super) fn scoped(self, place: &Place<'_>) -> Scoped {
         let of_services = |kind: &str, below: &str| {
-            Scoped::of(place.ecs().map(|(_, ecs)| format!("{}{below}", service(place, ecs, kind))))
+            Scoped::of(place.ecs().map(|(_, ecs)| format!("{}{below}", service(place, &ecs, kind))))
         };
-        let clusters = || place.ecs().map(|(_, ecs)| cluster(place, ecs)).collect::<BTreeSet<_>>();
+        let clusters = || place.ecs().map(|(_, ecs)| cluster(place, &ecs)).collect::<BTreeSet<_>>();
         let in_clusters = || json!({ "ArnEquals": { "ecs:cluster": clusters() } });
         match self {
             Self::Everything => Scoped::of(["*".to_owned()]),
@@ -106,14 +107,34 @@ impl Scope {
                 let all_named = place.app_runner().all(|app| !app.secrets.is_empty());
                 secrets_of(place, all_named.then(named))
             }
-            Self::Alarms => {
-                Scoped::of(place.spec.alarms.iter().map(|name| place.arn("cloudwatch", &format!("alarm:{name}"))))
-            }
+            Self::ComposeHosts => compose_hosts(place),
             Self::Topics => Scoped::of(place.spec.notify.iter().filter_map(|recipient| match &recipient.way {
                 Way::Sns(arn) => Some(arn.clone()),
                 Way::Slack(_) | Way::Webhook { .. } => None,
             })),
         }
+    }
+}
+
+fn compose_hosts(place: &Place<'_>) -> Scoped {
+    let document = format!("arn:{}:ssm:{}::document/AWS-RunShellScript", place.partition(), place.region());
+    let hosts: Vec<String> = place
+        .compose()
+        .filter_map(|compose| match &compose.host {
+            ComposeHost::Local => None,
+            // Other managed nodes have ids that begin with `mi-`.
+            ComposeHost::Instance(id) if id.starts_with("mi-") => {
+                Some(place.arn("ssm", &format!("managed-instance/{id}")))
+            }
+            ComposeHost::Instance(id) => Some(place.arn("ec2", &format!("instance/{id}"))),
+            ComposeHost::Tag { .. } => Some(place.arn("ec2", "instance/*")),
+        })
+        .collect();
+    let by_tag = place.compose().any(|compose| matches!(compose.host, ComposeHost::Tag { .. }));
+    let wide = "`ssm:SendCommand` names every instance, because a host is found by its tag: write the instance there";
+    Scoped {
+        wide: by_tag.then(|| wide.to_owned()),
+        ..Scoped::of(if hosts.is_empty() { hosts } else { [hosts, vec![document]].concat() })
     }
 }
 
@@ -188,7 +209,7 @@ fn log_groups(place: &Place<'_>) -> Scoped {
 fn secrets(place: &Place<'_>) -> Scoped {
     let known = |name: &ServiceName| place.ground.tasks.get(name);
     let all_known = place.ecs().all(|(name, _)| known(name).is_some());
-    let written = place.ecs().flat_map(|(_, ecs)| ecs.changes.secrets.values().cloned());
+    let written = place.ecs().flat_map(|(_, ecs)| ecs.changes.secrets.values().cloned().collect::<Vec<_>>());
     let live = place.ecs().filter_map(|(name, _)| known(name)).flat_map(|facts| facts.secrets.iter().cloned());
     secrets_of(place, all_known.then(|| written.chain(live).collect()))
 }

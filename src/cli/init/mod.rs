@@ -82,6 +82,23 @@ pub(super) async fn init(wanted: &Wanted, file: Option<&str>, host: &Host) -> Re
     Ok(0)
 }
 
+/// Prints how a service moves from App Runner to ECS Express Mode.
+pub(super) async fn moving(service: &str, host: &Host) -> Result<u8, Problems> {
+    let session = environment::session(host, None, &AwsSpec::default(), &Login::default()).await?;
+    let found = app_runner::discover::description(session.sdk(), service).await.map_err(|failure| failure.problem())?;
+    let described = found.ok_or_else(|| {
+        let what = format!("there is no App Runner service {service} in {}", session.region());
+        Problem::mistake("unknown-service", what, "`aws apprunner list-services` shows what is there.")
+    })?;
+    let plan = from_app_runner::equivalent(&described, None)?;
+    host.console.answer(&plan.to_string());
+    host.console.document(&json!({
+        "schema_version": 1, "command": "init", "service": plan.service, "request": plan.request, "call": plan.call,
+        "target": plan.target, "notes": plan.notices,
+    }));
+    Ok(0)
+}
+
 /// Makes the file, never in place of another one.
 fn save(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;

@@ -2,6 +2,7 @@
 
 use aws_sdk_apprunner::Client;
 use aws_types::SdkConfig;
+use serde_json::Value;
 
 use super::raw;
 use crate::aws::failure;
@@ -14,6 +15,24 @@ pub struct FoundService {
     pub name: String,
     /// Its image; absent when it is built from source.
     pub image: Option<String>,
+}
+
+/// The whole description of a service, with the names of the API; nothing when there is none of that name.
+pub async fn description(config: &SdkConfig, name: &str) -> Result<Option<Value>, ProviderFailure> {
+    let client = Client::new(config);
+    let mut token = None;
+    loop {
+        let asked = client.list_services().set_next_token(token).send().await;
+        let page = asked.map_err(|error| failure("apprunner:ListServices", &error))?;
+        let named = page.service_summary_list.into_iter().find(|summary| summary.service_name.as_deref() == Some(name));
+        if let Some(arn) = named.and_then(|summary| summary.service_arn) {
+            return raw::describe(&client, &arn).await.map(|service| Some(service.described()));
+        }
+        token = page.next_token;
+        if token.is_none() {
+            return Ok(None);
+        }
+    }
 }
 
 /// The services of this account and region that are not deleted, by name.

@@ -21,6 +21,11 @@ impl Service {
         described.is_object().then_some(Self(described))
     }
 
+    /// As it was read.
+    pub(super) fn described(self) -> Value {
+        self.0
+    }
+
     fn text(&self, member: &str) -> &str {
         self.0[member].as_str().unwrap_or_default()
     }
