@@ -11,10 +11,16 @@
     reason = "a story starts programs, reads its environment, and ends where its stage is missing"
 )]
 
+#[path = "../action/answering.rs"]
+#[allow(dead_code, reason = "an answering service for stories of more than one kind")]
+mod answering;
+mod apranova;
 mod astro_ai;
 mod ava_olo;
 mod brainwave;
+mod fleet;
 mod host;
+mod pmis;
 mod programs;
 #[path = "../action/stage.rs"]
 #[allow(dead_code, reason = "a stage for stories of more than one kind")]
