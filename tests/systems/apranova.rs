@@ -1,4 +1,4 @@
-//! ApraNova: two services on ECS Fargate behind one load balancer.
+//! `ApraNova`: two services on ECS Fargate behind one load balancer.
 
 use shipline_test_support::{AlarmSeed, Behaviour, Rule};
 
