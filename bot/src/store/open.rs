@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use shipline::engine::wait::{self, Backoff, Seen};
+use shipline::engine::{Cancel, clock};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
@@ -75,7 +77,7 @@ async fn open_sqlite(url: &str) -> Result<Database, StoreFailed> {
         .busy_timeout(PATIENCE)
         .foreign_keys(true)
         .disable_statement_logging();
-    let mut connection = match options.connect().await {
+    let mut connection = match connected(&options).await {
         Ok(connection) => connection,
         Err(why) => return cannot_open(&file, &why),
     };
@@ -85,6 +87,29 @@ async fn open_sqlite(url: &str) -> Result<Database, StoreFailed> {
     let writer = sqlite_pool(1, [WRITERS_CACHE, "PRAGMA query_only = OFF"], url.clone()).await?;
     let reader = sqlite_pool(READERS, [READERS_CACHE, "PRAGMA query_only = ON"], url).await?;
     Ok(Database { kind: Kind::Sqlite, writer, reader })
+}
+
+/// Opens the file. Giving a new one its write-ahead log does not wait for others who do the same at that
+/// moment: SQLite says at once that it is busy.
+async fn connected(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let deadline = clock::instant() + PATIENCE;
+    loop {
+        match options.connect().await {
+            Err(why) if code(&why).as_deref() == Some("5") && clock::instant() < deadline => pause().await,
+            answer => return answer,
+        }
+    }
+}
+
+async fn pause() {
+    let once = Duration::from_millis(20);
+    let looks = Backoff { first: once, most: once, throttled: once };
+    let _ = wait::until(Some(clock::instant() + once), looks, &Cancel::new(), async || Seen::<()>::NotYet).await;
+}
+
+/// SQLite's own code of an error.
+fn code(why: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    why.as_database_error().and_then(sqlx::error::DatabaseError::code)
 }
 
 fn absolute(options: &SqliteConnectOptions) -> Result<PathBuf, StoreFailed> {
@@ -97,7 +122,7 @@ fn absolute(options: &SqliteConnectOptions) -> Result<PathBuf, StoreFailed> {
 
 fn cannot_open<T>(file: &std::path::Path, why: &sqlx::Error) -> Result<T, StoreFailed> {
     let file = file.display();
-    failed(match why.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() {
+    failed(match code(why).as_deref() {
         Some("26") => format!("{file} is not a SQLite database; name another file"),
         _ => format!("{file} cannot be opened: {why}; its folder must exist and be writable"),
     })
