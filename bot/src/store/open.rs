@@ -27,7 +27,7 @@ const READERS: u32 = 4;
 const CONNECTIONS: u32 = 10;
 /// Pages in memory of the connection that writes: a full batch touches some thousand, and those that
 /// find no room are written twice.
-const WRITERS_CACHE: &str = "PRAGMA cache_size = -8000";
+const WRITERS_CACHE: &str = "PRAGMA cache_size = -5000";
 /// Pages in memory of each connection that reads.
 const READERS_CACHE: &str = "PRAGMA cache_size = -1000";
 /// How long a connection may be waited for.
