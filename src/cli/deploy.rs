@@ -124,9 +124,7 @@ pub async fn prepare<'a>(
 
     let order = gates::order(&request.environment, &spec.policy, &services, images.commit, github.as_ref());
     gates.pass(Box::pin(order).await, recorder)?;
-    let sources = host.source_host(request.github_token.as_deref());
-    let targets =
-        environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
+    let targets = environment::own_targets(request, spec, session.as_ref(), &services, host)?;
     let mut wishes: BTreeMap<ServiceName, Wish> = images
         .pinned
         .iter()
@@ -136,6 +134,7 @@ pub async fn prepare<'a>(
     let plan = planning::plan(planning::Purpose::Release, &request.environment, spec, &targets, &wishes, images.commit);
     let alarms = session
         .as_ref()
+        .filter(|_| !spec.alarms.is_empty())
         .map(|session| -> Arc<dyn Alarms> { Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone())) });
     let pipeline = Arc::new(release::pipeline(session.as_ref(), host));
     let asked = Asked {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::deploy::Request;
 use super::host::Host;
 use crate::aws::{self, Session, Sources, Start, TokenFile};
 use crate::config::spec::{
@@ -194,6 +195,33 @@ pub enum Machine<'a> {
     Own(&'a Environment),
     /// One that the configuration has no say over: nothing is run on it.
     Foreign,
+}
+
+/// The places of these services, with the session they are reached through if anything of them is on AWS.
+pub(super) async fn places(
+    request: &Request,
+    name: &EnvironmentName,
+    spec: &EnvironmentSpec,
+    services: &[ServiceName],
+    images: Images,
+    host: &Host,
+) -> Result<(Option<Session>, Targets), Problem> {
+    let dealings = Dealings { config: &request.config, spec, services, registries: &[], images };
+    let session = open(host, name, dealings, &request.login).await?;
+    let targets = own_targets(request, spec, session.as_ref(), services, host)?;
+    Ok((session, targets))
+}
+
+/// The targets of these services, as a run on this machine reaches them.
+pub(super) fn own_targets(
+    request: &Request,
+    spec: &EnvironmentSpec,
+    session: Option<&Session>,
+    services: &[ServiceName],
+    host: &Host,
+) -> Result<Targets, Problem> {
+    let sources = host.source_host(request.github_token.as_deref());
+    targets(&host.root, host.machine(), session, spec, services, sources.as_ref())
 }
 
 /// The targets of these services. Task-definition and compose files are read below `root`. Branches

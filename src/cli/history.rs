@@ -22,13 +22,9 @@ const DEPLOYMENTS: u8 = 30;
 pub(super) async fn history(request: &Request, last: usize, host: &Host) -> Result<u8, Problems> {
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
-    let images = environment::Images::Untouched;
-    let config = &request.config;
-    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
-    let session = environment::open(host, &request.environment, dealings, &request.login).await?;
-    let sources = host.source_host(request.github_token.as_deref());
-    let targets =
-        environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
+    let untouched = environment::Images::Untouched;
+    let (session, targets) =
+        environment::places(request, &request.environment, spec, &services, untouched, host).await?;
     let pipeline = release::pipeline(session.as_ref(), host);
     let asked = join_all(targets.iter().map(async |(name, target)| {
         let past = target.history(last).await.map_err(|error| planning::about(name, error.into()));

@@ -51,14 +51,9 @@ pub(super) struct Window {
 pub(super) async fn logs(request: &Request, window: Window, host: &Host) -> Result<u8, Problems> {
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
-    let images = environment::Images::Untouched;
-    let config = &request.config;
-    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
-    let opening = environment::open(host, &request.environment, dealings, &request.login);
-    let session = host.before_changes(async { Ok(opening.await?) }).await?;
-    let sources = host.source_host(request.github_token.as_deref());
-    let targets =
-        environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
+    let untouched = environment::Images::Untouched;
+    let opening = environment::places(request, &request.environment, spec, &services, untouched, host);
+    let (_, targets) = host.before_changes(async { Ok(opening.await?) }).await?;
     let mut problems = Vec::new();
     for (name, target) in &targets {
         if target.logs().is_none() {

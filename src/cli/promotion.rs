@@ -38,13 +38,8 @@ impl<'a> Giver<'a> {
         let needed: Vec<ServiceName> =
             services.iter().filter(|service| !request.images.contains_key(*service)).cloned().collect();
         let needed = environment::chosen(name, spec, &needed)?;
-        let sources = host.source_host(request.github_token.as_deref());
-        let images = environment::Images::Dealt;
-        let config = &request.config;
-        let dealings = environment::Dealings { config, spec, services: &needed, registries: &[], images };
-        let session = environment::open(host, name, dealings, &request.login).await?;
-        let targets =
-            environment::targets(&host.root, host.machine(), session.as_ref(), spec, &needed, sources.as_ref())?;
+        let dealt = environment::Images::Dealt;
+        let (session, targets) = environment::places(request, name, spec, &needed, dealt, host).await?;
         Ok(Some(Self { name, targets, pipeline: release::pipeline(session.as_ref(), host) }))
     }
 

@@ -63,14 +63,9 @@ async fn prepare<'a>(
     let spec = environment::find(&request.config, &request.environment)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     let github = host.github(request.github_token.as_deref())?;
-    let images = environment::Images::Untouched;
-    let config = &request.config;
-    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
-    let opening = environment::open(host, &request.environment, dealings, &request.login);
-    let session = recorder.stage("credentials", opening).await?;
-    let sources = host.source_host(request.github_token.as_deref());
-    let targets =
-        environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
+    let untouched = environment::Images::Untouched;
+    let opening = environment::places(request, &request.environment, spec, &services, untouched, host);
+    let (session, targets) = recorder.stage("credentials", opening).await?;
 
     let looking = join_all(targets.iter().map(async |(name, target)| {
         let past = target.past().await.map_err(|error| planning::about(name, error.into()))?;

@@ -69,13 +69,8 @@ pub(super) async fn status(request: &Request, environments: &[EnvironmentName], 
 async fn look(request: &Request, name: &EnvironmentName, host: &Host) -> Result<Vec<Row>, Problems> {
     let spec: &EnvironmentSpec = environment::find(&request.config, name)?;
     let services = environment::chosen(name, spec, &request.services)?;
-    let images = environment::Images::Untouched;
-    let config = &request.config;
-    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
-    let session = environment::open(host, name, dealings, &request.login).await?;
-    let sources = host.source_host(request.github_token.as_deref());
-    let targets =
-        environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
+    let untouched = environment::Images::Untouched;
+    let (_, targets) = environment::places(request, name, spec, &services, untouched, host).await?;
     let asked = targets.iter().map(async |(service, target)| Row {
         environment: name.clone(),
         service: service.clone(),

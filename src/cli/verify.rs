@@ -26,20 +26,15 @@ pub(super) async fn verify(request: &Request, host: &Host) -> Result<u8, Problem
     if let Err(problems) = release::possible(request, &services) {
         problems.all().iter().for_each(|problem| found.fails(problem.clone()));
     }
-    let images = environment::Images::Dealt;
-    let config = &request.config;
-    let dealings = environment::Dealings { config, spec, services: &services, registries: &[], images };
-    let opening = environment::open(host, &request.environment, dealings, &request.login);
-    let (session, elsewhere) = join(opening, async { join(addresses(spec), github(request, host)).await }).await;
-    match session {
-        Ok(session) => {
+    let dealt = environment::Images::Dealt;
+    let opening = environment::places(request, &request.environment, spec, &services, dealt, host);
+    let (places, elsewhere) = join(opening, async { join(addresses(spec), github(request, host)).await }).await;
+    match places {
+        Ok((session, targets)) => {
             if let Some(session) = &session {
                 found.good("credentials are there, and their account is allowed");
                 add(&mut found, None, account(session).await);
             }
-            let sources = host.source_host(request.github_token.as_deref());
-            let targets =
-                environment::targets(&host.root, host.machine(), session.as_ref(), spec, &services, sources.as_ref())?;
             hooks(spec, &targets, &mut found);
             let pipeline = release::pipeline(session.as_ref(), host);
             let commit = commit(request, &services, host).await;

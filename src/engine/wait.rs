@@ -1,4 +1,5 @@
-//! Waiting is one function: [`until`]. There is no other sleep in the program.
+//! Waiting is one function: [`until`], and [`pause`] where there is nothing to look at. There is no
+//! other sleep in the program.
 //!
 //! Invariants: the first look happens at once; a pass never waits beyond the deadline; a cancel
 //! ends the wait at once, between looks and during them.
@@ -68,7 +69,7 @@ pub async fn until<T, F>(deadline: Option<Instant>, backoff: Backoff, cancel: &C
 where
     F: AsyncFnMut() -> Seen<T>,
 {
-    let mut pause = backoff.first;
+    let mut length = backoff.first;
     loop {
         let seen = tokio::select! {
             biased;
@@ -84,16 +85,21 @@ where
         if left.is_some_and(|left| left.is_zero()) {
             return Waited::TimedOut;
         }
-        let this = left.map_or(pause, |left| pause.min(left));
-        tokio::select! {
-            () = cancel.cancelled() => return Waited::Cancelled,
-            () = pause_for(this) => {}
-        }
-        pause = backoff.next(pause, &look);
+        // A cancel meanwhile is seen before the next look.
+        pause(left.map_or(length, |left| length.min(left)), cancel).await;
+        length = backoff.next(length, &look);
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one sleep of the program, inside the one wait")]
-async fn pause_for(pause: Duration) {
-    tokio::time::sleep(pause).await;
+/// Waits that long, or until the cancel fires.
+pub async fn pause(length: Duration, cancel: &Cancel) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = slept(length) => {}
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one sleep of the program")]
+async fn slept(length: Duration) {
+    tokio::time::sleep(length).await;
 }

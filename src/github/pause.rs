@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::wait::{Backoff, Seen, until};
+use crate::engine::wait::pause;
 use crate::engine::{Cancel, clock};
 
 /// Waits, unless the wait would end after the deadline; says whether it waited.
 pub async fn sleep_before(deadline: Instant, wait: Duration) -> bool {
-    let end = clock::instant() + wait;
-    if end > deadline {
+    if clock::instant() + wait > deadline {
         return false;
     }
-    let once = Backoff { first: wait, most: wait, throttled: wait };
-    until(Some(end), once, &Cancel::new(), async || Seen::<()>::NotYet).await;
+    pause(wait, &Cancel::new()).await;
     true
 }

@@ -70,7 +70,7 @@ impl Notifier {
     pub fn new(recipients: &[Recipient], secrets: Secrets<'_>, sdk: &SdkConfig, redactor: Redactor) -> Self {
         let reach = |recipient: &Recipient| reach(&recipient.way, secrets, sdk).unwrap_or_else(Reach::Never);
         let told = recipients.iter().map(|recipient| (recipient.clone(), reach(recipient))).collect();
-        Self { told: Arc::new(told), post: Post::new(), redactor }
+        Self { told: Arc::new(told), post: Post::default(), redactor }
     }
 
     /// Who cannot be reached at all, before anything is told.

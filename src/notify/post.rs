@@ -1,6 +1,7 @@
 //! One HTTP request with JSON to an address that is a secret.
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use reqwest::Url;
 use reqwest::header::HeaderMap;
@@ -26,22 +27,25 @@ impl Address {
     }
 }
 
-/// Sends. Whoever asks bounds the time.
-#[derive(Clone)]
-pub(super) struct Post(Option<reqwest::Client>);
+/// Sends. Whoever asks bounds the time. The client is made for the first who is told: most runs tell nobody,
+/// and reading root certificates costs them time and memory.
+#[derive(Clone, Default)]
+pub(super) struct Post(OnceLock<Option<reqwest::Client>>);
 
 impl Post {
-    pub(super) fn new() -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("shipline/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Self(client.ok())
+    fn client(&self) -> Option<&reqwest::Client> {
+        let made = self.0.get_or_init(|| {
+            let client = reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("shipline/", env!("CARGO_PKG_VERSION")));
+            client.build().ok()
+        });
+        made.as_ref()
     }
 
     /// Sends once; anything but 2xx is a failure.
     pub(super) async fn send(&self, to: &Address, headers: HeaderMap, body: Vec<u8>) -> Result<(), NotTold> {
-        let client = self.0.as_ref().ok_or_else(|| NotTold::Certainly("there is no HTTP client".to_owned()))?;
+        let client = self.client().ok_or_else(|| NotTold::Certainly("there is no HTTP client".to_owned()))?;
         let request =
             client.post(to.0.expose_secret()).header("content-type", "application/json").headers(headers).body(body);
         // The error's own words hold the address.

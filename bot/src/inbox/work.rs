@@ -3,10 +3,9 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use shipline::engine::wait::{self, Backoff, Seen};
+use shipline::engine::wait::pause;
 use shipline::engine::{Cancel, clock};
 use tracing::Instrument as _;
 
@@ -73,7 +72,7 @@ impl Inbox {
     async fn lost(&self, claimed: &Claimed) {
         let mut holds_until = clock::instant() + self.pace.claim;
         loop {
-            pause(self.pace.claim / 3).await;
+            pause(self.pace.claim / 3, &Cancel::new()).await;
             match self.store.renew_delivery(claimed, clock::now() + self.pace.claim).await {
                 Ok(Renewed::Holds) => holds_until = clock::instant() + self.pace.claim,
                 Ok(Renewed::Lost) => {
@@ -90,11 +89,6 @@ impl Inbox {
             }
         }
     }
-}
-
-async fn pause(pause: Duration) {
-    let once = Backoff { first: pause, most: pause, throttled: pause };
-    let _ = wait::until(Some(clock::instant() + pause), once, &Cancel::new(), async || Seen::<()>::NotYet).await;
 }
 
 fn said(panic: &(dyn Any + Send)) -> &str {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use shipline::engine::wait::pause;
 use shipline::engine::{Cancel, Journal, JournalFailed, clock};
 use shipline::rollout::Entry;
 use tracing::warn;
 
 use super::kept::Kept;
-use super::pause::pause;
 use crate::store::StoreFailed;
 
 /// How long a database that does not answer is waited for: longer than a failover of a replica

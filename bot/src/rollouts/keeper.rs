@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use shipline::engine::wait::pause;
 use shipline::engine::{Cancel, clock};
 use shipline::types::Timestamp;
 use tracing::{debug, warn};
 
 use super::kept::Kept;
-use super::pause::pause;
 use crate::store::{Deployment, StoreFailed};
 
 /// How often a wish to cancel is looked for.

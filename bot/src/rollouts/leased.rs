@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use shipline::engine::wait::pause;
 use shipline::engine::{
     Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Targets, TaskSight, Tasks, Wish, clock,
 };
@@ -20,7 +21,6 @@ use tracing::warn;
 
 use super::keeper::{Signals, until};
 use super::kept::Kept;
-use super::pause::pause;
 use crate::store::StoreFailed;
 
 /// The pause before the lease is checked again.

@@ -21,7 +21,6 @@ mod kept;
 mod leased;
 mod live;
 mod opened;
-mod pause;
 mod prepare;
 mod preview;
 mod putting_back;

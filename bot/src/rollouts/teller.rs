@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use shipline::engine::wait::pause;
 use shipline::engine::{Cancel, Progress, clock};
 use shipline::github::{AutoInactive, DeploymentId as GithubId, DeploymentState, NewDeployment, NewStatus};
 use shipline::problem::Problem;
@@ -20,7 +21,6 @@ use tokio::task::JoinHandle;
 use tracing::{Instrument as _, debug, warn};
 
 use super::kept::Kept;
-use super::pause::pause;
 use super::wanted::stand;
 pub(super) use super::wanted::{Check, Standing, Wanted};
 use crate::context::Bot;

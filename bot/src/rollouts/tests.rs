@@ -330,7 +330,7 @@ fn whoever_has_lost_the_lease_changes_and_writes_nothing_more() {
         stage.until(async || stage.comments().len() == 1).await;
         let (deployment, lease) = stage.steal().await;
         assert_eq!(deployment.id, id);
-        pause::pause(Duration::from_secs(3), &Cancel::new()).await;
+        shipline::engine::wait::pause(Duration::from_secs(3), &Cancel::new()).await;
         assert_eq!(stage.updates(), 0, "nothing is changed without the lease");
         assert_eq!(stage.store.last_entry(id).await.unwrap(), None);
         stage.slow(Duration::from_secs(2));
@@ -341,7 +341,7 @@ fn whoever_has_lost_the_lease_changes_and_writes_nothing_more() {
         stage.until(async || stage.updates() == 1).await;
         let (deployment, lease) = stage.steal().await;
         let entry = stage.store.last_entry(id).await.unwrap();
-        pause::pause(Duration::from_secs(4), &Cancel::new()).await;
+        shipline::engine::wait::pause(Duration::from_secs(4), &Cancel::new()).await;
         assert_eq!(stage.store.last_entry(id).await.unwrap(), entry, "nothing is written without the lease");
         let now = clock::now();
         stage.store.release(&lease, &deployment.state, now, now).await.unwrap();

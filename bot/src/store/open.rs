@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use shipline::engine::wait::{self, Backoff, Seen};
+use shipline::engine::wait::pause;
 use shipline::engine::{Cancel, clock};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -30,6 +30,8 @@ const CONNECTIONS: u32 = 10;
 const WRITERS_CACHE: &str = "PRAGMA cache_size = -5000";
 /// Pages in memory of each connection that reads.
 const READERS_CACHE: &str = "PRAGMA cache_size = -1000";
+/// The pause before a file that others are opening is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
 /// How long a connection may be waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -95,16 +97,12 @@ async fn connected(options: &SqliteConnectOptions) -> Result<SqliteConnection, s
     let deadline = clock::instant() + PATIENCE;
     loop {
         match options.connect().await {
-            Err(why) if code(&why).as_deref() == Some("5") && clock::instant() < deadline => pause().await,
+            Err(why) if code(&why).as_deref() == Some("5") && clock::instant() < deadline => {
+                pause(AGAIN, &Cancel::new()).await;
+            }
             answer => return answer,
         }
     }
-}
-
-async fn pause() {
-    let once = Duration::from_millis(20);
-    let looks = Backoff { first: once, most: once, throttled: once };
-    let _ = wait::until(Some(clock::instant() + once), looks, &Cancel::new(), async || Seen::<()>::NotYet).await;
 }
 
 /// SQLite's own code of an error.

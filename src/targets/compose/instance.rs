@@ -19,8 +19,7 @@ use super::host::PROGRAM;
 use crate::aws::failure;
 use crate::config::spec::ComposeHost;
 use crate::engine::target::FailureKind;
-use crate::engine::wait::{Backoff, Seen, until};
-use crate::engine::{Cancel, ProviderFailure, clock};
+use crate::engine::{Cancel, ProviderFailure, clock, wait};
 
 /// How long one command may take: none waits for a container.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -72,7 +71,7 @@ impl Instance {
                     unreachable(format!("command {command} did not end within {} s on {instance}", LIMIT.as_secs()))
                 }));
             }
-            wait(pause).await;
+            wait::pause(pause, &Cancel::new()).await;
             pause = pause.mul_f64(1.5).min(LONGEST_PAUSE);
         }
     }
@@ -169,12 +168,6 @@ impl Instance {
             )),
         }
     }
-}
-
-/// A pause between two looks, by the one wait there is.
-async fn wait(pause: Duration) {
-    let once = Backoff { first: pause, most: pause, throttled: pause };
-    until(Some(clock::instant() + pause), once, &Cancel::new(), async || Seen::<()>::NotYet).await;
 }
 
 /// The constant program, and its words.

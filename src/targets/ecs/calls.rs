@@ -13,7 +13,7 @@ use aws_sdk_ecs::config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 
 use crate::engine::target::FailureKind;
-use crate::engine::wait::{Backoff, Seen, until};
+use crate::engine::wait::pause;
 use crate::engine::{Cancel, ProviderFailure, clock};
 
 /// A single answer of ECS takes well under a second; a connection that died is noticed after this.
@@ -42,7 +42,7 @@ fn timeouts() -> TimeoutConfig {
 
 /// The pauses between the tries of one call, which grow.
 ///
-/// A struct and not a closure given to [`until`]: what a target awaits must be `Send`, and the
+/// A struct and not a closure given to [`crate::engine::wait::until`]: what a target awaits must be `Send`, and the
 /// compiler cannot see that of a borrowing async closure.
 #[derive(Debug)]
 pub(super) struct Pauses {
@@ -68,8 +68,7 @@ impl Pauses {
         if now >= self.end {
             return Left::None;
         }
-        let pause = Backoff { first: self.next, most: self.next, throttled: self.next };
-        until(Some((now + self.next).min(self.end)), pause, &Cancel::new(), async || Seen::<()>::NotYet).await;
+        pause(self.next.min(self.end - now), &Cancel::new()).await;
         self.next = (self.next * 2).min(self.most);
         Left::Try
     }

@@ -292,7 +292,7 @@ impl Stage {
         let deadline = clock::instant() + PATIENCE;
         while !so().await {
             assert!(clock::instant() < deadline, "it never came; {:#?}", self.comments());
-            super::super::pause::pause(Duration::from_millis(20), &Cancel::new()).await;
+            shipline::engine::wait::pause(Duration::from_millis(20), &Cancel::new()).await;
         }
     }
 
