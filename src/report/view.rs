@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::{self, WaitsView};
 use crate::rollout::{Cause, Change, FieldChange, HookRole, HookState, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
 
@@ -153,6 +154,12 @@ pub struct View {
     /// The alarm, if one is why it failed.
     #[serde(default)]
     pub alarm: Option<Cause>,
+    /// What was decided or measured at a step of traffic, if that is why it went back.
+    #[serde(default)]
+    pub gate_failure: Option<Cause>,
+    /// What it waits for at a step of traffic.
+    #[serde(default)]
+    pub waits: Option<WaitsView>,
     /// The hooks, in their order.
     #[serde(default)]
     pub hooks: Vec<HookView>,
@@ -184,7 +191,8 @@ impl View {
             let name = if hook.when == "check" { "check" } else { "hook" };
             hook.cause.as_ref().map(|cause| (name, cause))
         });
-        check.chain(alarm).chain(hooks)
+        let gate = self.gate_failure.iter().map(|cause| ("rollout", cause));
+        check.chain(alarm).chain(gate).chain(hooks)
     }
 }
 
@@ -223,7 +231,13 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         Some(Reason::CheckFailed { cause, .. }) => (Some((**cause).clone()), None),
         Some(Reason::AlarmFired { cause }) => (None, Some((**cause).clone())),
         Some(
-            Reason::ServiceFailed { .. } | Reason::Superseded { .. } | Reason::HookFailed { .. } | Reason::Cancelled,
+            Reason::ServiceFailed { .. }
+            | Reason::Superseded { .. }
+            | Reason::HookFailed { .. }
+            | Reason::AnalysisFailed { .. }
+            | Reason::Rejected { .. }
+            | Reason::GateExpired
+            | Reason::Cancelled,
         )
         | None => (None, None),
     };
@@ -244,6 +258,8 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         waves: plan.waves.clone(),
         check_failure,
         alarm,
+        gate_failure: outcome.and_then(Outcome::why).and_then(gate::cause),
+        waits: gate::waits(plan, phase),
         hooks: hook_views(plan, phase),
         gates: Vec::new(),
         commits: input.commits,

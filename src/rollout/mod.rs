@@ -8,6 +8,8 @@
 mod cause;
 mod event;
 mod freeze;
+mod gate;
+mod gating;
 mod hook;
 mod hooking;
 mod order;
@@ -15,13 +17,16 @@ mod outcome;
 mod phase;
 mod plan;
 mod record;
+mod returning;
 mod revision;
 mod service;
+mod settling;
 mod transition;
 
 pub use cause::{Cause, CauseCode, Exit, Link, LogLines};
 pub use event::{Event, Touched};
 pub use freeze::{Frozen, frozen};
+pub use gate::{Asks, Awaited, Decision, Gate, Judged, Passed, Pause, Rest, Waits};
 pub use hook::{Hook, HookRole, HookState, Hooks, Task};
 pub use order::{Brought, held_since};
 pub use outcome::{Outcome, Reason};

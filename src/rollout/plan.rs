@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Hook, Revision, TargetPlace};
-use crate::config::spec::{HttpCheck, OnFailure};
+use crate::config::spec::{HttpCheck, OnFailure, Steered, Steering};
 use crate::types::{CommitSha, EnvironmentName, PinnedImage, ServiceName, Span};
 
 /// What is put on the environment.
@@ -86,9 +86,12 @@ pub struct Plan {
     /// Alarms that must stay quiet while traffic moves and until the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<String>,
+    /// How traffic moves; the platform replaces tasks step by step when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steering: Option<Steering>,
     /// What to take back when something fails.
     pub on_failure: OnFailure,
-    /// How long one service may take.
+    /// How long one service may take, beside what is baked.
     pub within: Span,
 }
 
@@ -161,6 +164,11 @@ impl Plan {
     /// A hook by its number: those before the shift, then those after it.
     pub fn hook(&self, number: usize) -> Option<&Hook> {
         self.before.iter().chain(&self.after).nth(number)
+    }
+
+    /// Whether the rollout decides about each step of traffic.
+    pub fn is_steered(&self) -> bool {
+        self.steering.is_some_and(|steering| steering.by == Steered::Rollout)
     }
 
     /// Whether every service already serves what is wished.

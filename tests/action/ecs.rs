@@ -114,7 +114,7 @@ impl Lab {
             .endpoint_url(self.world.endpoint())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
-        EcsTarget::new(&config, &name(), &self.spec, strategy, root)
+        EcsTarget::new(&config, &name(), &self.spec, strategy.into(), root)
     }
 
     async fn prepare(&self, word: &str) -> Result<ServicePlan, TargetError> {
@@ -142,6 +142,7 @@ impl Lab {
             before: Vec::new(),
             after: Vec::new(),
             alarms: Vec::new(),
+            steering: None,
             on_failure,
             within: self.within,
         };
@@ -151,7 +152,7 @@ impl Lab {
         let cancel = Cancel::new();
         let driving = drive(
             &plan,
-            Parts { targets: &targets, alarms: None, run: "story" },
+            Parts { targets: &targets, alarms: None, gates: None, run: "story" },
             &journal,
             self.ears.as_ref(),
             &cancel,

@@ -113,6 +113,8 @@ fn view(result: &str, services: Vec<ServiceView>) -> View {
         waves: vec![],
         check_failure: None,
         alarm: None,
+        gate_failure: None,
+        waits: None,
         hooks: Vec::new(),
         gates: Vec::new(),
         commits: vec![
