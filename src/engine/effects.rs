@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::rollout::{
     Cause, CauseCode, Effect, Event, Gate, HookState, Passed, Phase, Plan, ServicePlan, ServiceState, Shift,
 };
-use crate::types::{ServiceName, Span, Timestamp};
+use crate::types::{ServiceName, Timestamp};
 
 /// Everything an effect needs.
 pub(super) struct Shell<'a> {
@@ -240,7 +240,8 @@ impl Shell<'_> {
     /// The leg of the way that a service is on.
     fn leg<'s>(&self, state: &'s ServiceState) -> Option<Leg<'s>> {
         let steering = self.plan.steering.unwrap_or_default();
-        let plus = |span: Span| Some(self.plan.within.duration() + span.duration());
+        let within = self.plan.within.duration();
+        let (watches, stays) = (steering.watches().duration(), steering.strategy.stays().duration());
         let leg = |shift, passed: &'s Option<Passed>, within| Leg {
             shift,
             passed: passed.as_ref(),
@@ -249,15 +250,15 @@ impl Shell<'_> {
             within,
         };
         Some(match state {
-            ServiceState::Moving { shift, passed } => leg(shift, passed, plus(steering.lasts())),
+            ServiceState::Moving { shift, passed } => leg(shift, passed, Some(within + watches)),
             ServiceState::Baking { shift, passed } => {
-                Leg { baking: true, ..leg(shift, passed, plus(steering.lasts())) }
+                Leg { baking: true, ..leg(shift, passed, Some(within + watches + stays)) }
             }
             // How long it may stand there is the gate's affair.
             ServiceState::Paused { shift, pause, passed } => {
                 Leg { stop: Some(pause.id.as_str()), ..leg(shift, passed, None) }
             }
-            ServiceState::Returning { shift, .. } => leg(shift, &None, plus(Span::seconds(0))),
+            ServiceState::Returning { shift, .. } => leg(shift, &None, Some(within)),
             ServiceState::Waiting
             | ServiceState::Unchanged
             | ServiceState::Applying

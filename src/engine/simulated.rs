@@ -24,6 +24,10 @@ pub(super) enum Fate {
     NeverReady,
     /// Something stands in the way once on each way.
     Waits,
+    /// Stops before each of two steps of traffic, then bakes.
+    Steps,
+    /// The same, and goes back by itself at the second one.
+    StepsAndGivesUp,
 }
 
 /// The provider's side of one service.
@@ -37,6 +41,9 @@ pub(super) struct Remote {
     lost_once: bool,
     /// Of a service that waits: what still stands in the way, forward 2, back 1.
     in_the_way: u8,
+    /// Of a service that moves step by step: stops that were let through, by what was asked.
+    pub(super) let_through: Vec<String>,
+    baked: u8,
 }
 
 /// The provider's side of one task. Its command says what becomes of it: `exit`, `hang`, `lost`, `refused`,
@@ -80,10 +87,40 @@ pub(super) struct World {
     pub(super) wrong: Mutex<Vec<String>>,
 }
 
+impl Remote {
+    /// What a service that moves step by step shows.
+    fn stepwise(&mut self) -> Option<Sight> {
+        let moving = self.moving.as_ref().is_some_and(|(to, _)| to == "new");
+        if !moving || !matches!(self.fate, Fate::Steps | Fate::StepsAndGivesUp) {
+            return None;
+        }
+        let stops = [("first", "0"), ("second", "10")];
+        if let Some((id, traffic)) = stops.get(self.let_through.len()) {
+            if *id == "second" && self.fate == Fate::StepsAndGivesUp {
+                self.moving = None;
+                return Some(Sight::Broke(Box::new(cause("nobody told it to go on"))));
+            }
+            let traffic = traffic.parse().unwrap();
+            let pause = Pause { id: (*id).into(), traffic, at: clock::now(), expires: None };
+            return Some(Sight::Paused(pause, Progress::default()));
+        }
+        self.baked += 1;
+        (self.baked < 4).then(|| Sight::Baking(Progress::default()))
+    }
+}
+
 impl World {
     pub(super) fn new(services: &[(&str, Fate)], crash: Crash, repeat_everything: bool) -> Arc<Self> {
-        let remote =
-            |fate| Remote { live: "old".into(), moving: None, begun: vec![], fate, lost_once: false, in_the_way: 2 };
+        let remote = |fate| Remote {
+            live: "old".into(),
+            moving: None,
+            begun: vec![],
+            fate,
+            lost_once: false,
+            in_the_way: 2,
+            let_through: vec![],
+            baked: 0,
+        };
         Arc::new(Self {
             remotes: Mutex::new(services.iter().map(|(n, fate)| (n.parse().unwrap(), remote(*fate))).collect()),
             mutating_calls: Mutex::new(0),
@@ -236,6 +273,9 @@ impl Target for Simulated {
                 remote.in_the_way = u8::from(forward);
                 return Sight::AskAgain;
             }
+            if forward && let Some(sight) = remote.stepwise() {
+                return sight;
+            }
             if let Some((to, left)) = remote.moving.as_mut()
                 && *left > 0
             {
@@ -263,6 +303,22 @@ impl Target for Simulated {
                 Sight::Superseded { by: remote.live.clone() }
             }
         }))
+    }
+
+    async fn go_on(&self, _plan: &ServicePlan, _shift: &Shift, pause: &Pause) -> Result<(), NotApplied> {
+        let call = self.world.next_call();
+        self.world.maybe_die(Crash::Before, call).await;
+        let times = if self.world.repeat_everything { 2 } else { 1 };
+        for _ in 0..times {
+            self.with(|remote| {
+                // It looks first, as every effect.
+                if !remote.let_through.contains(&pause.id) {
+                    remote.let_through.push(pause.id.clone());
+                }
+            });
+        }
+        self.world.maybe_die(Crash::After, call).await;
+        Ok(())
     }
 
     async fn explain(&self, _plan: &ServicePlan, _shift: &Shift, mut seen: Cause) -> Cause {

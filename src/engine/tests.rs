@@ -4,12 +4,29 @@ use std::time::Duration;
 
 use super::simulated::{Crash, Fate, World};
 use super::*;
-use crate::config::spec::OnFailure;
+use crate::config::spec::{Approval, OnFailure, Steered, Steering, Strategy};
 use crate::rollout::*;
 use crate::types::{ServiceName, Span};
 
 fn parts(targets: &Targets) -> Parts<'_> {
-    Parts { targets, alarms: None, gates: None, run: "run" }
+    Parts { targets, alarms: None, gates: Some(&Willing), run: "run" }
+}
+
+/// Says yes whenever it is asked.
+struct Willing;
+
+#[async_trait::async_trait]
+impl Gates for Willing {
+    async fn forbids(&self, _gate: &Gate) -> Option<String> {
+        None
+    }
+
+    async fn decision(&self, gate: &Gate) -> Decision {
+        match gate.awaited() {
+            Awaited::Word => Decision::Approved { by: vec!["octo".into()] },
+            Awaited::Nothing => std::future::pending().await,
+        }
+    }
 }
 
 /// Keeps every line it is told.
@@ -44,7 +61,16 @@ async fn plan_for(world: &Arc<World>, waves: &[&[&str]], on_failure: OnFailure) 
         before: Vec::new(),
         after: Vec::new(),
         alarms: Vec::new(),
-        steering: None,
+        steering: Some(Steering {
+            strategy: Strategy::Canary {
+                percent: "10".parse().unwrap(),
+                bake: Span::minutes(10),
+                approval: Approval::Asked,
+                stays: Span::minutes(5),
+            },
+            by: Steered::Rollout,
+            patience: Span::minutes(60),
+        }),
         on_failure,
         within: Span::minutes(5),
     }
@@ -86,6 +112,10 @@ const STORIES: &[Story] = &[
     (&[("a", Fate::TakenOver), ("b", Fate::Serves)], &[&["a", "b"]], "superseded"),
     (&[("a", Fate::Waits), ("b", Fate::Serves)], &[&["a", "b"]], "succeeded"),
     (&[("a", Fate::Waits), ("b", Fate::Breaks)], &[&["a"], &["b"]], "rolled-back"),
+    (&[("a", Fate::Steps)], &[&["a"]], "succeeded"),
+    (&[("a", Fate::Steps), ("b", Fate::Steps)], &[&["a", "b"]], "succeeded"),
+    (&[("a", Fate::Steps), ("b", Fate::Breaks)], &[&["a"], &["b"]], "rolled-back"),
+    (&[("a", Fate::StepsAndGivesUp), ("b", Fate::Steps)], &[&["a", "b"]], "rolled-back"),
     (&[("a", Fate::BreaksAndCannotGoBack), ("b", Fate::Serves)], &[&["b"], &["a"]], "needs-attention"),
 ];
 
@@ -116,6 +146,9 @@ async fn a_crash_or_a_repeat_at_every_effect_ends_like_no_crash_at_all() {
                 assert_eq!(remote.moving, calm.moving, "{told}: {name} moves differently");
                 let updates = remote.begun.iter().filter(|to| *to == "new").count();
                 assert!(updates <= 1, "{told}: {name} was updated {updates} times");
+                let mut stops = remote.let_through.clone();
+                stops.dedup();
+                assert_eq!(stops, remote.let_through, "{told}: a stop was let through twice");
             }
             let sequence: Vec<u64> = entries.iter().map(|entry| entry.sequence).collect();
             assert_eq!(sequence, (0..entries.len() as u64).collect::<Vec<_>>(), "{told}");

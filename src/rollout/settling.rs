@@ -13,7 +13,7 @@ pub(super) fn fail(wave: usize, mut services: Services, hooks: Hooks, why: Reaso
             settle_back(why, services, hooks, plan)
         }
         // The services of a wave pass its steps together: without one of them there is no next step.
-        OnFailure::RollBackFailed if plan.is_steered() => {
+        OnFailure::RollBackFailed if plan.is_steered() || stands_still(&services) => {
             take_back_all(&mut services);
             settle_back(why, services, hooks, plan)
         }
@@ -71,7 +71,7 @@ pub(super) fn settle_wave(wave: usize, services: Services, hooks: Hooks, plan: &
     if services.values().any(ServiceState::is_busy) {
         return Phase::Shifting { wave, services, hooks };
     }
-    if services.values().any(|state| matches!(state, ServiceState::Paused { .. })) {
+    if stands_still(&services) {
         return gating::open(wave, services, hooks, plan);
     }
     match first_failure(&services) {
@@ -82,6 +82,11 @@ pub(super) fn settle_wave(wave: usize, services: Services, hooks: Hooks, plan: &
         Some(why) => Phase::Done { outcome: Outcome::NothingChanged { why }, services, hooks },
         None => Phase::begin_wave(wave + 1, services, hooks, plan),
     }
+}
+
+/// Whether a service stands before a step.
+fn stands_still(services: &Services) -> bool {
+    services.values().any(|state| matches!(state, ServiceState::Paused { .. }))
 }
 
 /// Whether this deployment changed, or may have changed, something here.

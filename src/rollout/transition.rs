@@ -98,6 +98,13 @@ fn shifting(wave: usize, mut services: Services, hooks: Hooks, event: Event, pla
                 }
                 Ok(settle_wave(wave, services, hooks, plan))
             }
+            // Somebody else let it through while others of the wave were on their way to the step.
+            Some(ServiceState::Paused { pause: old, passed, .. }) if old.id != pause.id => {
+                let step = 1 + passed.as_ref().map_or(0, |passed| passed.step);
+                *passed = Some(Passed { pause: old.id.clone(), step, at: pause.at, rest: Rest::Stops });
+                *old = pause;
+                Ok(Phase::Shifting { wave, services, hooks })
+            }
             _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::Paused { service, pause }),
         },
         Event::Continued { service, at } => match services.get_mut(&service) {

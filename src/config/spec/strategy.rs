@@ -142,13 +142,11 @@ impl From<Strategy> for Steering {
 }
 
 impl Steering {
-    /// How long the platform itself takes beside starting tasks: what it bakes by its own clock.
-    pub fn lasts(&self) -> Span {
-        let stays = self.strategy.stays().as_seconds();
-        let steps = match self.by {
-            Steered::Platform => self.strategy.step().as_seconds().saturating_mul(self.strategy.steps()),
-            Steered::Rollout => 0,
-        };
-        Span::seconds(stays.saturating_add(steps))
+    /// How long the platform itself watches steps, by its own clock.
+    pub fn watches(&self) -> Span {
+        match self.by {
+            Steered::Platform => Span::seconds(self.strategy.step().as_seconds().saturating_mul(self.strategy.steps())),
+            Steered::Rollout => Span::seconds(0),
+        }
     }
 }

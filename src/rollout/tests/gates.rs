@@ -79,7 +79,7 @@ pub(super) fn follows(state: &ServiceState, luck: u8) -> Option<fn(&str) -> Even
         (ServiceState::Moving { passed: None, .. }, 3) => Some(|service| paused(service, 1, 1)),
         (ServiceState::Moving { .. }, 4) => Some(baking),
         (ServiceState::Paused { .. }, 2) => Some(continued),
-        (ServiceState::Paused { .. }, 3) => Some(|service| paused(service, 9, 1)),
+        (ServiceState::Paused { pause, .. }, 3) if !pause.id.ends_with('9') => Some(|service| paused(service, 9, 1)),
         (ServiceState::Baking { .. }, 2) => Some(served),
         _ => None,
     }
