@@ -42,6 +42,7 @@ type Call<V> = Box<dyn Fn(Vec<String>) -> BoxFuture<'static, Found<V>> + Send + 
 type Answer<V> = Result<Option<V>, ProviderFailure>;
 type Answers<V> = Arc<BTreeMap<String, Answer<V>>>;
 type Round<V> = Shared<BoxFuture<'static, Answers<V>>>;
+type Awaited<V> = WeakShared<BoxFuture<'static, Answers<V>>>;
 
 /// The rounds of one kind of question.
 pub(super) struct Rounds<V>(Arc<Inner<V>>);
@@ -58,7 +59,7 @@ struct Inner<V> {
 
 struct State<V> {
     /// The newest round; it may have left.
-    newest: Option<(Arc<Aboard>, WeakShared<BoxFuture<'static, Answers<V>>>)>,
+    newest: Option<(Arc<Aboard>, Awaited<V>)>,
     times: Times,
 }
 
@@ -107,10 +108,14 @@ impl<V: Clone + Send + Sync + 'static> Inner<V> {
         let asked = join_all(keys.chunks(self.most).map(|some| self.asked(some))).await;
         let answers: BTreeMap<String, Answer<V>> = asked.into_iter().flatten().collect();
         let throttled = |answer: &Answer<V>| matches!(answer, Err(failure) if failure.kind == FailureKind::Throttled);
-        match answers.values().any(throttled) {
-            true => self.state().times.throttled(Instant::now()),
-            false => self.state().times.answered(),
+        let busy = answers.values().any(throttled);
+        let mut state = self.state();
+        if busy {
+            state.times.throttled(Instant::now());
+        } else {
+            state.times.answered();
         }
+        drop(state);
         Arc::new(answers)
     }
 

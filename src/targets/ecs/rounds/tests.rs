@@ -180,7 +180,7 @@ async fn a_throttled_call_holds_everybody_back_longer_each_time() {
         let kinds: BTreeSet<bool> = answers.iter().map(Result::is_ok).collect();
         assert_eq!(kinds.len(), 1, "all are told the same: {answers:?}");
         let began = provider.calls.lock().unwrap().last().unwrap().0;
-        gaps.extend(last.map(|last: Instant| (began - last - TAKES).as_secs()));
+        gaps.extend(last.map(|last: Instant| began.duration_since(last + TAKES).as_secs()));
         last = Some(began);
     }
     assert_eq!(gaps, [1, 2, 4, 8, 8]);
