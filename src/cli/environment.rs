@@ -1,5 +1,6 @@
 //! An environment, opened: its session and the targets of the services that take part.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::process::Environment;
 use crate::targets::app_runner::AppRunnerTarget;
 use crate::targets::compose::ComposeTarget;
 use crate::targets::ecs::express::ExpressTarget;
-use crate::targets::ecs::{EcsTarget, NamedTasks};
+use crate::targets::ecs::{EcsTarget, Looks, NamedTasks};
 use crate::types::{EnvironmentName, RegistryHost, RoleArn, ServiceName};
 
 /// Which credentials a role is assumed with.
@@ -235,13 +236,15 @@ pub fn targets(
     host: Option<&Arc<dyn SourceHost>>,
 ) -> Result<Targets, Problem> {
     let mut targets: Targets = BTreeMap::new();
+    let shared = OnceCell::new();
     for name in services {
         let Some(target) = spec.services.get(name) else { continue };
         let session = || session.ok_or_else(|| Problem::defect("no-session", format!("{name} needs an AWS session")));
+        let looks = || session().map(|session| shared.get_or_init(|| Looks::new(session.sdk())));
         let target: Arc<dyn Target> = match target {
-            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session()?.sdk(), name, ecs, spec.steering, root)),
+            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::sharing(looks()?, name, ecs, spec.steering, root)),
             TargetSpec::Express(express) => {
-                Arc::new(ExpressTarget::new(session()?.sdk(), name, express, spec.steering.strategy))
+                Arc::new(ExpressTarget::sharing(looks()?, name, express, spec.steering.strategy))
             }
             TargetSpec::AppRunner(app) => {
                 let region = session()?.region().clone();

@@ -37,6 +37,7 @@ mod several;
 mod stage;
 mod target_contract;
 mod tasks_contract;
+mod together;
 mod told;
 mod verify;
 mod world;

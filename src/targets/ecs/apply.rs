@@ -11,6 +11,7 @@ use super::calls::{Left, Pauses};
 use super::facts::{self, Found, Fresh, ShiftFacts, Wanted, Way};
 use super::judge::named;
 use super::live::{self, Live, RolloutState};
+use super::looks::Tries;
 use super::raw::Definition;
 use super::truth::{self, Search, Without};
 use super::{registered, said};
@@ -73,7 +74,7 @@ impl EcsTarget {
     }
 
     pub(super) async fn must_live(&self) -> Result<Live, ProviderFailure> {
-        live::must(&self.patient, &self.spec.cluster, &self.spec.service).await
+        self.lookout.must(Tries::Many, &self.spec.cluster, &self.spec.service).await
     }
 
     /// The task definition that is wanted: the existing one, or one with this content.

@@ -1,13 +1,14 @@
-//! The service as it is now: one `DescribeServices`, in our own words.
+//! Services as they are now: one `DescribeServices`, in our own words.
 //!
 //! Lenient: a state this program does not know is kept as "unknown", never an error.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 
 use crate::aws::failure;
 use crate::engine::ProviderFailure;
-use crate::engine::target::FailureKind;
 
 /// `rolloutState` of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,28 +91,25 @@ pub(super) enum Look {
     Missing,
 }
 
-/// Looks at the service.
-pub(super) async fn look(client: &Client, cluster: &str, service: &str) -> Result<Look, ProviderFailure> {
-    let asked = client.describe_services().cluster(cluster).services(service).send().await;
-    let answer = asked.map_err(|error| failure("ecs:DescribeServices", &error))?;
-    Ok(match answer.services().first() {
-        Some(found) => Look::Found(Box::new(read(found))),
-        None => Look::Missing,
-    })
+/// Reads services of a cluster, at most ten; those that are not there are left out.
+pub(super) async fn describe(
+    client: &Client,
+    cluster: &str,
+    asked: Vec<String>,
+) -> Result<BTreeMap<String, Live>, ProviderFailure> {
+    let sent = client.describe_services().cluster(cluster).set_services(Some(asked.clone())).send().await;
+    let answer = sent.map_err(|error| failure("ecs:DescribeServices", &error))?;
+    let alone = asked.len() == 1;
+    // The one answer to one question needs no name: an endpoint may tell less than ECS does.
+    let of = |asked: &String| answer.services().iter().find(|known| alone || is(known, asked)).map(read);
+    Ok(asked.iter().filter_map(|asked| Some((asked.clone(), of(asked)?))).collect())
 }
 
-/// The same where a missing service is a failure.
-pub(super) async fn must(client: &Client, cluster: &str, service: &str) -> Result<Live, ProviderFailure> {
-    match look(client, cluster, service).await? {
-        Look::Found(live) => Ok(*live),
-        Look::Missing => Err(ProviderFailure {
-            operation: "ecs:DescribeServices".to_owned(),
-            code: None,
-            message: format!("the service {service} is not in cluster {cluster} any more"),
-            request_id: None,
-            kind: FailureKind::Missing,
-        }),
-    }
+/// Whether a service is the one that was asked for by name or ARN.
+fn is(service: &sdk::Service, asked: &str) -> bool {
+    let name = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
+    service.service_arn() == Some(asked)
+        || service.service_name().or(service.service_arn()).map(name) == Some(name(asked))
 }
 
 /// The SDK's service in our words.

@@ -3,7 +3,7 @@
 //! What it is: [`EcsTarget`], the [`Target`] of one service. Reading order: `facts` (what is written
 //! into plans), `prepare`, `apply`, `observe` with its pure `judge`, `revert`, `explain`, `past`;
 //! `raw`, `render`, `same` and `registered` are about task definitions, `live`, `truth` and `tasks`
-//! read ECS in our own words; `one_off` runs the commands of hooks; `express` is the target of
+//! read ECS in our own words, `looks` (in `rounds`) for several services at once; `one_off` runs the commands of hooks; `express` is the target of
 //! services that ECS manages itself. What it is not: it never balances traffic, ECS does.
 //!
 //! Invariants: a task definition travels as raw JSON, so that no field is lost; what decides is the
@@ -24,6 +24,7 @@ mod judge;
 mod links;
 mod live;
 mod logs;
+mod looks;
 mod observe;
 mod one_off;
 mod past;
@@ -32,6 +33,7 @@ mod raw;
 mod registered;
 mod render;
 mod revert;
+mod rounds;
 mod said;
 mod same;
 mod sizes;
@@ -52,6 +54,7 @@ use crate::engine::{Back, Examination, Logs, NotApplied, Past, Preparation, Sigh
 use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;
+pub use looks::Looks;
 pub use one_off::NamedTasks;
 
 /// One ECS service.
@@ -59,6 +62,8 @@ pub use one_off::NamedTasks;
 pub struct EcsTarget {
     /// For logs and load balancers, whose clients are only made when something failed.
     config: SdkConfig,
+    /// Asks what is asked again and again, together with other targets.
+    lookout: looks::Lookout,
     /// Tries again by itself.
     patient: aws_sdk_ecs::Client,
     /// Sends each request once.
@@ -95,11 +100,17 @@ impl EcsTarget {
     /// The service that `spec` names, with that session. `root` is the repository: a task definition
     /// file is read relative to it. No call is made.
     pub fn new(config: &SdkConfig, service: &ServiceName, spec: &EcsSpec, steering: Steering, root: &Path) -> Self {
-        let region = config.region().map(ToString::to_string).unwrap_or_default();
+        Self::sharing(&Looks::new(config), service, spec, steering, root)
+    }
+
+    /// The same, looking together with all others that share these looks.
+    pub fn sharing(looks: &Looks, service: &ServiceName, spec: &EcsSpec, steering: Steering, root: &Path) -> Self {
+        let region = looks.config().region().map(ToString::to_string).unwrap_or_default();
         Self {
-            patient: calls::patient(config),
-            once: calls::once(config),
-            config: config.clone(),
+            lookout: looks.at(&spec.cluster),
+            patient: looks.patient().clone(),
+            once: looks.once().clone(),
+            config: looks.config().clone(),
             service: service.clone(),
             spec: spec.clone(),
             steering,

@@ -7,6 +7,7 @@ use futures_util::future::join;
 use super::facts::{self, ShiftFacts, Way};
 use super::judge::{Scene, judge};
 use super::live::{self, Live};
+use super::looks::Tries;
 use super::tasks::{self, Stopped};
 use super::truth::{self, Deployment};
 use super::{EcsTarget, Memory};
@@ -17,7 +18,7 @@ use crate::rollout::{Direction, ServicePlan, Shift};
 impl EcsTarget {
     pub(super) async fn observe_shift(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
         let facts = facts::of_shift(shift).map_err(|problem| TargetError::Refused(Box::new(problem)))?;
-        let look = live::must(&self.once, &self.spec.cluster, &self.spec.service);
+        let look = self.lookout.must(Tries::One, &self.spec.cluster, &self.spec.service);
         let (live, truth) = join(look, self.truth(shift, &facts)).await;
         let (live, truth) = (live?, truth?);
         let wanted = Self::definition_of(&shift.revision);
@@ -56,7 +57,7 @@ impl EcsTarget {
                 None => return Ok(None),
             },
         };
-        match truth::describe(&self.once, &arn).await {
+        match self.lookout.deployment(Tries::One, &arn).await {
             Ok(known) => {
                 if known.is_none() && self.memory.missed() >= 10 {
                     self.asking.give_up(truth::Without::Empty);

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::EcsTarget;
 use super::facts::{self, Found, Fresh, Wanted};
-use super::live::{Live, Look, Rollout, RolloutState, look};
+use super::live::{Live, Look, Rollout, RolloutState};
+use super::looks::Tries;
 use super::raw::{self, Definition};
 use super::{file, render, same, truth};
 use crate::config::spec::{ForceNewDeployment, Strategy};
@@ -72,7 +73,7 @@ impl EcsTarget {
 
     /// The service, or a refusal that names those with a similar name.
     pub(super) async fn live_service(&self) -> Result<Live, TargetError> {
-        let found = look(&self.patient, &self.spec.cluster, &self.spec.service).await;
+        let found = self.lookout.service(Tries::Many, &self.spec.service).await;
         let missing = |what: String, next: String| refused(Problem::provider("service-not-found", what, next));
         let live = match found {
             Ok(Look::Found(live)) => *live,

@@ -9,8 +9,9 @@ use super::apply::Update;
 use super::facts::{self, Found, Fresh, RevisionFacts, ShiftFacts, Wanted, Way};
 use super::judge::named;
 use super::live::{Live, Rollout, RolloutState};
+use super::looks::Tries;
 use super::raw;
-use super::truth::{self, Deployment, State};
+use super::truth::{Deployment, State};
 use super::{render, said, same};
 use crate::aws::failure;
 use crate::engine::target::FailureKind;
@@ -111,7 +112,7 @@ impl EcsTarget {
             let facts = ShiftFacts { way: Way::Update, primary: id, created, left: None, revision: None };
             self.find(&facts, &primary.definition).await?
         };
-        truth::describe(&self.patient, &arn).await.ok().flatten()
+        self.lookout.deployment(Tries::Many, &arn).await.ok().flatten()
     }
 
     pub(super) async fn stop(&self, arn: &str) -> Result<(), ProviderFailure> {

@@ -3,6 +3,7 @@
 //! Not every role may ask and not every endpoint knows them; then `deployments[]` has to do, and
 //! people are told. Invariant: who could not be asked once is not asked again at every look.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use aws_sdk_ecs::Client;
@@ -233,11 +234,20 @@ pub(super) async fn search(
     Ok(found.map_or(Search::NotYet, |found| Search::Found(found.arn.clone())))
 }
 
-/// Reads one service deployment; absent when ECS does not know it.
-pub(super) async fn describe(client: &Client, arn: &str) -> Result<Option<Deployment>, ProviderFailure> {
-    let asked = client.describe_service_deployments().service_deployment_arns(arn).send().await;
+/// Reads service deployments by ARN, at most 20; those that ECS does not know are left out.
+pub(super) async fn describe(
+    client: &Client,
+    arns: Vec<String>,
+) -> Result<BTreeMap<String, Deployment>, ProviderFailure> {
+    let alone = arns.len() == 1;
+    let asked = client.describe_service_deployments().set_service_deployment_arns(Some(arns.clone())).send().await;
     let answer = asked.map_err(|error| failure("ecs:DescribeServiceDeployments", &error))?;
-    Ok(answer.service_deployments().first().map(|known| read(arn, known)))
+    // The one answer to one question needs no name: an endpoint may tell less than ECS does.
+    let of = |arn: &str| {
+        let mut all = answer.service_deployments().iter();
+        all.find(|known| alone || known.service_deployment_arn() == Some(arn)).map(|known| read(arn, known))
+    };
+    Ok(arns.iter().filter_map(|arn| Some((arn.clone(), of(arn)?))).collect())
 }
 
 fn read(arn: &str, known: &sdk::ServiceDeployment) -> Deployment {

@@ -19,6 +19,7 @@ use crate::targets::ecs::calls::{Left, Pauses};
 use crate::targets::ecs::facts::Fresh;
 use crate::targets::ecs::judge::named;
 use crate::targets::ecs::live::{Live, Rollout};
+use crate::targets::ecs::looks::Tries;
 use crate::targets::ecs::truth::{self, State};
 use crate::targets::ecs::{said, same};
 
@@ -102,7 +103,7 @@ impl ExpressTarget {
         }
         let facts = facts::moving_to(&Configuration { revision: revision.to_owned(), ..of.clone() }, None);
         let arn = self.ecs.find(&facts, &of.definition).await?;
-        truth::describe(&self.ecs.patient, &arn).await.ok().flatten()
+        self.ecs.lookout.deployment(Tries::Many, &arn).await.ok().flatten()
     }
 
     /// The change to a configuration, with its service deployment if it can be found now.

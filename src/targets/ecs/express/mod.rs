@@ -26,7 +26,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use aws_types::SdkConfig;
 
-use super::EcsTarget;
+use super::{EcsTarget, Looks};
 use crate::config::spec::{EcsSpec, ExpressSpec, Strategy};
 use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
 use crate::rollout::{Cause, ServicePlan, Shift, TargetKind, TargetPlace};
@@ -46,13 +46,18 @@ pub struct ExpressTarget {
 impl ExpressTarget {
     /// The service that `spec` names, with that session. No call is made.
     pub fn new(config: &SdkConfig, service: &ServiceName, spec: &ExpressSpec, strategy: Strategy) -> Self {
+        Self::sharing(&Looks::new(config), service, spec, strategy)
+    }
+
+    /// The same, looking together with all others that share these looks.
+    pub fn sharing(looks: &Looks, service: &ServiceName, spec: &ExpressSpec, strategy: Strategy) -> Self {
         let as_ecs = EcsSpec {
             cluster: spec.cluster.clone(),
             service: spec.service.clone(),
             container: Some(MAIN.to_owned()),
             ..EcsSpec::default()
         };
-        Self { ecs: EcsTarget::new(config, service, &as_ecs, strategy.into(), Path::new(".")), spec: spec.clone() }
+        Self { ecs: EcsTarget::sharing(looks, service, &as_ecs, strategy.into(), Path::new(".")), spec: spec.clone() }
     }
 
     /// The service's place; the address is known once it was read.

@@ -15,7 +15,8 @@ use crate::engine::{TargetError, Wish};
 use crate::problem::Problem;
 use crate::rollout::{Change, Revision, ServicePlan};
 use crate::targets::ecs::facts::{self as ecs_facts, Found, Fresh};
-use crate::targets::ecs::live::{Live, Look, RolloutState, look};
+use crate::targets::ecs::live::{Live, Look, RolloutState};
+use crate::targets::ecs::looks::Tries;
 use crate::targets::ecs::prepare::{found, refused};
 use crate::targets::ecs::raw::short;
 use crate::targets::ecs::{same, truth};
@@ -77,7 +78,7 @@ impl ExpressTarget {
     /// The service, or a refusal that says how to make it.
     async fn live_service(&self, wish: &Wish) -> Result<Live, TargetError> {
         let (cluster, service) = (self.ecs.cluster_name(), self.ecs.service_name());
-        let live = match look(&self.ecs.patient, &self.ecs.spec.cluster, &self.ecs.spec.service).await {
+        let live = match self.ecs.lookout.service(Tries::Many, &self.ecs.spec.service).await {
             Ok(Look::Found(live)) => *live,
             Ok(Look::Missing) => {
                 let what = format!("there is no Express service {service} in cluster {cluster} ({})", self.ecs.region);

@@ -12,7 +12,8 @@ use crate::problem::Problem;
 use crate::rollout::{Cause, Direction, Revision, ServicePlan, Shift};
 use crate::targets::ecs::facts::{self as ecs_facts, Found, RevisionFacts, ShiftFacts, Way};
 use crate::targets::ecs::judge::named;
-use crate::targets::ecs::truth::{self, Deployment, State};
+use crate::targets::ecs::looks::Tries;
+use crate::targets::ecs::truth::{Deployment, State};
 use crate::targets::ecs::{said, same};
 
 impl ExpressTarget {
@@ -71,7 +72,7 @@ impl ExpressTarget {
             let facts = ShiftFacts { way: Way::Update, primary: None, created: None, left: None, revision };
             self.ecs.find(&facts, "").await?
         };
-        truth::describe(&self.ecs.patient, &arn).await.ok().flatten()
+        self.ecs.lookout.deployment(Tries::Many, &arn).await.ok().flatten()
     }
 }
 
