@@ -239,7 +239,9 @@ pub fn targets(
         let Some(target) = spec.services.get(name) else { continue };
         let session = || session.ok_or_else(|| Problem::defect("no-session", format!("{name} needs an AWS session")));
         let target: Arc<dyn Target> = match target {
-            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session()?.sdk(), name, ecs, spec.steering, root)),
+            TargetSpec::Ecs(ecs) => {
+                Arc::new(EcsTarget::new(session()?.sdk(), name, ecs, ecs.steering(spec.steering), root))
+            }
             TargetSpec::Express(express) => {
                 Arc::new(ExpressTarget::new(session()?.sdk(), name, express, spec.steering.strategy))
             }

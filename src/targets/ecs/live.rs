@@ -5,6 +5,7 @@
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 
+use super::routing::Routing;
 use crate::aws::failure;
 use crate::engine::ProviderFailure;
 use crate::engine::target::FailureKind;
@@ -69,6 +70,8 @@ pub(super) struct Live {
     /// Newest first.
     pub(super) events: Vec<Event>,
     pub(super) target_groups: Vec<String>,
+    /// What its traffic can be moved with.
+    pub(super) routing: Routing,
 }
 
 impl Live {
@@ -135,6 +138,7 @@ pub(super) fn read(service: &sdk::Service) -> Live {
             .iter()
             .filter_map(|balancer| balancer.target_group_arn().map(str::to_owned))
             .collect(),
+        routing: Routing::read(service),
     }
 }
 
