@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::behaviour::{Behaviour, HealthCheck};
-use crate::ecs::{Ecs, Verdict};
+use crate::ecs::{Ecs, Service, Verdict};
 use crate::query::{Form, xml};
 use crate::reply::ApiError;
 use crate::seed::TargetHealthSeed;
@@ -77,7 +77,12 @@ fn member(target: &TargetHealthSeed) -> String {
 }
 
 fn from_tasks(ecs: &Ecs, arn: &str) -> Option<Vec<TargetHealthSeed>> {
-    let service = ecs.services.iter().find(|service| service.target_groups().iter().any(|known| known == arn))?;
+    let of = |service: &Service, alternate: bool| service.groups(alternate).iter().any(|known| known == arn);
+    let service = ecs.services.iter().find(|service| of(service, false) || of(service, true))?;
+    let inside = |id: &Option<String>| {
+        let known = service.rollouts.iter().find(|known| Some(&known.id) == id.as_ref());
+        known.is_none_or(|known| of(service, known.alternate))
+    };
     let failing =
         service.deployments.first().filter(|newest| !newest.status.is_final()).and_then(|newest| {
             match &newest.rule.behaviour {
@@ -87,7 +92,7 @@ fn from_tasks(ecs: &Ecs, arn: &str) -> Option<Vec<TargetHealthSeed>> {
                 _ => None,
             }
         });
-    let running = service.tasks.iter().filter(|task| task.status.name() == "RUNNING");
+    let running = service.tasks.iter().filter(|task| task.status.name() == "RUNNING" && inside(&task.started_by));
     Some(
         running
             .map(|task| {

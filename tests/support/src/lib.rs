@@ -44,9 +44,10 @@ mod server;
 mod sns;
 mod state;
 mod sts;
+mod timing;
 mod world;
 
-pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing};
+pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule};
 pub use calls::Call;
 pub use faults::{Fault, FaultKind};
 pub use github::{
@@ -57,4 +58,5 @@ pub use seed::{
     ImageSeed, RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
+pub use timing::Timing;
 pub use world::AwsWorld;

@@ -75,6 +75,7 @@ impl World {
         if self.apprunner.builds_source() {
             self.env.heads = self.github.heads();
         }
+        self.env.firing = self.cloudwatch.firing();
         self.ecs.advance(now, &mut self.env);
         self.apprunner.advance(now, &mut self.env);
     }

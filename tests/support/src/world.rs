@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
 
-use crate::behaviour::{AppRunnerRule, Rule, Timing};
+use crate::behaviour::{AppRunnerRule, Rule};
 use crate::calls::Call;
 use crate::faults::Fault;
 use crate::github::GitHubWorld;
@@ -16,6 +16,7 @@ use crate::seed::{
 };
 use crate::server::Server;
 use crate::state::now;
+use crate::timing::Timing;
 
 /// A simulated AWS account and GitHub on a free local port; gone when dropped.
 #[derive(Debug)]
