@@ -21,6 +21,7 @@
 #![recursion_limit = "256"]
 
 mod apprunner;
+mod balancer;
 mod behaviour;
 mod calls;
 mod cbor;
@@ -47,6 +48,7 @@ mod sts;
 mod timing;
 mod world;
 
+pub use balancer::{Served, TrafficRule};
 pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule};
 pub use calls::Call;
 pub use faults::{Fault, FaultKind};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::balancer::TrafficRule;
 use crate::behaviour::{AppRunnerRule, Rule};
 use crate::faults::Fault;
 use crate::timing::Timing;
@@ -24,6 +25,8 @@ pub struct Seed {
     pub rules: Vec<Rule>,
     /// App Runner rules, appended.
     pub app_runner_rules: Vec<AppRunnerRule>,
+    /// How revisions answer requests, appended.
+    pub traffic: Vec<TrafficRule>,
     /// Faults, appended.
     pub faults: Vec<Fault>,
     /// ECS clusters.

@@ -183,6 +183,12 @@ impl Service {
         self.rollouts.iter().map(|known| (known, weight(known))).filter(|(_, weight)| *weight > 0.0).collect()
     }
 
+    /// The same for test requests; where there is no test traffic they go where others do.
+    pub(crate) fn test_traffic(&self) -> Vec<(&Rollout, f64)> {
+        let tested = self.rollouts.iter().find(|known| known.weights.test > 0.0);
+        tested.map_or_else(|| self.traffic(), |known| vec![(known, known.weights.test)])
+    }
+
     /// Tasks of a rollout that answer requests.
     pub(crate) fn healthy(&self, rollout: &str) -> u32 {
         let of = |task: &&super::Task| {

@@ -31,7 +31,8 @@ use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, text, texts};
 
 pub(crate) use definition::Definitions;
-pub(crate) use service::Service;
+pub(crate) use gradual::Weights;
+pub(crate) use service::{Service, group};
 pub(crate) use task::{Task, Verdict};
 
 /// A cluster: a name and its `ACTIVE` or `INACTIVE` status.
