@@ -4,7 +4,7 @@ import unittest
 import urllib.request
 
 from simulator import ACCOUNT, REGION
-from test_ecs import EcsTest, definition
+from test_ecs import EcsTest
 
 ELB = f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}"
 BLUE, GREEN = f"{ELB}:targetgroup/api-blue/0123456789abcdef", f"{ELB}:targetgroup/api-green/fedcba9876543210"
@@ -225,7 +225,7 @@ class Balancer(StrategiesTest):
         arn = self.update()
         self.until(lambda d: d.get("lifecycleStage") == "BAKE_TIME", lambda: self.deployment(arn))
         self.assertEqual(self.requests(10)["by_image"], {"shop/api:v2": 10})
-        self.client("cloudwatch").set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="5xx")
+        self.seed(alarms=[{"name": "errors", "state": "ALARM"}])
         found, _ = self.ended(arn)
         self.assertEqual(found["status"], "ROLLBACK_SUCCESSFUL")
         self.assertEqual(found["alarms"]["triggeredAlarmNames"], ["errors"])
