@@ -134,8 +134,9 @@ impl Traffic {
             served.target_group = service.groups(known.alternate).into_iter().next().unwrap_or_default();
             served.revision.clone_from(&known.revision);
             served.task_definition.clone_from(&known.definition);
-            let images = ecs.definitions.find(&known.definition).map(|definition| definition.images());
-            served.image = images.and_then(|images| images.into_iter().next()).unwrap_or_default();
+            let definition = ecs.definitions.find(&known.definition);
+            let image = definition.and_then(|definition| definition.images().into_iter().next());
+            served.image = image.unwrap_or_default();
             // A target group without healthy targets answers for itself: 503.
             if service.healthy(&known.id) > 0 {
                 served.by_target = true;

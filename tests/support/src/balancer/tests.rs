@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::{AwsWorld, RollbackOutcome, Served, ServiceSeed, Timing, TrafficRule};
-use crate::{Behaviour, Rule};
+use crate::{AwsWorld, Behaviour, RollbackOutcome, Rule, Served, ServiceSeed, Timing, TrafficRule};
 
 /// `api` on v1 in cluster `shop`, behind a load balancer; canaries of 10 % that pause before each
 /// shift.
@@ -117,6 +116,7 @@ async fn test_traffic_sees_the_new_revision_before_the_first_shift() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "what a user would wait is measured")]
 async fn a_bad_revision_fails_and_is_slow_as_the_rule_says() {
     let world = shop().await;
     world.traffic_rule(TrafficRule::image("v2").errors(0.25).latency(40, 20));

@@ -78,7 +78,7 @@ impl Ecs {
             let made = self.definitions.register(&request, now, env)?;
             text(&made["taskDefinition"], "taskDefinitionArn").unwrap_or_default().to_owned()
         };
-        let (blue, green, rule) = (env.ids.hex(), env.ids.hex(), env.ids.hex());
+        let (blue, green, listener) = (env.ids.hex(), env.ids.hex(), env.ids.hex());
         let elb = |rest: &str| env.arn("elasticloadbalancing", rest);
         let group = |id: &str| elb(&format!("targetgroup/ecs-gateway-tg-{}/{}", &id[..12], &id[12..28]));
         let port = self.definitions.find(&definition).and_then(port).unwrap_or(80);
@@ -92,7 +92,7 @@ impl Ecs {
                     "alternateTargetGroupArn": group(&green),
                     "productionListenerRule": elb(&format!(
                         "listener-rule/app/ecs-express-gateway-alb-{short}/{}/{}/{}",
-                        &rule[..16], &rule[8..24], &rule[16..]
+                        &listener[..16], &listener[8..24], &listener[16..]
                     )),
                     "roleArn": role,
                 },

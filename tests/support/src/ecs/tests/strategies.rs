@@ -223,13 +223,13 @@ fn a_pause_before_each_shift_waits_for_a_decision_with_an_id_of_its_own() {
     assert_eq!(first["timeoutAction"], "ROLLBACK");
     assert_eq!(first["expiresAt"], json!(15.464));
     assert!(first["hookId"].as_str().unwrap().starts_with("ecs-pause-"));
-    assert_eq!(target(&account.deployment(5000, &arn)), 0.0);
+    assert_eq!(json!(target(&account.deployment(5000, &arn))), json!(0.0));
     account.decide(5000, &arn, &first, Some("CONTINUE")).unwrap();
     assert_eq!(account.hook(5000, &arn)["status"], "SUCCEEDED");
-    assert_eq!(target(&account.deployment(5001, &arn)), 10.0);
+    assert_eq!(json!(target(&account.deployment(5001, &arn))), json!(10.0));
     let second = account.hook(9000, &arn);
     assert_ne!(second["hookId"], first["hookId"]);
-    assert_eq!(target(&account.deployment(9000, &arn)), 10.0);
+    assert_eq!(json!(target(&account.deployment(9000, &arn))), json!(10.0));
     // The first id is good no more, however often it is said.
     let (code, message) = account.decide(9000, &arn, &first, None).unwrap_err();
     assert_eq!(code, "InvalidParameterException");
