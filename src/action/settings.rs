@@ -12,8 +12,8 @@ use super::inputs::{Given, place};
 use super::reading::{Flag, Reader};
 use crate::config::spec::{
     AppRunnerSpec, AwsSpec, BuildCache, BuildSecret, BuildSpec, Config, ContainerChanges, EcsSpec, EnvironmentSpec,
-    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Policy, Provenance, SecretSource, ServiceSpec, Steering,
-    TagRule, TargetSpec,
+    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, OwnRollout, Policy, Provenance, SecretSource,
+    ServiceSpec, Steering, TagRule, TargetSpec,
 };
 use crate::problem::{Problem, Problems};
 use crate::types::{EnvironmentName, ImageRef, ServiceName, Span};
@@ -253,6 +253,7 @@ fn target(read: &mut Reader<'_>) -> Option<TargetSpec> {
                 changes,
                 desired_count: read.number("desired-count", 0, 100_000),
                 force,
+                rollout: OwnRollout::AsEnvironment,
             })))
         }
         (None, None, _) => {

@@ -93,6 +93,7 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::Ecs, "ecs:StopServiceDeployment"),
     helpful(Feature::Ecs, "ecs:ListTaskDefinitions"),
     helpful(Feature::Ecs, "ecs:TagResource"),
+    required(Feature::Ecs, "ecs:ContinueServiceDeployment"),
     required(Feature::Ecs, "ecs:RunTask"),
     required(Feature::Ecs, "ecs:StopTask"),
     helpful(Feature::EcsCause, "ecs:ListTasks"),

@@ -242,7 +242,9 @@ pub fn targets(
         let session = || session.ok_or_else(|| Problem::defect("no-session", format!("{name} needs an AWS session")));
         let looks = || session().map(|session| shared.get_or_init(|| Looks::new(session.sdk())));
         let target: Arc<dyn Target> = match target {
-            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::sharing(looks()?, name, ecs, spec.steering, root)),
+            TargetSpec::Ecs(ecs) => {
+                Arc::new(EcsTarget::sharing(looks()?, name, ecs, ecs.steering(spec.steering), root))
+            }
             TargetSpec::Express(express) => {
                 Arc::new(ExpressTarget::sharing(looks()?, name, express, spec.steering.strategy))
             }

@@ -17,6 +17,7 @@ mod journal;
 mod logs;
 pub mod permission;
 mod reporter;
+mod sides;
 mod source_host;
 pub mod target;
 mod tasks;
@@ -30,6 +31,7 @@ pub use http_check::once as http_answers;
 pub use journal::{Journal, JournalFailed, MemoryJournal};
 pub use logs::{LogLine, Logs};
 pub use reporter::{News, Reporter};
+pub use sides::Sides;
 pub use source_host::{Push, SourceBranch, SourceHost};
 pub use target::{
     Back, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target, TargetError, Wish,

@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Examination, Logs, Tasks, permission};
+use super::{Examination, Logs, Sides, Tasks, permission};
 use crate::problem::Problem;
 use crate::rollout::{Cause, CauseCode, Pause, Revision, ServicePlan, Shift, TargetPlace, Touched};
 use crate::types::{CommitSha, Percent, PinnedImage, Timestamp};
@@ -189,6 +189,12 @@ pub trait Target: Send + Sync {
         let what = format!("{} stops at no step, and {} is none of its stops", self.place().name, pause.id);
         let cause = Cause::new(CauseCode::CallRefused, what, "Report this: it is a defect of Shipline.");
         Err(NotApplied { cause, touched: Touched::No })
+    }
+
+    /// What measurements call the revision that a change brings and the one it leaves; nothing where
+    /// they cannot be told apart.
+    async fn sides(&self, _plan: &ServicePlan, _shift: &Shift) -> Result<Option<Sides>, TargetError> {
+        Ok(None)
     }
 
     /// The cause with everything that can be found about it (stop reasons, exit codes, health

@@ -49,6 +49,10 @@ pub(super) fn open(wave: usize, services: Services, hooks: Hooks, plan: &Plan) -
             let rest = if promoted { Rest::Promoted } else { Rest::Stops };
             return let_through(wave, step, rest, services, hooks);
         }
+        // An old number: what is let through now would be a step that nobody has watched.
+        Some(_) if traffic == Percent::ZERO && step > 1 => person(Asks::Undecided {
+            said: "after a step was let through the platform still says that the new revision has no traffic".into(),
+        }),
         Some(steering) if traffic == Percent::ZERO => match steering.strategy.asks_at(traffic) {
             Approval::Asked => person(Asks::Approval),
             Approval::NotAsked => return let_through(wave, step, Rest::Stops, services, hooks),

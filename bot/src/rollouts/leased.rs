@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 use shipline::engine::wait::pause;
 use shipline::engine::{
-    Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Targets, TaskSight, Tasks, Wish, clock,
+    Back, NotApplied, Past, Preparation, Sides, Sight, Target, TargetError, Targets, TaskSight, Tasks, Wish, clock,
 };
 use shipline::problem::Problem;
 use shipline::redact::Redactor;
-use shipline::rollout::{Cause, CauseCode, ServicePlan, Shift, TargetPlace, Task, Touched};
+use shipline::rollout::{Cause, CauseCode, Pause, ServicePlan, Shift, TargetPlace, Task, Touched};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tracing::warn;
 
@@ -113,6 +113,15 @@ impl Target for Leased {
 
     async fn observe(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
         self.target.observe(plan, shift).await
+    }
+
+    async fn go_on(&self, plan: &ServicePlan, shift: &Shift, pause: &Pause) -> Result<(), NotApplied> {
+        let _moving = self.gate.pass().await;
+        self.target.go_on(plan, shift, pause).await
+    }
+
+    async fn sides(&self, plan: &ServicePlan, shift: &Shift) -> Result<Option<Sides>, TargetError> {
+        self.target.sides(plan, shift).await
     }
 
     async fn explain(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {

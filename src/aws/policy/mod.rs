@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use self::rows::{ROWS, Use};
 use self::scope::{Scope, Scoped};
 use crate::config::spec::{
-    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ImageRepository, TargetSpec, Way,
+    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ImageRepository, Steered,
+    TargetSpec, Way,
 };
 use crate::types::{AccountId, EnvironmentName, Region, ServiceName};
 
@@ -214,6 +215,11 @@ fn uses(place: &Place<'_>) -> BTreeSet<Use> {
     add(place.images().any(|(_, image)| public(&image.repository)), Use::PublicImages);
     add(place.ecs().next().is_some(), Use::Ecs);
     add(place.spec.services.values().any(|target| matches!(target, TargetSpec::Express(_))), Use::Express);
+    let steps = |target: &TargetSpec| match target {
+        TargetSpec::Ecs(ecs) => ecs.steering(place.spec.steering).by == Steered::Rollout,
+        TargetSpec::Express(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => false,
+    };
+    add(place.spec.services.values().any(steps), Use::Steps);
     let commands = [&place.spec.before, &place.spec.after, &place.spec.verify_commands];
     add(commands.iter().any(|hooks| !hooks.is_empty()), Use::Hooks);
     add(place.app_runner().any(|app| app.create == CreateService::WhenMissing), Use::AppRunnerCreation);

@@ -13,6 +13,8 @@ pub(super) enum Use {
     PublicImages,
     /// Deploys to ECS, explains failures, shows logs, verifies.
     Ecs,
+    /// Decides about steps of traffic on ECS.
+    Steps,
     /// Runs one-off tasks.
     Hooks,
     /// Deploys to ECS Express Mode, beside what ECS needs.
@@ -82,6 +84,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Ecs, "elasticloadbalancing:DescribeTargetGroupAttributes", Scope::Everything),
     row(Use::Ecs, "secretsmanager:DescribeSecret", Scope::Secrets),
     row(Use::Ecs, "ssm:DescribeParameters", Scope::Everything),
+    row(Use::Steps, "ecs:ContinueServiceDeployment", Scope::ServiceDeployments),
     row(Use::Hooks, "ecs:RunTask", Scope::TaskDefinitionsInClusters),
     row(Use::Hooks, "ecs:StopTask", Scope::Tasks),
     row(Use::Express, "ecs:DescribeExpressGatewayService", Scope::Services),

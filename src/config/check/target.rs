@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::raw::forms::Either;
+use super::super::raw::rules::RollingWord;
 use super::super::raw::target::{AppRunner, Backup, Compose, Ecs, HostCheck, HostWord, Target, Tasks};
 use super::super::raw::values::Text as _;
 use super::super::raw::values::{AnyText, AppRunnerArn, NameOrArn, ValueFrom, VariableName};
@@ -11,7 +12,7 @@ use super::super::raw::{List, Named};
 use super::super::read::{At, Reader, Slot};
 use super::super::spec::{
     AppRunnerSettings, AppRunnerSpec, ComposeHost, ComposeSpec, ContainerChanges, CreateService, EcsSpec, EcsTasksSpec,
-    ForceNewDeployment, HealthCheckSettings, HttpCheck, PublicAddress, SqliteBackup, TargetSpec,
+    ForceNewDeployment, HealthCheckSettings, HttpCheck, OwnRollout, PublicAddress, SqliteBackup, TargetSpec,
 };
 use super::image::{path, texts};
 use super::{items, not_empty, pairs, value, within};
@@ -60,6 +61,10 @@ fn ecs(raw: &Ecs, reader: &mut Reader) -> EcsSpec {
         force: match value(&raw.force_new_deployment) {
             None | Some(false) => ForceNewDeployment::No,
             Some(true) => ForceNewDeployment::Yes,
+        },
+        rollout: match value(&raw.rollout) {
+            None => OwnRollout::AsEnvironment,
+            Some(RollingWord::Rolling) => OwnRollout::Rolling,
         },
     }
 }

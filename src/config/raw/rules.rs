@@ -133,6 +133,14 @@ words! {
     }
 }
 
+words! {
+    /// How traffic moves to one service, where it is not as in its environment.
+    RollingWord = "a strategy" {
+        /// The platform replaces tasks step by step: for a service without a load balancer.
+        Rolling = "rolling",
+    }
+}
+
 record! {
     /// How traffic moves, with settings.
     StrategySettings = "{ canary: { percent: 10, bake: 10m, approval: true } }", one of ["blue-green", "linear", "canary"] {

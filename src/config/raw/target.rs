@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::express::Express;
 use super::forms::{Either, Whole};
+use super::rules::RollingWord;
 use super::shape::{Book, Shape, record, words};
 use super::values::{
     AnyText, AppRunnerArn, AppRunnerCpu, AppRunnerMemory, Argument, Branch, ContainerName, ContainerPath, HealthPath,
@@ -80,6 +81,9 @@ record! {
         optional "desired-count" desired_count: Whole<0, 100_000>, default "unchanged", example "2";
         /// Start new tasks even if nothing changed.
         optional "force-new-deployment" force_new_deployment: bool, default "`false`";
+        /// How this service alone is replaced: a service without a load balancer, such as a worker, has no
+        /// traffic that could move in steps.
+        optional "rollout" rollout: RollingWord, default "as the environment's `rollout`", example "rolling";
     }
 }
 

@@ -265,6 +265,28 @@ pub struct EcsSpec {
     pub desired_count: Option<u32>,
     /// Start new tasks even if nothing changed.
     pub force: ForceNewDeployment,
+    /// Whether it is replaced as the environment says.
+    pub rollout: OwnRollout,
+}
+
+/// How one service is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OwnRollout {
+    /// As the environment says.
+    #[default]
+    AsEnvironment,
+    /// Step by step by the platform, whatever the environment says: it has no traffic to move.
+    Rolling,
+}
+
+impl EcsSpec {
+    /// How it is replaced in an environment that is steered like that.
+    pub fn steering(&self, environment: Steering) -> Steering {
+        match self.rollout {
+            OwnRollout::AsEnvironment => environment,
+            OwnRollout::Rolling => Steering::default(),
+        }
+    }
 }
 
 /// Changes to one container; only what is named changes, an empty value is a value.

@@ -4,6 +4,7 @@
 //! answer was lost is never sent again before looking whether it arrived; a deployment that
 //! somebody else made since the plan is not overwritten.
 
+use aws_sdk_ecs::types::DeploymentConfiguration;
 use serde_json::{Map, Value};
 
 use super::EcsTarget;
@@ -29,6 +30,8 @@ pub(super) struct Update {
     pub(super) definition: Option<String>,
     pub(super) desired: Option<u32>,
     pub(super) fresh: Fresh,
+    /// How traffic moves, where the service is told otherwise.
+    pub(super) told: Option<DeploymentConfiguration>,
 }
 
 impl EcsTarget {
@@ -67,6 +70,7 @@ impl EcsTarget {
             definition: (!joined).then(|| definition.arn.clone()),
             desired,
             fresh: if joined { Fresh::No } else { wish.fresh },
+            told: wish.steps.filter(|_| !joined).and_then(|steps| steps.configuration(&live.routing)),
         };
         let seen = live.primary().map(|primary| primary.id.clone());
         let live = self.update(&update, seen.as_deref()).await?;
@@ -129,6 +133,7 @@ impl EcsTarget {
             .service(&self.spec.service)
             .set_task_definition(update.definition.clone())
             .set_desired_count(desired)
+            .set_deployment_configuration(update.told.clone())
             .set_force_new_deployment((update.fresh == Fresh::Yes).then_some(true));
         let answer = asked.send().await.map_err(|error| failure(operation, &error))?;
         match answer.service() {

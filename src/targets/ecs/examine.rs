@@ -19,9 +19,6 @@ use crate::targets::{log_events, secrets};
 impl EcsTarget {
     pub(super) async fn examine_service(&self) -> Examination {
         let mut found = Examination::default();
-        if let Err(error) = self.refuse_strategy() {
-            found.failed(error);
-        }
         let live = if self.cluster_is_there(&mut found).await {
             self.live_service().await.map_err(|error| found.failed(error)).ok()
         } else {
@@ -79,6 +76,9 @@ impl EcsTarget {
     async fn examine_live(&self, live: &Live, found: &mut Examination) -> Option<(String, i32)> {
         found.good(format!("service {}/{} is there", self.cluster_name(), self.service_name()));
         if let Err(error) = super::prepare::refuse_controller(live) {
+            found.failed(error);
+        }
+        if let Err(error) = self.refuse_strategy(live).await {
             found.failed(error);
         }
         if live.primary().is_some_and(|primary| primary.state == RolloutState::InProgress) {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::raw::{Definition, short};
 use super::render;
+use super::steps::Steps;
 use crate::engine::target::opaque;
 use crate::problem::Problem;
 use crate::rollout::{Change, Revision, ServicePlan, Shift};
@@ -49,6 +50,9 @@ pub(super) struct Wish {
     pub(super) fresh: Fresh,
     /// Id of the primary deployment when the plan was made: another one with our task definition is ours.
     pub(super) seen: Option<String>,
+    /// How traffic moves; as the service has it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) steps: Option<Steps>,
 }
 
 /// Whether the service was at rest when the plan was made.

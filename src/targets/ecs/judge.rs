@@ -4,6 +4,7 @@
 //! stops for another one was superseded, a deployment that ECS or a person takes back broke; what
 //! cannot get well is called broken before ECS gives up.
 
+use super::course::{HookEnd, Stop};
 use super::facts::{ShiftFacts, Way};
 use super::live::{Live, Rollout, RolloutState};
 use super::raw::short;
@@ -11,7 +12,8 @@ use super::said;
 use super::tasks::{self, Stopped};
 use super::truth::{Deployment, State};
 use crate::engine::{Progress, Sight};
-use crate::rollout::{CauseCode, Direction};
+use crate::rollout::{CauseCode, Direction, Pause};
+use crate::types::Timestamp;
 
 /// All that one look saw.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,7 @@ pub(super) struct Scene<'a> {
     pub(super) left: &'a str,
     pub(super) facts: &'a ShiftFacts,
     pub(super) direction: Direction,
+    pub(super) now: Timestamp,
 }
 
 /// Decides.
@@ -59,9 +62,41 @@ fn by_deployment(scene: &Scene<'_>, truth: &Deployment) -> Sight {
             } else if truth.state == State::Stopping {
                 moving(scene)
             } else {
-                hopeless(scene).unwrap_or_else(|| moving(scene))
+                hopeless(scene).unwrap_or_else(|| under_way(scene, truth))
             }
         }
+    }
+}
+
+/// Nothing is wrong: where traffic is, and whether it stands still.
+fn under_way(scene: &Scene<'_>, truth: &Deployment) -> Sight {
+    let course = &truth.course;
+    let mut progress = progress(scene);
+    if course.is_gradual() {
+        progress.traffic = course.weight;
+        if let (wanted @ 1.., running) = course.tasks {
+            (progress.wanted, progress.healthy) = (wanted, running.min(wanted));
+        }
+    }
+    if let Some(doing) = course.doing() {
+        progress.doing = doing;
+    }
+    match (course.stop(), course.weight) {
+        (Some(Stop::Ours(hook)), Some(traffic)) => {
+            let pause = Pause { id: hook.id.clone(), traffic, at: scene.now, expires: hook.expires };
+            Sight::Paused(pause, progress)
+        }
+        // Without the share nobody knows which step this is.
+        (Some(Stop::Ours(_)), None) => {
+            "waiting until ECS tells the share of traffic".clone_into(&mut progress.doing);
+            Sight::Moving(progress)
+        }
+        (Some(Stop::Theirs(hook)), _) => {
+            progress.doing = course.waits_for_others(hook, &truth.arn);
+            Sight::Moving(progress)
+        }
+        (None, _) if course.is_baking() => Sight::Baking(progress),
+        (None, _) => Sight::Moving(progress),
     }
 }
 
@@ -186,6 +221,20 @@ fn broke(scene: &Scene<'_>, truth: &Deployment) -> Sight {
     if truth.breaker_tripped {
         return broken(CauseCode::ProviderGaveUp, &tripped(truth), scene, reason);
     }
+    if let Some(end) = truth.course.ended_by(reason) {
+        let (code, text) = match end {
+            HookEnd::OursExpired => (
+                CauseCode::GateExpired,
+                "nobody decided in time at a step of traffic, so ECS took the deployment back by itself",
+            ),
+            HookEnd::TheirsExpired => (
+                CauseCode::GateExpired,
+                "nobody decided in time at a hook of the service's own, so ECS took the deployment back",
+            ),
+            HookEnd::FunctionFailed => (CauseCode::ProviderGaveUp, "a hook function of the service failed"),
+        };
+        return broken(code, text, scene, reason);
+    }
     let text = match truth.state {
         State::Stopping | State::Stopped => "the deployment was stopped",
         _ => "the deployment was taken back before it was done",
@@ -213,6 +262,10 @@ fn hopeless(scene: &Scene<'_>) -> Option<Sight> {
 }
 
 fn moving(scene: &Scene<'_>) -> Sight {
+    Sight::Moving(progress(scene))
+}
+
+fn progress(scene: &Scene<'_>) -> Progress {
     let own = scene.facts.primary.as_deref().and_then(|id| scene.live.rollout(id));
     let own = own.or_else(|| scene.live.primary().filter(|primary| primary.definition == scene.wanted));
     let wanted = own.map_or(scene.live.desired, |own| own.desired);
@@ -232,14 +285,14 @@ fn moving(scene: &Scene<'_>) -> Sight {
         Some(_) if old > 0 => format!("waiting until healthy, {old} old tasks still run"),
         Some(_) => "waiting until ECS calls it done".to_owned(),
     };
-    Sight::Moving(Progress {
+    Progress {
         healthy: running.min(wanted),
         wanted,
         // A rolling deployment has no share of its own: the load balancer asks whoever is healthy.
         traffic: None,
         doing,
         notices: Vec::new(),
-    })
+    }
 }
 
 #[cfg(test)]

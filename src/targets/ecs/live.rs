@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 
+use super::routing::Routing;
 use crate::aws::failure;
 use crate::engine::ProviderFailure;
 
@@ -70,6 +71,8 @@ pub(super) struct Live {
     /// Newest first.
     pub(super) events: Vec<Event>,
     pub(super) target_groups: Vec<String>,
+    /// What its traffic can be moved with.
+    pub(super) routing: Routing,
 }
 
 impl Live {
@@ -133,6 +136,7 @@ pub(super) fn read(service: &sdk::Service) -> Live {
             .iter()
             .filter_map(|balancer| balancer.target_group_arn().map(str::to_owned))
             .collect(),
+        routing: Routing::read(service),
     }
 }
 

@@ -3,7 +3,9 @@
 //! What it is: [`EcsTarget`], the [`Target`] of one service. Reading order: `facts` (what is written
 //! into plans), `prepare`, `apply`, `observe` with its pure `judge`, `revert`, `explain`, `past`;
 //! `raw`, `render`, `same` and `registered` are about task definitions, `live`, `truth` and `tasks`
-//! read ECS in our own words, `looks` (in `rounds`) for several services at once; `one_off` runs the commands of hooks; `express` is the target of
+//! read ECS in our own words, `looks` (in `rounds`) for several services at once; `routing` and `steps` are
+//! about how traffic moves, `course` and `stops` about where it is and where it stands still, `sides` about
+//! what measurements call both; `one_off` runs the commands of hooks; `express` is the target of
 //! services that ECS manages itself. What it is not: it never balances traffic, ECS does.
 //!
 //! Invariants: a task definition travels as raw JSON, so that no field is lost; what decides is the
@@ -12,6 +14,7 @@
 
 mod apply;
 mod calls;
+mod course;
 pub mod discover;
 mod examine;
 mod explain;
@@ -34,9 +37,13 @@ mod registered;
 mod render;
 mod revert;
 mod rounds;
+mod routing;
 mod said;
 mod same;
+mod sides;
 mod sizes;
+mod steps;
+mod stops;
 mod tasks;
 mod truth;
 
@@ -50,9 +57,11 @@ use aws_types::SdkConfig;
 use serde_json::Value;
 
 use crate::config::spec::{EcsSpec, Steering};
-use crate::engine::{Back, Examination, Logs, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
+use crate::engine::{
+    Back, Examination, Logs, NotApplied, Past, Preparation, Sides, Sight, Target, TargetError, Tasks, Wish,
+};
 use crate::problem::Problem;
-use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
+use crate::rollout::{Cause, Pause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;
 pub use looks::Looks;
 pub use one_off::NamedTasks;
@@ -82,6 +91,8 @@ pub struct EcsTarget {
 struct Memory {
     /// Service deployment ARNs by primary deployment id.
     deployments: Mutex<BTreeMap<String, String>>,
+    /// Stops that were let through: deployment and hook.
+    passed: Mutex<Vec<(String, String)>>,
     /// Looks that did not find the service deployment.
     misses: AtomicU32,
     /// Looks so far.
@@ -176,6 +187,14 @@ impl Target for EcsTarget {
 
     async fn observe(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
         self.observe_shift(plan, shift).await
+    }
+
+    async fn go_on(&self, _plan: &ServicePlan, shift: &Shift, pause: &Pause) -> Result<(), NotApplied> {
+        self.go_on_after(shift, pause).await
+    }
+
+    async fn sides(&self, _plan: &ServicePlan, shift: &Shift) -> Result<Option<Sides>, TargetError> {
+        self.sides_of(shift).await
     }
 
     async fn explain(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {

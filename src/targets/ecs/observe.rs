@@ -12,8 +12,9 @@ use super::tasks::{self, Stopped};
 use super::truth::{self, Deployment};
 use super::{EcsTarget, Memory};
 use crate::engine::target::FailureKind;
-use crate::engine::{Progress, ProviderFailure, Sight, TargetError};
+use crate::engine::{Progress, ProviderFailure, Sight, TargetError, clock};
 use crate::rollout::{Direction, ServicePlan, Shift};
+use crate::types::Percent;
 
 impl EcsTarget {
     pub(super) async fn observe_shift(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
@@ -36,13 +37,27 @@ impl EcsTarget {
             left: &left,
             facts: &facts,
             direction: shift.direction,
+            now: clock::now(),
         };
-        let mut sight = judge(&scene);
+        let mut sight = self.late_share(judge(&scene), truth.as_ref());
         if let (Sight::Broke(cause), None, Way::Update) = (&mut sight, &truth, facts.way) {
             let without = self.asking.without().unwrap_or(truth::Without::Empty);
             cause.facts.push(without.notice().to_owned());
         }
         Ok(self.with_notices(sight, &live, shift))
+    }
+
+    /// A stop after one that was let through is not the first: a share of nothing is an old number.
+    fn late_share(&self, sight: Sight, truth: Option<&Deployment>) -> Sight {
+        match (sight, truth) {
+            (Sight::Paused(pause, progress), Some(truth))
+                if pause.traffic == Percent::ZERO && self.memory.has_passed_another(&truth.arn, &pause.id) =>
+            {
+                let doing = "waiting until ECS tells the share of traffic".to_owned();
+                Sight::Moving(Progress { doing, traffic: None, ..progress })
+            }
+            (sight, _) => sight,
+        }
     }
 
     /// The service deployment of a shift, where it can be had.
@@ -139,6 +154,8 @@ impl EcsTarget {
         let new: Vec<String> = notices.into_iter().filter(|text| self.memory.tell(text)).collect();
         match sight {
             Sight::Moving(progress) => Sight::Moving(Progress { notices: new, ..progress }),
+            Sight::Paused(pause, progress) => Sight::Paused(pause, Progress { notices: new, ..progress }),
+            Sight::Baking(progress) => Sight::Baking(Progress { notices: new, ..progress }),
             Sight::Serving if !new.is_empty() => {
                 let wanted = live.desired;
                 let doing = "waiting until ECS calls it done".to_owned();
@@ -161,6 +178,19 @@ impl Memory {
         if let Ok(mut known) = self.deployments.lock() {
             known.insert(primary.to_owned(), arn.to_owned());
         }
+    }
+
+    /// A stop of that deployment was let through.
+    pub(super) fn let_through(&self, deployment: &str, hook: &str) {
+        if let Ok(mut passed) = self.passed.lock() {
+            passed.push((deployment.to_owned(), hook.to_owned()));
+        }
+    }
+
+    /// Whether another stop of that deployment was let through before.
+    fn has_passed_another(&self, deployment: &str, hook: &str) -> bool {
+        let Ok(passed) = self.passed.lock() else { return false };
+        passed.iter().any(|(of, known)| of == deployment && known != hook)
     }
 
     /// Counts a look that did not find the service deployment.

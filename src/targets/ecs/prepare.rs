@@ -10,8 +10,10 @@ use super::facts::{self, Found, Fresh, Wanted};
 use super::live::{Live, Look, Rollout, RolloutState};
 use super::looks::Tries;
 use super::raw::{self, Definition};
+use super::routing::Named;
+use super::steps::{Steps, Wished};
 use super::{file, render, same, truth};
-use crate::config::spec::{ForceNewDeployment, Strategy};
+use crate::config::spec::{ForceNewDeployment, Steered, Strategy};
 use crate::engine::target::FailureKind;
 use crate::engine::target::runs_images_only;
 use crate::engine::{TargetError, Wish};
@@ -21,11 +23,11 @@ use crate::types::PinnedImage;
 
 impl EcsTarget {
     pub(super) async fn prepare_wish(&self, wish: &Wish) -> Result<ServicePlan, TargetError> {
-        self.refuse_strategy()?;
         let live = self.live_service().await?;
         refuse_controller(&live)?;
         let running = raw::describe(&self.patient, &live.definition).await?;
         let mut notices = Vec::new();
+        let steps = self.steps(wish, &live, &mut notices).await?;
         let found = found(&live);
         let (wanted, container, image, after) = match wish {
             Wish::Image { image, .. } => self.with_image(image, &running).await?,
@@ -44,6 +46,7 @@ impl EcsTarget {
             now => {
                 let (wanted, fresh) = now.unwrap_or((Wanted::Existing { arn: running.arn.clone() }, Fresh::No));
                 let mut fields = same::differences(&before, &after);
+                fields.extend(steps.iter().flat_map(|steps| steps.differences(&live.routing)));
                 if let Some(count) = desired_count {
                     fields.push(FieldChange {
                         path: "desiredCount".to_owned(),
@@ -52,23 +55,41 @@ impl EcsTarget {
                     });
                 }
                 let seen = live.primary().map(|primary| primary.id.clone());
-                let wish = facts::Wish { wanted, container: Some(container), desired_count, fresh, seen };
+                let wish = facts::Wish { wanted, container: Some(container), desired_count, fresh, seen, steps };
                 Change::Move { fields, wish: facts::write(&wish) }
             }
         };
         Ok(ServicePlan { place: crate::engine::Target::place(self), image, previous, change, notices })
     }
 
-    pub(super) fn refuse_strategy(&self) -> Result<(), TargetError> {
-        if self.steering.strategy == Strategy::Rolling {
+    /// How traffic moves to what is wished for, or why it cannot.
+    async fn steps(&self, wish: &Wish, live: &Live, notices: &mut Vec<String>) -> Result<Option<Steps>, TargetError> {
+        if let Wish::Revision(_) = wish {
+            return Ok(Steps::back(&self.steering, &live.routing));
+        }
+        self.refuse_strategy(live).await?;
+        let Wished { steps, notice } = Steps::forward(&self.steering, &live.routing);
+        notices.extend(notice);
+        Ok(steps)
+    }
+
+    /// Says no to a strategy that the service cannot carry out, or that nobody could steer.
+    pub(super) async fn refuse_strategy(&self, live: &Live) -> Result<(), TargetError> {
+        let desired = self.spec.desired_count.unwrap_or(live.desired);
+        let (cluster, service) = (self.cluster_name(), self.service_name());
+        let of = Named { cluster, service, desired };
+        if let Some(problem) = live.routing.refusal(&self.steering, &of) {
+            return Err(refused(problem));
+        }
+        if self.steering.strategy == Strategy::Rolling || self.steering.by == Steered::Platform {
             return Ok(());
         }
-        let name = self.steering.strategy.word();
-        Err(refused(Problem::refused(
-            "strategy-unsupported",
-            format!("{} asks for a {name} rollout, which this version does not carry out on ECS", self.service),
-            "Set `rollout: rolling` for this environment, or remove `rollout`.",
-        )))
+        // Whoever decides about steps has to see them.
+        let listed = truth::list(&self.patient, &self.spec.cluster, &self.spec.service, None).await?;
+        if let Some(newest) = listed.first() {
+            self.lookout.deployment(Tries::Many, &newest.arn).await?;
+        }
+        Ok(())
     }
 
     /// The service, or a refusal that names those with a similar name.

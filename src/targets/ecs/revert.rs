@@ -11,6 +11,7 @@ use super::judge::named;
 use super::live::{Live, Rollout, RolloutState};
 use super::looks::Tries;
 use super::raw;
+use super::steps::Steps;
 use super::truth::{Deployment, State};
 use super::{render, said, same};
 use crate::aws::failure;
@@ -39,7 +40,7 @@ impl EcsTarget {
             (Some(State::RollingBack | State::RolledBack), Some(known)) if previous.desired_count.is_none() => {
                 Ok(Back::Began(Box::new(by_stop(plan, &live, primary, &known))))
             }
-            (Some(State::Going), Some(known)) if stop_goes_there(&previous) => match self.stop(&known.arn).await {
+            (Some(State::Going), Some(known)) if stop_goes_there(&previous) => match self.take_back(&known).await {
                 Ok(()) => Ok(Back::Began(Box::new(by_stop(plan, &live, primary, &known)))),
                 // Too late, not allowed, not known here: the other way is always there.
                 Err(_) => self.back_by_update(plan, &previous, &live, Some(primary)).await,
@@ -141,6 +142,9 @@ impl EcsTarget {
             desired,
             // ECS sees no difference in a task definition that it has just given up.
             fresh: if stays && !only_count { Fresh::Yes } else { Fresh::No },
+            told: Steps::back(&self.steering, &live.routing)
+                .filter(|_| !only_count)
+                .and_then(|steps| steps.configuration(&live.routing)),
         };
         let way = if only_count { Way::Scale } else { Way::Update };
         let live = if only_count && desired.is_none() {

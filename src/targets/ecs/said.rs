@@ -88,6 +88,7 @@ pub(super) fn of_end(code: CauseCode, summary: &str, revision: &str, reason: Opt
     let next = match code {
         CauseCode::AlarmFired => "Look at the alarm's metric for what the new revision changed, then deploy again.",
         CauseCode::Stopped => "Ask who stopped it before deploying again; CloudTrail shows StopServiceDeployment.",
+        CauseCode::GateExpired => "Deploy again, and decide before the time is over; `approvals.expires` sets it.",
         _ => "Read the stop reasons, events and log lines, then deploy again.",
     };
     let mut cause = Cause::new(code, summary, next);

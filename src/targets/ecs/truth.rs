@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 
+use super::course::Course;
 use super::live::{count, seconds};
 use crate::aws::failure;
 use crate::engine::ProviderFailure;
@@ -45,6 +46,8 @@ pub(super) struct Deployment {
     pub(super) breaker_count: (u32, u32),
     /// Alarms that went off.
     pub(super) alarms: Vec<String>,
+    /// How far it has moved traffic.
+    pub(super) course: Course,
 }
 
 /// Why service deployments cannot be had.
@@ -275,5 +278,6 @@ fn read(arn: &str, known: &sdk::ServiceDeployment) -> Deployment {
         breaker_tripped: triggered(breaker.and_then(sdk::ServiceDeploymentCircuitBreaker::status)),
         breaker_count: breaker.map_or((0, 0), |breaker| (count(breaker.failure_count()), count(breaker.threshold()))),
         alarms: alarms.map(|alarms| alarms.triggered_alarm_names().to_vec()).unwrap_or_default(),
+        course: Course::read(known),
     }
 }

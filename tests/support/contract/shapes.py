@@ -9,6 +9,8 @@ import json
 import botocore.session
 
 _LOADER = botocore.session.get_session()
+# Values that the model's own documentation names and its enumeration leaves out.
+_DOCUMENTED = {"ServiceDeploymentLifecycleStage": {"PRE_PRODUCTION_TRAFFIC_SHIFT"}}
 
 
 def _check(shape, value, path, problems):
@@ -41,7 +43,7 @@ def _check(shape, value, path, problems):
     elif kind == "string":
         if not isinstance(value, str):
             problems.append(f"{path}: {value!r} instead of a string")
-        elif getattr(shape, "enum", None) and value not in shape.enum:
+        elif getattr(shape, "enum", None) and value not in {*shape.enum, *_DOCUMENTED.get(shape.name, ())}:
             problems.append(f"{path}: {value!r} is not one of {shape.enum}")
     elif kind in ("integer", "long"):
         if isinstance(value, bool) or not isinstance(value, int):

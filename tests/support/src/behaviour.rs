@@ -1,6 +1,6 @@
 //! How simulated deployments go: decided by the image that is deployed or by
 //! the service it is deployed to. Durations are milliseconds; what a rule
-//! leaves out comes from [`Timing`].
+//! leaves out comes from [`Timing`](crate::Timing).
 
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +104,8 @@ pub enum Behaviour {
         #[serde(default)]
         task_definition: Option<String>,
     },
-    /// A deployment alarm goes off while tasks are starting.
+    /// A deployment alarm goes off: while tasks of a rolling update are starting, at any stage of
+    /// another strategy. (An alarm of CloudWatch that goes off by itself is seen as well.)
     Alarm {
         /// From the deployment's begin to the alarm.
         #[serde(default)]
@@ -343,74 +344,4 @@ pub struct AppRunnerRule {
     /// For how many operations; without end by default.
     #[serde(default)]
     pub times: Option<u32>,
-}
-
-/// How long things take where no rule says it, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Timing {
-    /// Multiplies every duration, those of rules included; 0 is "instant":
-    /// whatever was asked is done when the next request arrives.
-    pub scale: f64,
-    /// A service deployment or operation in PENDING.
-    pub pending_ms: u64,
-    /// A task from PENDING to RUNNING (or to its failure before that).
-    pub start_ms: u64,
-    /// From RUNNING to healthy, or to the failure.
-    pub settle_ms: u64,
-    /// Deregistration delay of replaced tasks.
-    pub drain_ms: u64,
-    /// `STOP_REQUESTED` and `ROLLBACK_REQUESTED`.
-    pub stop_ms: u64,
-    /// `ROLLBACK_IN_PROGRESS`.
-    pub rollback_ms: u64,
-    /// From one failed task to the next.
-    pub every_ms: u64,
-    /// An App Runner operation in `IN_PROGRESS`.
-    pub operation_ms: u64,
-    /// From `StopTask` to the end of a one-off task's containers.
-    pub end_ms: u64,
-    /// How long ECS knows a one-off task that has stopped; never scaled.
-    pub known_ms: u64,
-    /// From a push to the automatic deployment that App Runner begins for it.
-    pub automatic_ms: u64,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            scale: 1.0,
-            pending_ms: 20,
-            start_ms: 50,
-            settle_ms: 100,
-            drain_ms: 50,
-            stop_ms: 30,
-            rollback_ms: 150,
-            every_ms: 60,
-            operation_ms: 250,
-            end_ms: 60,
-            known_ms: 3_600_000,
-            automatic_ms: 1_200,
-        }
-    }
-}
-
-impl Timing {
-    /// Everything is done when the next request arrives.
-    #[must_use]
-    pub fn instant() -> Self {
-        Self { scale: 0.0, ..Self::default() }
-    }
-
-    /// A duration after scaling.
-    pub(crate) fn scaled(&self, milliseconds: u64) -> u64 {
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "test durations are small and the scale is not negative"
-        )]
-        let scaled = (milliseconds as f64 * self.scale.max(0.0)) as u64;
-        scaled
-    }
 }

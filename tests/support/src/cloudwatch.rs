@@ -1,6 +1,8 @@
 //! CloudWatch: alarms that a test planted, metric and composite. Nothing is measured here; states
 //! change by `SetAlarmState` or by the test.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::env::Env;
@@ -24,6 +26,12 @@ impl CloudWatch {
     pub(crate) fn plant(&mut self, seed: AlarmSeed, now: Millis) {
         self.alarms.retain(|alarm| alarm.seed.name != seed.name);
         self.alarms.push(Alarm { seed, updated: now });
+    }
+
+    /// The alarms in ALARM, and since when.
+    pub(crate) fn firing(&self) -> BTreeMap<String, Millis> {
+        let firing = self.alarms.iter().filter(|alarm| alarm.seed.state == "ALARM");
+        firing.map(|alarm| (alarm.seed.name.clone(), alarm.updated)).collect()
     }
 
     /// Answers one operation.

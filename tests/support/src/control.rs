@@ -9,6 +9,9 @@
 //! | `DELETE /_sim/rules` | | `{}`, no rules any more |
 //! | `GET /_sim/calls?service=&operation=` | | `{"count": n, "calls": [`[`Call`](crate::Call)`]}`, oldest first |
 //! | `DELETE /_sim/calls` | | `{}`, the record is empty |
+//! | `POST /_sim/balancer` | `{"cluster", "service"}` | `{"url": "http://…"}`: a load balancer that splits requests by live weights |
+//! | `POST /_sim/requests` | `{"cluster", "service", "count"}` | as `GET /_sim/served`, of these requests, which are sent without HTTP |
+//! | `GET /_sim/served?cluster=&service=` | | `{"count": n, "by_image": {image: n}, "requests": [`[`Served`](crate::Served)`]}`, oldest first |
 //! | `POST /_sim/reset` | | `{}`, the account is empty |
 //! | `POST /_sim/github/<act>` | what the act needs | what it made; 400 `{"error", "code"}`, and nothing was changed |
 //! | `GET /_sim/github/<owner>/<repo>/pull/<n>` | | the conversation as a page; `?refresh=2` reloads it; `<n>.txt` is text, `<n>.txt?from=<comment>` that comment and later ones |
@@ -34,6 +37,8 @@
 //! | --- | --- |
 //! | `rules[].behaviour` | `healthy` {`after_ms`, `drain_ms`, `lines`}, `exits` {`code`\*, `after_ms`, `every_ms`, `lines`, `container`}, `cannot_pull` {`message`\*, `every_ms`}, `resource_initialization` {`message`\*, `every_ms`}, `unhealthy` {`check`: `target_group` or `container`, `status`, `after_ms`, `every_ms`, `lines`}, `out_of_memory` {`after_ms`, `every_ms`, `lines`}, `unplaceable` {`message`\*, `every_ms`}, `stuck`, `superseded` {`after_ms`, `task_definition`}, `alarm` {`name`\*, `after_ms`} |
 //! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
+//! | `traffic[]` | `service`, `image` (contained in the image), `error_rate` (0 to 1), `status` (500), `latency_ms`, `spread_ms` |
+//! | `timing` | milliseconds by step; `stage_ms` of an idle lifecycle stage, `minute_ms` of each minute of bakes, steps and hook time-outs, `hook_minute_ms` of hook time-outs alone |
 //! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `build_fails` {`lines`, `reason`}, `health_fails` {`lines`}, `rollback_fails` {`lines`}, `stuck` |
 //! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
 //! | `alarms[]` | `name`\*, `state`: `OK`, `ALARM`, `INSUFFICIENT_DATA`; `reason`, `composite` |
@@ -86,11 +91,16 @@
 //! | `advance`, `head-lag`, `limit` | `ms`\*; `ms`\*; `remaining`\*, `reset_ms` | |
 //! | `conversation`, `deployments`, `runs`, `checks`, `look`, `deliveries`, `quiet` | `issue`\*; ; ; `sha`\*; `pull`\*; `event`; | what there is |
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use crate::balancer::{self, Asked, Served};
 use crate::faults::Fault;
 use crate::github;
 use crate::query;
+use crate::reply::text;
 use crate::seed::Seed;
 use crate::server::{Incoming, Reply, Shared};
 use crate::state::{World, now};
@@ -130,6 +140,30 @@ pub(crate) fn answer(shared: &Shared, incoming: &Incoming) -> Reply {
             world.calls.clear();
             done
         }
+        ("GET", "/_sim/served") => {
+            let form = query::parse(&incoming.query);
+            let fits = |name: &str, value: &str| form.get(name).is_none_or(|wanted| wanted == value);
+            let of = |one: &&Served| fits("cluster", &one.cluster) && fits("service", &one.service);
+            Reply::json(200, &counted(world.traffic.served.iter().filter(of)))
+        }
+        ("POST", "/_sim/requests") => match serde_json::from_slice::<Value>(&incoming.body) {
+            Err(error) => parsed(&error),
+            Ok(body) => {
+                let count = body["count"].as_u64().unwrap_or(1);
+                let asked = asked(&body);
+                let served: Vec<Served> =
+                    (0..count).filter_map(|_| balancer::request(&mut world, &asked, now())).collect();
+                Reply::json(200, &counted(served.iter()))
+            }
+        },
+        ("POST", "/_sim/balancer") => {
+            drop(world);
+            let body = serde_json::from_slice(&incoming.body).unwrap_or(Value::Null);
+            match balancer::listen(shared, &Handle::current(), &asked(&body)) {
+                Ok(address) => Reply::json(200, &json!({"url": format!("http://{address}")})),
+                Err(error) => Reply::json(500, &json!({"error": error.to_string(), "code": "Bind"})),
+            }
+        }
         ("POST", "/_sim/reset") => {
             *world = World::new(world.endpoint.clone(), world.github.hooks.waker());
             done
@@ -137,6 +171,20 @@ pub(crate) fn answer(shared: &Shared, incoming: &Incoming) -> Reply {
         ("POST", path) if path.starts_with("/_sim/github/") => acted(&mut world, path, &incoming.body),
         _ => Reply::json(404, &json!({"error": "no such control request", "code": "NotFound"})),
     }
+}
+
+/// The service a control request names.
+fn asked(body: &Value) -> Asked {
+    Asked::of(text(body, "cluster").unwrap_or("default"), text(body, "service").unwrap_or_default())
+}
+
+fn counted<'a>(served: impl Iterator<Item = &'a Served>) -> Value {
+    let served: Vec<&Served> = served.collect();
+    let mut images: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in &served {
+        *images.entry(&one.image).or_default() += 1;
+    }
+    json!({"count": served.len(), "by_image": images, "requests": served})
 }
 
 /// What people do on GitHub: see `github/acts`.

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::behaviour::{Behaviour, HealthCheck};
-use crate::ecs::{Ecs, Verdict};
+use crate::ecs::{Ecs, Service, Verdict, Weights, group as group_of};
 use crate::query::{Form, xml};
-use crate::reply::ApiError;
+use crate::reply::{ApiError, text};
 use crate::seed::TargetHealthSeed;
 
 /// Target health given by a test, by target group ARN; it replaces what the
@@ -36,6 +38,12 @@ pub(crate) fn answer(
             let groups: Result<String, ApiError> = asked.map(|(_, arn)| health(arn).map(|_| group(arn))).collect();
             Ok(format!("<TargetGroups>{}</TargetGroups>", groups?))
         }
+        "DescribeRules" => {
+            let asked = form.iter().filter(|(name, _)| name.starts_with("RuleArns.member."));
+            let rules: Option<String> = asked.map(|(_, arn)| rule(ecs, arn)).collect();
+            let missing = || ApiError::bad("RuleNotFound", "One or more rules not found");
+            Ok(format!("<Rules>{}</Rules>", rules.ok_or_else(missing)?))
+        }
         "DescribeTargetGroupAttributes" => {
             health(arn)?;
             let attribute = "<member><Key>deregistration_delay.timeout_seconds</Key><Value>300</Value></member>";
@@ -43,6 +51,34 @@ pub(crate) fn answer(
         }
         _ => Err(ApiError::bad("InvalidAction", format!("Could not find operation {action} for version 2015-12-01"))),
     }
+}
+
+/// A production or test listener rule of a service: it forwards to both target groups, with the
+/// weights that deployments gave them.
+fn rule(ecs: &Ecs, arn: &str) -> Option<String> {
+    let (service, balancer, production) = ecs.services.iter().find_map(|service| {
+        let balancers = service.settings.get("loadBalancers").and_then(Value::as_array);
+        balancers.into_iter().flatten().find_map(|balancer| {
+            let advanced = &balancer["advancedConfiguration"];
+            let named = |member: &str| text(advanced, member) == Some(arn);
+            let production = named("productionListenerRule");
+            (production || named("testListenerRule")).then_some((service, balancer, production))
+        })
+    })?;
+    let groups = [false, true].into_iter().filter_map(|alternate| {
+        let of = service.rollouts.iter().filter(|known| known.alternate == alternate);
+        let weight = |known: &Weights| if production { known.production } else { known.test };
+        let weight: f64 = of.map(|known| weight(&known.weights)).sum();
+        let group = xml(group_of(balancer, alternate)?);
+        Some(format!("<member><TargetGroupArn>{group}</TargetGroupArn><Weight>{weight:.0}</Weight></member>"))
+    });
+    let groups: String = groups.collect();
+    Some(format!(
+        "<member><RuleArn>{}</RuleArn><Priority>1</Priority><IsDefault>false</IsDefault><Actions><member>\
+         <Type>forward</Type><ForwardConfig><TargetGroups>{groups}</TargetGroups></ForwardConfig>\
+         </member></Actions></member>",
+        xml(arn)
+    ))
 }
 
 /// A target group like many: HTTP, `/health`, targets by address.
@@ -77,7 +113,12 @@ fn member(target: &TargetHealthSeed) -> String {
 }
 
 fn from_tasks(ecs: &Ecs, arn: &str) -> Option<Vec<TargetHealthSeed>> {
-    let service = ecs.services.iter().find(|service| service.target_groups().iter().any(|known| known == arn))?;
+    let of = |service: &Service, alternate: bool| service.groups(alternate).iter().any(|known| known == arn);
+    let service = ecs.services.iter().find(|service| of(service, false) || of(service, true))?;
+    let inside = |id: &Option<String>| {
+        let known = service.rollouts.iter().find(|known| Some(&known.id) == id.as_ref());
+        known.is_none_or(|known| of(service, known.alternate))
+    };
     let failing =
         service.deployments.first().filter(|newest| !newest.status.is_final()).and_then(|newest| {
             match &newest.rule.behaviour {
@@ -87,7 +128,7 @@ fn from_tasks(ecs: &Ecs, arn: &str) -> Option<Vec<TargetHealthSeed>> {
                 _ => None,
             }
         });
-    let running = service.tasks.iter().filter(|task| task.status.name() == "RUNNING");
+    let running = service.tasks.iter().filter(|task| task.status.name() == "RUNNING" && inside(&task.started_by));
     Some(
         running
             .map(|task| {

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::behaviour::{AppRunnerRule, Rule, Timing};
+use crate::behaviour::{AppRunnerRule, Rule};
 use crate::ids::Ids;
 use crate::logs::Logs;
 use crate::reply::Millis;
+use crate::timing::Timing;
 
 /// Shared surroundings of one simulated account and region.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Env {
     pub(crate) apprunner_rules: Vec<AppRunnerRule>,
     /// CloudWatch Logs.
     pub(crate) logs: Logs,
+    /// Alarms in ALARM, by name, and since when.
+    pub(crate) firing: BTreeMap<String, Millis>,
     /// Where branches of source repositories stand, by `owner/name` and branch, and since when.
     pub(crate) heads: BTreeMap<(String, String), (String, Millis)>,
 }
@@ -39,6 +42,7 @@ impl Env {
             rules: Vec::new(),
             apprunner_rules: Vec::new(),
             logs: Logs::default(),
+            firing: BTreeMap::new(),
             heads: BTreeMap::new(),
         }
     }

@@ -21,6 +21,7 @@
 #![recursion_limit = "256"]
 
 mod apprunner;
+mod balancer;
 mod behaviour;
 mod calls;
 mod cbor;
@@ -44,9 +45,11 @@ mod server;
 mod sns;
 mod state;
 mod sts;
+mod timing;
 mod world;
 
-pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing};
+pub use balancer::{Served, TrafficRule};
+pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule};
 pub use calls::Call;
 pub use faults::{Fault, FaultKind};
 pub use github::{
@@ -57,4 +60,5 @@ pub use seed::{
     ImageSeed, RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
+pub use timing::Timing;
 pub use world::AwsWorld;

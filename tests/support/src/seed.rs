@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::behaviour::{AppRunnerRule, Rule, Timing};
+use crate::balancer::TrafficRule;
+use crate::behaviour::{AppRunnerRule, Rule};
 use crate::faults::Fault;
+use crate::timing::Timing;
 
 /// Everything that can be given at once. Applied in the order of its members.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,8 @@ pub struct Seed {
     pub rules: Vec<Rule>,
     /// App Runner rules, appended.
     pub app_runner_rules: Vec<AppRunnerRule>,
+    /// How revisions answer requests, appended.
+    pub traffic: Vec<TrafficRule>,
     /// Faults, appended.
     pub faults: Vec<Fault>,
     /// ECS clusters.
@@ -120,6 +124,27 @@ impl ServiceSeed {
     #[must_use]
     pub fn target_group(self, arn: &str, container: &str, port: u16) -> Self {
         self.with("loadBalancers", json!([{"targetGroupArn": arn, "containerName": container, "containerPort": port}]))
+    }
+
+    /// Behind a load balancer whose traffic can be moved: target groups `<name>-blue` and
+    /// `<name>-green`, a production and a test rule, and the role that ECS needs.
+    #[must_use]
+    pub fn shifting(self, name: &str, container: &str, port: u16) -> Self {
+        let elb = |rest: String| format!("arn:aws:elasticloadbalancing:us-east-1:111122223333:{rest}");
+        let rule = |id: &str| elb(format!("listener-rule/app/{name}/50dc6c495c0c9188/f2f7dc8efc522ab2/{id}"));
+        self.with(
+            "loadBalancers",
+            json!([{
+                "targetGroupArn": elb(format!("targetgroup/{name}-blue/0123456789abcdef")),
+                "containerName": container, "containerPort": port,
+                "advancedConfiguration": {
+                    "alternateTargetGroupArn": elb(format!("targetgroup/{name}-green/fedcba9876543210")),
+                    "productionListenerRule": rule("9683b2d02a6cabee"),
+                    "testListenerRule": rule("1291d13826f405c3"),
+                    "roleArn": "arn:aws:iam::111122223333:role/ecsInfrastructureRole",
+                },
+            }]),
+        )
     }
 
     /// With a deployment controller of that type (any text).

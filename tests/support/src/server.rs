@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use crate::control;
@@ -28,6 +29,7 @@ use crate::state::World;
 pub struct Server {
     address: SocketAddr,
     world: Shared,
+    runtime: Handle,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -58,6 +60,7 @@ impl Server {
         let courier = github::carry(world.clone());
         let (stop, stopped) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let its = runtime.handle().clone();
         let thread = std::thread::Builder::new().name("simulators".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener).expect("the runtime takes a bound listener");
@@ -68,13 +71,18 @@ impl Server {
                 }
             });
         })?;
-        Ok(Self { address, world, running: Some((stop, thread)) })
+        Ok(Self { address, world, runtime: its, running: Some((stop, thread)) })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its requests are answered.
+    pub(crate) const fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     pub(crate) const fn world(&self) -> &Shared {
@@ -180,11 +188,11 @@ async fn handle(State(world): State<Shared>, request: Request<Body>) -> Response
 }
 
 #[expect(clippy::disallowed_methods, reason = "a late answer is what was asked for")]
-async fn wait(ms: u64) {
+pub(crate) async fn wait(ms: u64) {
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }
 
-fn write(reply: &Reply) -> Response<Body> {
+pub(crate) fn write(reply: &Reply) -> Response<Body> {
     let mut response = Response::new(Body::from(reply.body.clone()));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::apprunner::AppRunner;
+use crate::balancer::Traffic;
 use crate::calls::Call;
 use crate::cloudwatch::CloudWatch;
 use crate::ecr::{Ecr, Image, Repository, media_type};
@@ -35,6 +36,7 @@ pub(crate) struct World {
     pub(crate) sts: Sts,
     pub(crate) ecr: Ecr,
     pub(crate) cloudwatch: CloudWatch,
+    pub(crate) traffic: Traffic,
     pub(crate) sns: Sns,
     pub(crate) github: GitHub,
     pub(crate) faults: Vec<Fault>,
@@ -62,6 +64,7 @@ impl World {
             sts: Sts::default(),
             ecr: Ecr::default(),
             cloudwatch: CloudWatch::default(),
+            traffic: Traffic::default(),
             sns: Sns::default(),
             github: GitHub::new(endpoint.clone(), wake),
             faults: Vec::new(),
@@ -75,6 +78,7 @@ impl World {
         if self.apprunner.builds_source() {
             self.env.heads = self.github.heads();
         }
+        self.env.firing = self.cloudwatch.firing();
         self.ecs.advance(now, &mut self.env);
         self.apprunner.advance(now, &mut self.env);
     }
@@ -91,6 +95,7 @@ impl World {
         self.env.timing = seed.timing.unwrap_or(self.env.timing);
         self.env.rules.extend(seed.rules);
         self.env.apprunner_rules.extend(seed.app_runner_rules);
+        self.traffic.rules.extend(seed.traffic);
         self.faults.extend(seed.faults);
         for cluster in seed.clusters {
             let arn = self.env.arn("ecs", &format!("cluster/{}", cluster.name));

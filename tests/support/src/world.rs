@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
 
-use crate::behaviour::{AppRunnerRule, Rule, Timing};
+use crate::balancer::{self, Asked, Served, TrafficRule};
+use crate::behaviour::{AppRunnerRule, Rule};
 use crate::calls::Call;
 use crate::faults::Fault;
 use crate::github::GitHubWorld;
@@ -16,6 +17,7 @@ use crate::seed::{
 };
 use crate::server::Server;
 use crate::state::now;
+use crate::timing::Timing;
 
 /// A simulated AWS account and GitHub on a free local port; gone when dropped.
 #[derive(Debug)]
@@ -211,6 +213,51 @@ impl AwsWorld {
     pub fn rule(&self, rule: Rule) -> &Self {
         self.seed(Seed { rules: vec![rule], ..Seed::default() });
         self
+    }
+
+    /// Adds a rule about how revisions answer requests.
+    pub fn traffic_rule(&self, rule: TrafficRule) -> &Self {
+        self.seed(Seed { traffic: vec![rule], ..Seed::default() });
+        self
+    }
+
+    /// `http://127.0.0.1:<port>` of the load balancer in front of an ECS service; the same one
+    /// every time.
+    ///
+    /// # Panics
+    ///
+    /// When no port can be bound.
+    #[must_use]
+    pub fn balancer(&self, cluster: &str, service: &str) -> String {
+        let asked = Asked::of(cluster, service);
+        let address = balancer::listen(self.server.world(), self.server.runtime(), &asked);
+        format!("http://{}", address.expect("a free local port can be bound"))
+    }
+
+    /// Sends so many requests through that load balancer at once, without HTTP and without
+    /// waiting for the answers; says who answered.
+    pub fn requests(&self, cluster: &str, service: &str, count: usize) -> Vec<Served> {
+        let mut world = self.server.world().lock();
+        let asked = Asked::of(cluster, service);
+        (0..count).filter_map(|_| balancer::request(&mut world, &asked, now())).collect()
+    }
+
+    /// Every request so far that a service got, oldest first.
+    #[must_use]
+    pub fn served(&self, cluster: &str, service: &str) -> Vec<Served> {
+        let world = self.server.world().lock();
+        let of = |one: &&Served| one.cluster == cluster && one.service == service;
+        world.traffic.served.iter().filter(of).cloned().collect()
+    }
+
+    /// What CloudWatch would have measured of that metric of `AWS/ApplicationELB` from `from` to
+    /// before `to` (milliseconds since the epoch): one value for each request. Dimensions are
+    /// `TargetGroup` and `LoadBalancer`. `None` is a metric that is not measured.
+    #[must_use]
+    pub fn measured(&self, metric: &str, dimensions: &[(&str, &str)], from: u64, to: u64) -> Option<Vec<(u64, f64)>> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let dimensions: Vec<(String, String)> = dimensions.iter().map(own).collect();
+        self.server.world().lock().traffic.samples(metric, &dimensions, from, to)
     }
 
     /// Adds a rule for App Runner.

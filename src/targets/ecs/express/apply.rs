@@ -153,7 +153,7 @@ impl ExpressTarget {
 
     /// New tasks of the same configuration: an Express service is an ECS service for that.
     async fn again(&self, now: &Now) -> Result<Configuration, NotApplied> {
-        let update = Update { definition: None, desired: None, fresh: Fresh::Yes };
+        let update = Update { definition: None, desired: None, fresh: Fresh::Yes, told: None };
         self.ecs.update(&update, now.primary_id()).await?;
         let later = self.now().await;
         let later =

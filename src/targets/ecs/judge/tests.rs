@@ -1,9 +1,15 @@
 use super::*;
+use crate::targets::ecs::course::Course;
+use crate::targets::ecs::course::tests::canary;
 use crate::targets::ecs::live::Event;
+use crate::targets::ecs::routing::Routing;
+use crate::types::{Percent, Timestamp};
 
 const OLD: &str = "arn:aws:ecs:us-east-1:111122223333:task-definition/api:41";
 const NEW: &str = "arn:aws:ecs:us-east-1:111122223333:task-definition/api:42";
 const OTHER: &str = "arn:aws:ecs:us-east-1:111122223333:task-definition/api:43";
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn rollout(id: &str, definition: &str, state: RolloutState) -> Rollout {
     Rollout {
@@ -35,6 +41,7 @@ fn live(mut rollouts: Vec<Rollout>) -> Live {
         rollouts,
         events: Vec::<Event>::new(),
         target_groups: Vec::new(),
+        routing: Routing::default(),
     }
 }
 
@@ -47,6 +54,7 @@ fn truth(state: State) -> Deployment {
         breaker_tripped: false,
         breaker_count: (3, 3),
         alarms: Vec::new(),
+        course: Course::default(),
     }
 }
 
@@ -57,13 +65,13 @@ fn facts(way: Way) -> ShiftFacts {
 fn forward(live: &Live, truth: Option<&Deployment>) -> Sight {
     let facts = facts(Way::Update);
     let direction = Direction::Forward;
-    judge(&Scene { live, truth, stopped: &[], wanted: NEW, left: OLD, facts: &facts, direction })
+    judge(&Scene { live, truth, stopped: &[], wanted: NEW, left: OLD, facts: &facts, direction, now: NOW })
 }
 
 fn back(live: &Live, truth: Option<&Deployment>, way: Way) -> Sight {
     let facts = facts(way);
     let direction = Direction::Back;
-    judge(&Scene { live, truth, stopped: &[], wanted: OLD, left: NEW, facts: &facts, direction })
+    judge(&Scene { live, truth, stopped: &[], wanted: OLD, left: NEW, facts: &facts, direction, now: NOW })
 }
 
 fn word(sight: &Sight) -> &'static str {
@@ -181,7 +189,7 @@ fn progress_tells_counts_and_what_is_waited_for() {
 fn unlisted(live: &Live, truth: Option<&Deployment>) -> Sight {
     let facts = ShiftFacts { primary: None, revision: Some("revision".to_owned()), ..facts(Way::Update) };
     let direction = Direction::Forward;
-    judge(&Scene { live, truth, stopped: &[], wanted: NEW, left: OLD, facts: &facts, direction })
+    judge(&Scene { live, truth, stopped: &[], wanted: NEW, left: OLD, facts: &facts, direction, now: NOW })
 }
 
 #[test]
@@ -203,4 +211,61 @@ fn a_deployment_that_is_not_listed_yet_is_waited_for_and_never_called_replaced()
     assert_eq!(word(&unlisted(&theirs, Some(&truth(State::Stopped)))), "superseded");
     assert_eq!(word(&unlisted(&before, None)), "moving");
     assert_eq!(word(&unlisted(&theirs, None)), "superseded");
+}
+
+/// A canary under way at that stage.
+fn at(stage: &str, weight: f64, hooks: &[(&str, &str)]) -> Deployment {
+    Deployment { course: canary(stage, weight, Some("POST_SCALE_UP"), hooks), ..truth(State::Going) }
+}
+
+#[test]
+fn a_canary_is_paused_at_our_stop_bakes_at_the_end_and_moves_between() {
+    let ours = live(vec![rollout("ours", NEW, RolloutState::InProgress), rollout("old", OLD, RolloutState::Completed)]);
+    for (stage, weight, hooks, expected) in [
+        ("SCALE_UP", 0.0, &[][..], "moving"),
+        ("POST_SCALE_UP", 0.0, &[("theirs", "AWAITING_ACTION")], "moving"),
+        ("PRE_PRODUCTION_TRAFFIC_SHIFT", 10.0, &[("h1", "AWAITING_ACTION")], "paused"),
+        ("PRE_PRODUCTION_TRAFFIC_SHIFT", 10.0, &[("h1", "SUCCEEDED")], "moving"),
+        ("PRODUCTION_TRAFFIC_SHIFT", 100.0, &[], "moving"),
+        ("BAKE_TIME", 100.0, &[], "baking"),
+        ("CLEAN_UP", 100.0, &[], "moving"),
+    ] {
+        assert_eq!(word(&forward(&ours, Some(&at(stage, weight, hooks)))), expected, "{stage}");
+    }
+    let stop = at("PRE_PRODUCTION_TRAFFIC_SHIFT", 10.0, &[("h1", "AWAITING_ACTION")]);
+    let Sight::Paused(pause, progress) = forward(&ours, Some(&stop)) else { panic!("not paused") };
+    assert_eq!((pause.id.as_str(), pause.traffic.to_string().as_str()), ("h1", "10"));
+    assert_eq!(pause.expires.map(Timestamp::as_second), Some(600));
+    assert_eq!((progress.traffic, progress.healthy, progress.wanted), (Some(pause.traffic), 2, 2));
+    // Where the share is not told nobody can say which step it is.
+    let mut shareless = stop;
+    shareless.course.weight = None;
+    assert_eq!(word(&forward(&ours, Some(&shareless))), "moving");
+    let Sight::Moving(progress) = forward(&ours, Some(&at("POST_SCALE_UP", 0.0, &[("t", "AWAITING_ACTION")]))) else {
+        panic!("not moving")
+    };
+    assert!(progress.doing.starts_with("waits at a hook of the service's own (stage POST_SCALE_UP)"), "{progress:?}");
+    assert_eq!(progress.traffic, Some(Percent::ZERO));
+}
+
+#[test]
+fn a_stop_that_nobody_answered_is_told_as_that() {
+    let old = live(vec![rollout("again", OLD, RolloutState::InProgress)]);
+    let gone = |reason: &str| Deployment {
+        reason: Some(reason.to_owned()),
+        state: State::RollingBack,
+        ..at("PRODUCTION_TRAFFIC_SHIFT", 0.0, &[])
+    };
+    let expired = gone("Service deployment rolled back because PRE_PRODUCTION_TRAFFIC_SHIFT pause hook timed out.");
+    let Sight::Broke(cause) = forward(&old, Some(&expired)) else { panic!("not broken") };
+    assert_eq!(cause.code, CauseCode::GateExpired);
+    assert!(cause.summary.contains("nobody decided in time") && cause.next.contains("approvals.expires"), "{cause:?}");
+    // Said no in the console: somebody's decision, not a time-out.
+    let refused = gone("ROLLBACK was requested at the PRE_PRODUCTION_TRAFFIC_SHIFT pause hook.");
+    let Sight::Broke(cause) = forward(&old, Some(&refused)) else { panic!("not broken") };
+    assert_eq!(cause.code, CauseCode::Stopped);
+    // What trips ECS itself comes first.
+    let alarmed = Deployment { alarms: vec!["5xx".to_owned()], ..expired };
+    let Sight::Broke(cause) = forward(&old, Some(&alarmed)) else { panic!("not broken") };
+    assert_eq!(cause.code, CauseCode::AlarmFired);
 }

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::AppRunner;
-use crate::behaviour::{AppRunnerBehaviour, AppRunnerRule, Timing};
+use crate::behaviour::{AppRunnerBehaviour, AppRunnerRule};
 use crate::env::Env;
+use crate::timing::Timing;
 
 struct Account {
     apprunner: AppRunner,

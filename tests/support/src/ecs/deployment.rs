@@ -1,6 +1,7 @@
 //! The service deployment state machine: PENDING → `IN_PROGRESS` → SUCCESSFUL or
 //! STOPPED: its states and what is stored of one. The way forward is in
-//! `progress`, failure detection and rollbacks are in `rollback`.
+//! `progress` (its stages and traffic in `gradual`), failure detection and rollbacks are in
+//! `rollback`.
 //!
 //! Each deployment has at most one next step with the instant it is due;
 //! `Service::step` (in `progress`) performs it and schedules the following one relative to
@@ -12,7 +13,12 @@
 
 use serde_json::Value;
 
-use crate::behaviour::Rule;
+use super::gradual::Weights;
+use super::hook::{HookRun, HookStatus};
+use super::stage::Stage;
+use super::strategy::Shifts;
+use crate::behaviour::{Behaviour, Rule};
+use crate::env::Env;
 use crate::reply::{Millis, number, text};
 
 /// `status` of a service deployment.
@@ -59,8 +65,12 @@ pub(crate) enum Step {
     Launch,
     /// Tasks are RUNNING.
     Running,
-    /// Tasks are healthy: the old ones drain.
+    /// Tasks are healthy.
     Healthy,
+    /// A stage is over.
+    Leave,
+    /// A hook waited too long.
+    Expire,
     /// Old tasks are gone.
     Complete,
     /// Tasks fail.
@@ -149,7 +159,13 @@ pub(crate) struct ServiceDeployment {
     pub(crate) arn: String,
     pub(crate) status: Status,
     pub(crate) reason: Option<String>,
-    pub(crate) stage: &'static str,
+    pub(crate) stage: Stage,
+    /// How traffic moves; none for a rolling update and a service's first deployment.
+    pub(crate) shifts: Option<Shifts>,
+    /// Steps of it that are done.
+    pub(crate) shifted: usize,
+    /// The hooks of the stage it is in.
+    pub(crate) hooks: Vec<HookRun>,
     pub(crate) created: Millis,
     pub(crate) started: Option<Millis>,
     pub(crate) finished: Option<Millis>,
@@ -164,15 +180,27 @@ pub(crate) struct ServiceDeployment {
     pub(crate) triggered: bool,
     /// The alarm that went off.
     pub(crate) alarm: Option<String>,
+    /// An alarm that a rule makes go off, and when.
+    pub(crate) fires: Option<(Millis, String)>,
     pub(crate) configuration: Option<Value>,
     pub(crate) rollback: Option<RollbackInfo>,
     pub(crate) rule: Rule,
     pub(crate) next: Option<(Millis, Step)>,
-    /// Task counts when it ended: (requested, running, pending).
-    pub(crate) frozen: Option<[i64; 3]>,
+    /// Task counts when it ended (requested, running, pending), and traffic.
+    pub(crate) frozen: Option<([i64; 3], Weights)>,
 }
 
 impl ServiceDeployment {
+    /// The alarm that its rule makes go off at any stage, and when; none for a rolling update.
+    pub(crate) fn alarm_of_rule(&self, at: Millis, env: &Env) -> Option<(Millis, String)> {
+        match &self.rule.behaviour {
+            Behaviour::Alarm { after_ms, name } if self.shifts.is_some() => {
+                Some((at + env.ms(*after_ms, env.timing.settle_ms), name.clone()))
+            }
+            _ => None,
+        }
+    }
+
     /// `MONITORING`, `TRIGGERED`, `MONITORING_COMPLETE`, `DISABLED`.
     pub(crate) fn breaker_status(&self) -> &'static str {
         self.detector_status(self.detectors.breaker, self.triggered)
@@ -201,6 +229,22 @@ impl ServiceDeployment {
         }
         if status == Status::Stopped {
             self.stopped = Some(at);
+        }
+        if status != Status::InProgress {
+            self.end_hooks();
+        }
+    }
+
+    /// `ROLLBACK_REQUESTED`, and the rollback itself a little later.
+    pub(crate) fn request_rollback(&mut self, at: Millis, begins: Millis) {
+        self.moved(Status::RollbackRequested, at);
+        self.next = Some((begins, Step::BeginRollback));
+    }
+
+    /// Nobody decides at a hook of a deployment that does not go on.
+    fn end_hooks(&mut self) {
+        for hook in self.hooks.iter_mut().filter(|hook| hook.status == HookStatus::AwaitingAction) {
+            hook.status = HookStatus::Failed;
         }
     }
 }

@@ -78,15 +78,24 @@ impl Ecs {
             let made = self.definitions.register(&request, now, env)?;
             text(&made["taskDefinition"], "taskDefinitionArn").unwrap_or_default().to_owned()
         };
-        let group = env.ids.hex();
+        let (blue, green, listener) = (env.ids.hex(), env.ids.hex(), env.ids.hex());
+        let elb = |rest: &str| env.arn("elasticloadbalancing", rest);
+        let group = |id: &str| elb(&format!("targetgroup/ecs-gateway-tg-{}/{}", &id[..12], &id[12..28]));
         let port = self.definitions.find(&definition).and_then(port).unwrap_or(80);
         let mut request = json!({
             "cluster": cluster, "serviceName": name, "taskDefinition": definition, "launchType": "FARGATE",
             "desiredCount": number(&body["scalingTarget"], "minTaskCount").unwrap_or(1),
             "deploymentConfiguration": deployment_configuration(&cluster, &name),
             "loadBalancers": [{
-                "targetGroupArn": env.arn("elasticloadbalancing", &format!("targetgroup/ecs-gateway-tg-{}/{}", &group[..12], &group[12..28])),
-                "containerName": MAIN, "containerPort": port,
+                "targetGroupArn": group(&blue), "containerName": MAIN, "containerPort": port,
+                "advancedConfiguration": {
+                    "alternateTargetGroupArn": group(&green),
+                    "productionListenerRule": elb(&format!(
+                        "listener-rule/app/ecs-express-gateway-alb-{short}/{}/{}/{}",
+                        &listener[..16], &listener[8..24], &listener[16..]
+                    )),
+                    "roleArn": role,
+                },
             }],
             "networkConfiguration": {"awsvpcConfiguration": network(body.get("networkConfiguration"))},
         });

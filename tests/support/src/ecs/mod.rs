@@ -1,17 +1,22 @@
 //! Amazon ECS: clusters, task definitions, services with their deployments,
 //! tasks. Not a scheduler: tasks have no resources and no hosts.
 //!
-//! `deployment` and `rollback` are the service deployment state machine,
-//! `view` turns state into documents; the other files are operations.
+//! `deployment`, `progress`, `gradual` and `rollback` are the service deployment state machine,
+//! `strategy`, `stage` and `hook` its words, `view` turns state into documents; the other files
+//! are operations.
 
 mod definition;
 mod deployment;
 mod express;
+mod gradual;
+mod hook;
 mod list;
 mod progress;
 mod rollback;
 mod run_task;
 mod service;
+mod stage;
+mod strategy;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -26,7 +31,8 @@ use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, text, texts};
 
 pub(crate) use definition::Definitions;
-pub(crate) use service::Service;
+pub(crate) use gradual::Weights;
+pub(crate) use service::{Service, group};
 pub(crate) use task::{Task, Verdict};
 
 /// A cluster: a name and its `ACTIVE` or `INACTIVE` status.
@@ -60,7 +66,7 @@ impl Ecs {
                 .services
                 .iter()
                 .enumerate()
-                .filter_map(|(index, service)| Some((service.next_due()?, index)))
+                .filter_map(|(index, service)| Some((service.next_due(env)?, index)))
                 .min();
             let Some((at, index)) = service.filter(|(at, _)| *at <= now) else { break };
             self.services[index].step(at, &self.definitions, env);
@@ -89,6 +95,7 @@ impl Ecs {
             "DescribeServiceDeployments" => self.describe_service_deployments(body),
             "DescribeServiceRevisions" => self.describe_service_revisions(body),
             "StopServiceDeployment" => self.stop_service_deployment(body, now, env),
+            "ContinueServiceDeployment" => self.continue_service_deployment(body, now, env),
             "ListTasks" => self.list_tasks(body),
             "DescribeTasks" => self.describe_tasks(body),
             "CreateExpressGatewayService" => self.create_express(body, now, env),

@@ -3,16 +3,20 @@
 
 use super::definition::{Definition, Definitions};
 use super::deployment::{Detector, Detectors, ServiceDeployment, Status, Step};
+use super::gradual::Weights;
 use super::service::{Revision, Rollout, RolloutState, Service};
+use super::stage::Stage;
+use super::strategy::Shifts;
 use super::task::{self, Stop, TaskStatus, Verdict};
 use crate::behaviour::{Behaviour, HealthCheck, Rule};
 use crate::env::Env;
 use crate::reply::Millis;
 
 impl Service {
-    /// When the next step of any deployment is due.
-    pub(crate) fn next_due(&self) -> Option<Millis> {
-        self.deployments.iter().filter_map(|deployment| Some(deployment.next?.0)).min()
+    /// When the next step of any deployment is due, or the alarm of one.
+    pub(crate) fn next_due(&self, env: &Env) -> Option<Millis> {
+        let steps = self.deployments.iter().filter_map(|deployment| Some(deployment.next?.0));
+        steps.chain(self.alarm_due(env).map(|(due, _)| due)).min()
     }
 
     /// Starts a deployment of the service's current task definition. One that
@@ -34,16 +38,19 @@ impl Service {
         let arn = env.arn("ecs", &format!("service-deployment/{}/{}/{slug}", self.cluster, self.name));
         let rollout = format!("ecs-svc/{}", env.ids.digits());
         let configuration = self.settings.get("deploymentConfiguration").cloned();
-        let sources = self
+        let sources: Vec<String> = self
             .rollouts
             .iter()
             .filter(|old| self.count(&old.id, TaskStatus::Running) > 0 || self.good.as_ref() == Some(&old.revision))
             .map(|old| old.revision.clone())
             .collect();
+        let shifts = Shifts::read(configuration.as_ref()).filter(|_| !sources.is_empty());
+        let alternate = self.serving().is_some_and(|serving| serving.alternate) != shifts.is_some();
         self.revisions.push(Revision {
             arn: revision.clone(),
             definition: self.definition.clone(),
             created: now,
+            alternate,
             settings: self.settings.clone(),
         });
         self.rollouts.insert(
@@ -58,6 +65,8 @@ impl Service {
                 desired: self.desired,
                 created: now,
                 updated: now,
+                weights: Weights::default(),
+                alternate,
             },
         );
         self.deployments.insert(
@@ -66,7 +75,10 @@ impl Service {
                 arn,
                 status: Status::Pending,
                 reason: None,
-                stage: "RECONCILE_SERVICE",
+                stage: Stage::ReconcileService,
+                shifts,
+                shifted: 0,
+                hooks: Vec::new(),
                 created: now,
                 started: None,
                 finished: None,
@@ -79,6 +91,7 @@ impl Service {
                 detectors: Detectors::read(configuration.as_ref(), self.desired),
                 triggered: false,
                 alarm: None,
+                fires: None,
                 configuration,
                 rollback: None,
                 rule,
@@ -90,16 +103,20 @@ impl Service {
 
     /// Performs the earliest step that is due at `at`.
     pub(crate) fn step(&mut self, at: Millis, definitions: &Definitions, env: &mut Env) {
+        if let Some((due, name)) = self.alarm_due(env).filter(|(due, _)| *due <= at) {
+            let earlier = self.deployments.iter().filter_map(|known| known.next).any(|(step, _)| step < due);
+            if !earlier {
+                self.alarm_fires(0, &name, due, definitions, env);
+                return;
+            }
+        }
         let due = self.deployments.iter().rposition(|known| known.next.is_some_and(|(due, _)| due <= at));
         let Some(index) = due else { return };
         let Some((at, step)) = self.deployments[index].next.take() else { return };
         match step {
-            Step::Begin => {
-                self.deployments[index].moved(Status::InProgress, at);
-                self.deployments[index].started = Some(at);
-                self.deployments[index].stage = "SCALE_UP";
-                self.launch_attempt(index, at, definitions, env);
-            }
+            Step::Begin => self.begin(index, at, definitions, env),
+            Step::Leave => self.leave(index, at, definitions, env),
+            Step::Expire => self.expire(index, at, definitions, env),
             Step::Launch => self.launch_attempt(index, at, definitions, env),
             Step::Running => self.tasks_run(index, at, definitions, env),
             Step::Healthy => self.tasks_healthy(index, at, definitions, env),
@@ -117,8 +134,12 @@ impl Service {
         self.deployments[index].next = Some((at, step));
     }
 
-    fn launch_attempt(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
+    pub(crate) fn launch_attempt(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let rollout = self.deployments[index].rollout.clone();
+        if let Some(fires) = self.deployments[index].alarm_of_rule(at, env) {
+            self.deployments[index].fires = Some(fires);
+            self.deployments[index].rule.behaviour = Behaviour::healthy();
+        }
         let behaviour = self.deployments[index].rule.behaviour.clone();
         if self.desired == 0 {
             self.schedule(index, at, Step::Healthy);
@@ -173,8 +194,11 @@ impl Service {
     fn tasks_healthy(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let rollout = self.deployments[index].rollout.clone();
         self.settle_at(&rollout, self.wanted(), at, definitions, env);
-        self.deployments[index].stage = "CLEAN_UP";
-        self.deployments[index].updated = at;
+        self.proceed(index, at, definitions, env);
+    }
+
+    /// The old tasks drain.
+    pub(crate) fn clean_up(&mut self, index: usize, at: Millis, env: &mut Env) {
         let old: usize = self.rollouts.iter().skip(1).map(|old| self.count(&old.id, TaskStatus::Running)).sum();
         if old == 0 {
             self.schedule(index, at, Step::Complete);
@@ -194,6 +218,7 @@ impl Service {
     fn complete(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let rollout = self.deployments[index].rollout.clone();
         self.drop_other_rollouts(&rollout, at, definitions, env);
+        self.all_traffic_to(&rollout);
         self.good = Some(self.deployments[index].target.clone());
         self.deployments[index].moved(Status::Successful, at);
         if let Some(primary) = self.rollouts.iter_mut().find(|known| known.id == rollout) {
@@ -341,6 +366,8 @@ impl Service {
         let rollout = self.deployments[index].rollout.clone();
         let count = |status| i64::try_from(self.count(&rollout, status)).unwrap_or(0);
         let counts = [self.desired, count(TaskStatus::Running), count(TaskStatus::Pending)];
-        self.deployments[index].frozen = Some(counts);
+        let known = self.rollouts.iter().find(|known| known.id == rollout);
+        let weights = known.map(|known| known.weights).unwrap_or_default();
+        self.deployments[index].frozen = Some((counts, weights));
     }
 }

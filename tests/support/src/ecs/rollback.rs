@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::Ecs;
 use super::definition::Definitions;
 use super::deployment::{Detector, RollbackInfo, Status, Step};
+use super::gradual::Weights;
 use super::service::{Rollout, RolloutState, Service};
+use super::stage::Stage;
 use super::task::{Stop, TaskStatus};
 use super::update::OF_REVISION;
 use crate::behaviour::{Behaviour, RollbackOutcome};
@@ -39,6 +41,7 @@ impl Service {
         self.freeze(index);
     }
 
+    /// The alarm of a rule, while the tasks of a rolling update start.
     pub(crate) fn alarm(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let deployment = &mut self.deployments[index];
         let Behaviour::Alarm { name, .. } = deployment.rule.behaviour.clone() else { return };
@@ -47,7 +50,32 @@ impl Service {
             deployment.rule.behaviour = Behaviour::healthy();
             return;
         }
-        deployment.alarm = Some(name.clone());
+        self.alarm_fires(index, &name, at, definitions, env);
+    }
+
+    /// The first alarm of the newest deployment that goes off while it is watched, and when. An
+    /// alarm that was in ALARM when the deployment was created is not watched by it.
+    pub(crate) fn alarm_due(&self, env: &Env) -> Option<(Millis, String)> {
+        let newest = self.deployments.first().filter(|newest| newest.status == Status::InProgress)?;
+        let started = newest.started.filter(|_| newest.detectors.alarm != Detector::Off)?;
+        let watched = |name: &String| newest.detectors.alarms.contains(name);
+        let planted = newest.fires.clone().filter(|(_, name)| watched(name));
+        let firing = env.firing.iter().filter(|(name, since)| watched(name) && **since >= newest.created);
+        firing.map(|(name, since)| (started.max(*since), name.clone())).chain(planted).min()
+    }
+
+    /// A deployment alarm goes off.
+    pub(crate) fn alarm_fires(
+        &mut self,
+        index: usize,
+        name: &str,
+        at: Millis,
+        definitions: &Definitions,
+        env: &mut Env,
+    ) {
+        let deployment = &mut self.deployments[index];
+        deployment.alarm = Some(name.to_owned());
+        deployment.next = None;
         let rollout = deployment.rollout.clone();
         let rolls_back = deployment.detectors.alarm == Detector::RollsBack;
         if let Some(known) = self.rollouts.iter_mut().find(|known| known.id == rollout) {
@@ -78,6 +106,19 @@ impl Service {
             return;
         };
         let failed = self.deployments[index].rollout.clone();
+        let (gradual, lost) = {
+            let deployment = &mut self.deployments[index];
+            let gradual = deployment.shifts.is_some();
+            if gradual && deployment.shifted > 0 {
+                deployment.stage = Stage::ProductionTrafficShift;
+            }
+            (gradual, deployment.rule.rollback == RollbackOutcome::Fails)
+        };
+        // Traffic first; where that fails, it stays as it is.
+        let back = self.rollouts.iter().find(|known| known.revision == revision.arn).map(|known| known.id.clone());
+        if let Some(back) = back.filter(|_| gradual && !lost) {
+            self.all_traffic_to(&back);
+        }
         self.freeze(index);
         let deployment = &mut self.deployments[index];
         deployment.moved(Status::RollbackInProgress, at);
@@ -110,6 +151,8 @@ impl Service {
                 desired: 0,
                 created: at,
                 updated: at,
+                weights: Weights::default(),
+                alternate: revision.alternate,
             },
             |place| self.rollouts.remove(place),
         );
@@ -135,6 +178,7 @@ impl Service {
     pub(crate) fn end_rollback(&mut self, index: usize, at: Millis, definitions: &Definitions, env: &mut Env) {
         let Some(primary) = self.rollouts.first().map(|known| known.id.clone()) else { return };
         if self.deployments[index].rule.rollback == RollbackOutcome::Succeeds {
+            self.all_traffic_to(&primary);
             self.settle_at(&primary, self.wanted(), at, definitions, env);
             self.drop_other_rollouts(&primary, at, definitions, env);
             if let Some(known) = self.rollouts.first_mut() {
@@ -145,6 +189,14 @@ impl Service {
             self.deployments[index].moved(Status::RollbackSuccessful, at);
             self.event(at, &format!("(deployment {primary}) deployment completed."), env);
             self.event(at, "has reached a steady state.", env);
+            return;
+        }
+        if self.deployments[index].shifts.is_some() {
+            // Tasks of both revisions run on, and requests are split as they were.
+            self.deployments[index].moved(Status::RollbackFailed, at);
+            let reason = "Service deployment rollback failed because of invalid networking configuration.";
+            self.deployments[index].reason = Some(reason.to_owned());
+            self.event(at, &format!("(deployment {primary}) deployment failed: traffic could not be moved back."), env);
             return;
         }
         // The old revision no longer starts either.
@@ -185,9 +237,8 @@ impl Ecs {
             return Err(ApiError::bad("ConflictException", message));
         }
         if matches!(deployment.status, Status::Pending | Status::InProgress) {
-            deployment.moved(Status::RollbackRequested, now);
             deployment.reason = Some("Service deployment rolled back by a user request.".to_owned());
-            deployment.next = Some((now + env.ms(None, env.timing.stop_ms), Step::BeginRollback));
+            deployment.request_rollback(now, now + env.ms(None, env.timing.stop_ms));
         }
         Ok(json!({"serviceDeploymentArn": arn}))
     }

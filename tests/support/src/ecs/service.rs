@@ -6,6 +6,8 @@ use super::Ecs;
 use super::definition::Definitions;
 use super::deployment::ServiceDeployment;
 use super::express::Express;
+use super::gradual::Weights;
+use super::strategy;
 use super::task::{Stop, Task, TaskStatus, Verdict};
 use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, number, text};
@@ -42,6 +44,10 @@ pub(crate) struct Rollout {
     pub(crate) desired: i64,
     pub(crate) created: Millis,
     pub(crate) updated: Millis,
+    /// Its share of the traffic.
+    pub(crate) weights: Weights,
+    /// Whether its tasks are in the alternate target groups.
+    pub(crate) alternate: bool,
 }
 
 impl Rollout {
@@ -59,6 +65,8 @@ pub(crate) struct Revision {
     pub(crate) arn: String,
     pub(crate) definition: String,
     pub(crate) created: Millis,
+    /// Whether its tasks are in the alternate target groups.
+    pub(crate) alternate: bool,
     /// Service settings when it was made.
     pub(crate) settings: Map<String, Value>,
 }
@@ -115,6 +123,12 @@ pub(crate) const SETTINGS: [&str; 20] = [
     "vpcLatticeConfigurations",
 ];
 
+/// The target group of one of `loadBalancers`.
+pub(crate) fn group(balancer: &Value, alternate: bool) -> Option<&str> {
+    let advanced = &balancer["advancedConfiguration"];
+    text(advanced, "alternateTargetGroupArn").filter(|_| alternate).or_else(|| text(balancer, "targetGroupArn"))
+}
+
 impl Service {
     /// `ECS`, `CODE_DEPLOY`, `EXTERNAL` or one nobody knows yet.
     pub(crate) fn controller(&self) -> &str {
@@ -124,9 +138,13 @@ impl Service {
 
     /// The target groups behind the service.
     pub(crate) fn target_groups(&self) -> Vec<String> {
+        self.groups(false)
+    }
+
+    /// The target groups of its load balancers: the first or the alternate ones.
+    pub(crate) fn groups(&self, alternate: bool) -> Vec<String> {
         let balancers = self.settings.get("loadBalancers").and_then(Value::as_array);
-        let arn = |balancer: &Value| text(balancer, "targetGroupArn").map(str::to_owned);
-        balancers.into_iter().flatten().filter_map(arn).collect()
+        balancers.into_iter().flatten().filter_map(|balancer| group(balancer, alternate).map(str::to_owned)).collect()
     }
 
     /// Tasks of one rollout with that status.
@@ -259,6 +277,10 @@ impl Ecs {
                 settings.insert(member.to_owned(), value.clone());
             }
         }
+        if let Some(given) = body.get("deploymentConfiguration") {
+            settings.insert("deploymentConfiguration".to_owned(), strategy::configured(None, given)?);
+        }
+        strategy::possible(&settings)?;
         if !settings.contains_key("launchType") && !settings.contains_key("capacityProviderStrategy") {
             settings.insert("launchType".to_owned(), json!("FARGATE"));
         }

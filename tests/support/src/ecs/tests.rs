@@ -1,10 +1,13 @@
 //! The service deployment state machine, driven by time alone.
 
+mod strategies;
+
 use serde_json::{Value, json};
 
 use super::{Cluster, Ecs};
-use crate::behaviour::{Behaviour, RollbackOutcome, Rule, Timing};
+use crate::behaviour::{Behaviour, RollbackOutcome, Rule};
 use crate::env::Env;
+use crate::timing::Timing;
 
 const TIMING: Timing = Timing {
     scale: 1.0,
@@ -18,6 +21,9 @@ const TIMING: Timing = Timing {
     operation_ms: 0,
     end_ms: 1,
     known_ms: 3_600_000,
+    stage_ms: 1,
+    minute_ms: 10,
+    hook_minute_ms: None,
     automatic_ms: 0,
 };
 

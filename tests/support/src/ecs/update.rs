@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Ecs;
 use super::service::SETTINGS;
+use super::{Ecs, strategy};
 use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, number, text};
 
@@ -58,14 +58,20 @@ impl Ecs {
             Some(asked) => Some(self.definitions.usable(asked)?.arn.clone()),
             None => None,
         };
+        let mut settings = self.services[index].settings.clone();
+        for member in SETTINGS {
+            let Some(value) = body.get(member).cloned() else { continue };
+            let value = match member {
+                "deploymentConfiguration" => strategy::configured(settings.get(member), &value)?,
+                _ => value,
+            };
+            settings.insert(member.to_owned(), value);
+        }
+        strategy::possible(&settings)?;
         let service = &mut self.services[index];
         let mut deploys = force || definition.as_ref().is_some_and(|new| *new != service.definition);
-        for member in SETTINGS {
-            let Some(value) = body.get(member) else { continue };
-            let changed = service.settings.get(member) != Some(value);
-            deploys |= changed && OF_REVISION.contains(&member);
-            service.settings.insert(member.to_owned(), value.clone());
-        }
+        deploys |= OF_REVISION.iter().any(|member| settings.get(*member) != service.settings.get(*member));
+        service.settings = settings;
         if let Some(definition) = definition {
             service.definition = definition;
         }

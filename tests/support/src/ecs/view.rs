@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::definition::Definitions;
 use super::deployment::{ServiceDeployment, Status};
 use super::express::OF_CONFIGURATION;
-use super::service::{Revision, Rollout, Service};
+use super::gradual::Weights;
+use super::hook::HookRun;
+use super::service::{Revision, Rollout, Service, group};
 use super::task::TaskStatus;
 use crate::reply::{put, seconds, text};
 
@@ -85,12 +87,24 @@ impl Service {
         document
     }
 
+    /// Whether a deployment keeps the old revision at full scale.
+    fn runs_both(&self) -> bool {
+        let newest = self.deployments.first();
+        newest.is_some_and(|known| known.status == Status::InProgress && known.shifts.is_some())
+    }
+
+    /// Whether ECS moves traffic for the service: not where tasks alone are replaced.
+    fn manages_traffic(&self) -> bool {
+        let connected = |known: &Value| known["enabled"] == Value::Bool(true);
+        !self.target_groups().is_empty() || self.settings.get("serviceConnectConfiguration").is_some_and(connected)
+    }
+
     fn rollout_document(&self, place: usize, rollout: &Rollout) -> Value {
         let mut document = json!({
             "id": rollout.id,
             "status": if place == 0 { "PRIMARY" } else { "ACTIVE" },
             "taskDefinition": rollout.definition,
-            "desiredCount": if place == 0 { rollout.desired } else { 0 },
+            "desiredCount": if place == 0 || self.runs_both() { rollout.desired } else { 0 },
             "pendingCount": self.count(&rollout.id, TaskStatus::Pending),
             "runningCount": self.count(&rollout.id, TaskStatus::Running),
             "failedTasks": rollout.failed,
@@ -116,21 +130,23 @@ impl Service {
 
     /// `serviceDeployments[]` of `DescribeServiceDeployments`.
     pub(crate) fn deployment_document(&self, known: &ServiceDeployment) -> Value {
+        let weighed = known.shifts.is_some() && self.manages_traffic();
         let counts = |revision: &str| {
             let rollout = self.rollouts.iter().find(|rollout| rollout.revision == revision);
-            let count = |status| rollout.map_or(0, |rollout| self.count(&rollout.id, status));
-            json!({
-                "arn": revision,
-                "requestedTaskCount": rollout.map_or(0, |rollout| rollout.desired),
-                "runningTaskCount": count(TaskStatus::Running),
-                "pendingTaskCount": count(TaskStatus::Pending),
-            })
+            let count = |status| {
+                let count = rollout.map_or(0, |rollout| self.count(&rollout.id, status));
+                i64::try_from(count).unwrap_or(i64::MAX)
+            };
+            let requested = rollout.map_or(0, |rollout| rollout.desired);
+            let weights = rollout.map(|rollout| rollout.weights).unwrap_or_default();
+            summary(
+                revision,
+                [requested, count(TaskStatus::Running), count(TaskStatus::Pending)],
+                Some(weights).filter(|_| weighed),
+            )
         };
         let target = match known.frozen {
-            Some([requested, running, pending]) => json!({
-                "arn": known.target, "requestedTaskCount": requested,
-                "runningTaskCount": running, "pendingTaskCount": pending,
-            }),
+            Some((frozen, weights)) => summary(&known.target, frozen, Some(weights).filter(|_| weighed)),
             None => counts(&known.target),
         };
         let sources: Vec<Value> = known.sources.iter().map(|revision| counts(revision)).collect();
@@ -164,7 +180,9 @@ impl Service {
             known.status,
             Status::InProgress | Status::StopRequested | Status::RollbackRequested | Status::RollbackInProgress
         );
-        put(&mut document, "lifecycleStage", stage.then_some(known.stage));
+        put(&mut document, "lifecycleStage", stage.then_some(known.stage.name()));
+        let hooks: Vec<Value> = known.hooks.iter().map(HookRun::document).collect();
+        put(&mut document, "lifecycleHookDetails", Some(hooks).filter(|hooks| !hooks.is_empty()));
         if let Some(rollback) = &known.rollback {
             document["rollback"] = json!({
                 "reason": rollback.reason,
@@ -211,6 +229,29 @@ impl Service {
         ] {
             put(&mut document, member, revision.settings.get(member).cloned());
         }
+        let balancers = revision.settings.get("loadBalancers").and_then(Value::as_array);
+        let resolved: Vec<Value> = balancers
+            .into_iter()
+            .flatten()
+            .filter_map(|balancer| {
+                let rule = text(&balancer["advancedConfiguration"], "productionListenerRule")?;
+                Some(json!({"targetGroupArn": group(balancer, revision.alternate)?, "productionListenerRule": rule}))
+            })
+            .collect();
+        if !resolved.is_empty() {
+            document["resolvedConfiguration"] = json!({"loadBalancers": resolved});
+        }
         document
     }
+}
+
+/// A `ServiceRevisionSummary`: tasks requested, running and pending, and traffic where it is managed.
+fn summary(revision: &str, [requested, running, pending]: [i64; 3], weights: Option<Weights>) -> Value {
+    let mut document = json!({
+        "arn": revision, "requestedTaskCount": requested,
+        "runningTaskCount": running, "pendingTaskCount": pending,
+    });
+    put(&mut document, "requestedProductionTrafficWeight", weights.map(|weights| weights.production));
+    put(&mut document, "requestedTestTrafficWeight", weights.map(|weights| weights.test));
+    document
 }
