@@ -10,7 +10,7 @@ use super::EcsTarget;
 use super::calls::{Left, Pauses};
 use super::course::Stop;
 use super::looks::Tries;
-use super::truth::{self, Deployment, State};
+use super::truth::{Deployment, State};
 use super::{facts, said};
 use crate::aws::failure;
 use crate::engine::target::FailureKind;
