@@ -22,6 +22,7 @@ impl Reporter for Lines {
             News::Began { phase, .. } => format!("began {}", phase.word()),
             News::Moved { phase, .. } => format!("moved {}", phase.word()),
             News::Progress { service, .. } => format!("progress {service}"),
+            News::Measured { judged } => format!("measured {}", judged.verdict.word()),
             News::Notice { text, .. } => format!("notice {text}"),
         };
         self.0.lock().unwrap().push(line);
@@ -44,6 +45,7 @@ async fn plan_for(world: &Arc<World>, waves: &[&[&str]], on_failure: OnFailure) 
         before: Vec::new(),
         after: Vec::new(),
         alarms: Vec::new(),
+        analysis: Vec::new(),
         on_failure,
         within: Span::minutes(5),
     }

@@ -6,6 +6,7 @@
 
 pub mod escape;
 mod markdown;
+mod measurements;
 mod plain;
 mod times;
 mod view;
@@ -13,6 +14,7 @@ mod view;
 pub use markdown::{
     changes, commits, failure, gantt, headline, hooks, mark, notices, origin_words, plural, release, span, summary,
 };
+pub use measurements::{analysis, lines as measured, measurement, measurements, sparkline};
 pub use plain::text;
 pub use times::{between, length, moment};
 pub use view::{

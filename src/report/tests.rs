@@ -55,6 +55,7 @@ fn plan() -> Plan {
         before: Vec::new(),
         after: Vec::new(),
         alarms: Vec::new(),
+        analysis: Vec::new(),
         on_failure: OnFailure::RollBackAll,
         within: Span::minutes(30),
     }

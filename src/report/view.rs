@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rollout::analysis::Judged;
 use crate::rollout::{Cause, Change, FieldChange, HookRole, HookState, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
 
@@ -153,6 +154,9 @@ pub struct View {
     /// The alarm, if one is why it failed.
     #[serde(default)]
     pub alarm: Option<Cause>,
+    /// What the measurements of the new revision say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Judged>,
     /// The hooks, in their order.
     #[serde(default)]
     pub hooks: Vec<HookView>,
@@ -201,6 +205,8 @@ pub struct ViewInput {
     pub commits: Vec<Commit>,
     /// What happened.
     pub timeline: Vec<Moment>,
+    /// What the measurements say.
+    pub analysis: Option<Judged>,
     /// What took how long.
     pub stages: Vec<Stage>,
     /// Things the reader should know, beside the plan's own.
@@ -244,6 +250,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         waves: plan.waves.clone(),
         check_failure,
         alarm,
+        analysis: input.analysis,
         hooks: hook_views(plan, phase),
         gates: Vec::new(),
         commits: input.commits,

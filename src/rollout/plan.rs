@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Hook, Revision, TargetPlace};
-use crate::config::spec::{HttpCheck, OnFailure};
+use crate::config::spec::{HttpCheck, Measure, OnFailure};
 use crate::types::{CommitSha, EnvironmentName, PinnedImage, ServiceName, Span};
 
 /// What is put on the environment.
@@ -86,6 +86,9 @@ pub struct Plan {
     /// Alarms that must stay quiet while traffic moves and until the end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<String>,
+    /// What is measured of the new revision while traffic moves, and what is too bad.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub analysis: Vec<Measure>,
     /// What to take back when something fails.
     pub on_failure: OnFailure,
     /// How long one service may take.

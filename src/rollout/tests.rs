@@ -76,6 +76,7 @@ fn plan(waves: &[&[&str]], on_failure: OnFailure, checks: usize) -> Plan {
         before: Vec::new(),
         after: Vec::new(),
         alarms: Vec::new(),
+        analysis: Vec::new(),
         on_failure,
         within: Span::minutes(30),
     }

@@ -113,6 +113,7 @@ fn view(result: &str, services: Vec<ServiceView>) -> View {
         waves: vec![],
         check_failure: None,
         alarm: None,
+        analysis: None,
         hooks: Vec::new(),
         gates: Vec::new(),
         commits: vec![
