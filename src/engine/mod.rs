@@ -35,7 +35,8 @@ pub use metrics::{MetricSource, Question, Series, Sides};
 pub use reporter::{News, Reporter};
 pub use source_host::{Push, SourceBranch, SourceHost};
 pub use target::{
-    Back, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target, TargetError, Wish,
+    Back, FailureKind, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target,
+    TargetError, Wish,
 };
 pub use tasks::{TaskSight, Tasks};
 pub use tokio_util::sync::CancellationToken as Cancel;

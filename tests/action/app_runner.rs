@@ -187,6 +187,7 @@ pub(crate) async fn driven(target: Arc<dyn Target>, wish: &Wish) -> Phase {
         before: Vec::new(),
         after: Vec::new(),
         alarms: Vec::new(),
+        analysis: Vec::new(),
         on_failure: OnFailure::RollBackAll,
         within: Span::minutes(1),
     };

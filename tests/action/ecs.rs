@@ -142,6 +142,7 @@ impl Lab {
             before: Vec::new(),
             after: Vec::new(),
             alarms: Vec::new(),
+            analysis: Vec::new(),
             on_failure,
             within: self.within,
         };

@@ -48,13 +48,14 @@ mod world;
 
 pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule, Timing};
 pub use calls::Call;
+pub use cloudwatch::metrics::{MetricAsked, MetricSource};
 pub use faults::{Fault, FaultKind};
 pub use github::{
     App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, token as github_token,
 };
 pub use seed::{
     AlarmSeed, AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ExpressServiceSeed, FindingSeed,
-    ImageSeed, RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
+    ImageSeed, MetricsSeed, RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
 pub use world::AwsWorld;
