@@ -264,6 +264,7 @@ pub fn known_of_run(command: &str, images: &Images, recorder: &Recorder, commits
         put_back: images.put_back.clone(),
         commits,
         timeline: kept.timeline,
+        analysis: kept.analysis,
         stages: kept.stages,
         notices: kept.notices,
     }

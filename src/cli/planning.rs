@@ -61,6 +61,10 @@ pub async fn plan(
         // What fires may be what one goes back from.
         Purpose::PutBack => Vec::new(),
     };
+    let analysis = match purpose {
+        Purpose::Release => spec.analysis.clone(),
+        Purpose::PutBack => Vec::new(),
+    };
     let images = wishes
         .iter()
         .filter_map(|(name, wish)| match wish {
@@ -89,6 +93,7 @@ pub async fn plan(
             // The way back is the shortest one.
             Purpose::Release | Purpose::PutBack => None,
         },
+        analysis,
         on_failure: spec.on_failure,
         within: spec.within,
     };

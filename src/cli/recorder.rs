@@ -8,7 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::{Console, Level};
 use crate::engine::{News, Progress, Reporter, clock};
-use crate::report::{Moment, Stage, gate_sentence};
+use crate::report::{self, Moment, Stage, gate_sentence};
+use crate::rollout::analysis::Judged;
 use crate::rollout::{Event, HookState, Phase, ServiceState};
 use crate::types::{ServiceName, Timestamp};
 
@@ -17,6 +18,8 @@ use crate::types::{ServiceName, Timestamp};
 pub struct Recorded {
     /// What happened.
     pub timeline: Vec<Moment>,
+    /// What the measurements said last.
+    pub analysis: Option<Judged>,
     /// What took how long.
     pub stages: Vec<Stage>,
     /// Things people should know.
@@ -144,6 +147,12 @@ impl Reporter for Recorder {
                 }
             }
             News::Progress { service, progress } => self.progress(service, progress),
+            News::Measured { judged } => {
+                for line in report::measured(judged) {
+                    self.console.line(&format!("  {line}"));
+                }
+                self.keep().analysis = Some((*judged).clone());
+            }
             News::Notice { service, text } => {
                 let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
                 self.notice(&format!("{about}{text}"));

@@ -1,6 +1,7 @@
 //! Who is told while a rollout runs.
 
 use crate::engine::Progress;
+use crate::rollout::analysis::Judged;
 use crate::rollout::{Event, Phase, Plan};
 use crate::types::{ServiceName, Timestamp};
 
@@ -29,6 +30,11 @@ pub enum News<'a> {
         service: &'a ServiceName,
         /// How far.
         progress: &'a Progress,
+    },
+    /// An interval of the analysis is over.
+    Measured {
+        /// What the measurements say so far.
+        judged: &'a Judged,
     },
     /// Something people should know that changes nothing: a fallback, a slow drain.
     Notice {

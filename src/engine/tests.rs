@@ -39,6 +39,7 @@ impl Reporter for Lines {
             News::Began { phase, .. } => format!("began {}", phase.word()),
             News::Moved { phase, .. } => format!("moved {}", phase.word()),
             News::Progress { service, .. } => format!("progress {service}"),
+            News::Measured { judged } => format!("measured {}", judged.verdict.word()),
             News::Notice { text, .. } => format!("notice {text}"),
         };
         self.0.lock().unwrap().push(line);
@@ -71,6 +72,7 @@ async fn plan_for(world: &Arc<World>, waves: &[&[&str]], on_failure: OnFailure) 
             by: Steered::Rollout,
             patience: Span::minutes(60),
         }),
+        analysis: Vec::new(),
         on_failure,
         within: Span::minutes(5),
     }

@@ -78,6 +78,7 @@ fn bare(view: &View) -> View {
     let mut bare = view.clone();
     bare.services.clear();
     bare.hooks.clear();
+    bare.analysis = None;
     bare.commits.clear();
     bare.timeline.clear();
     bare.notices.clear();

@@ -23,6 +23,7 @@ pub fn summary(view: &View) -> String {
             failure(&mut out, service.name.as_str(), stuck);
         }
     }
+    super::measurements::analysis(&mut out, view);
     hooks(&mut out, view);
     for (name, cause) in view.failures() {
         failure(&mut out, name, cause);

@@ -7,6 +7,7 @@
 pub mod escape;
 mod gate;
 mod markdown;
+mod measurements;
 mod plain;
 mod times;
 mod view;
@@ -15,6 +16,7 @@ pub use gate::{WaitsView, gate_sentence};
 pub use markdown::{
     changes, commits, failure, gantt, headline, hooks, mark, notices, origin_words, plural, release, span, summary,
 };
+pub use measurements::{analysis, lines as measured, measurement, measurements, sparkline};
 pub use plain::text;
 pub use times::{between, length, moment};
 pub use view::{

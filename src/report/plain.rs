@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::visible;
 use super::markdown::{mark, notices, origin_words, plural, span};
+use super::measurements::lines as measured;
 use super::view::View;
 use crate::rollout::Cause;
 
@@ -39,6 +40,9 @@ pub fn text(view: &View) -> String {
         if let Some(stuck) = &service.stuck {
             failure(&mut out, &format!("{} could not go back", service.name), stuck);
         }
+    }
+    for line in view.analysis.iter().flat_map(measured) {
+        let _ = writeln!(out, "  measured {line}");
     }
     for hook in &view.hooks {
         let _ = writeln!(out, "  {} {}: {} {}", hook.when, hook.service, visible(&hook.run.join(" ")), hook.state);

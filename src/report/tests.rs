@@ -56,6 +56,7 @@ fn plan() -> Plan {
         after: Vec::new(),
         alarms: Vec::new(),
         steering: None,
+        analysis: Vec::new(),
         on_failure: OnFailure::RollBackAll,
         within: Span::minutes(30),
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::gate::{self, WaitsView};
+use crate::rollout::analysis::Judged;
 use crate::rollout::{Cause, Change, FieldChange, HookRole, HookState, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
 
@@ -160,6 +161,9 @@ pub struct View {
     /// What it waits for at a step of traffic.
     #[serde(default)]
     pub waits: Option<WaitsView>,
+    /// What the measurements of the new revision say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<Judged>,
     /// The hooks, in their order.
     #[serde(default)]
     pub hooks: Vec<HookView>,
@@ -209,6 +213,8 @@ pub struct ViewInput {
     pub commits: Vec<Commit>,
     /// What happened.
     pub timeline: Vec<Moment>,
+    /// What the measurements say.
+    pub analysis: Option<Judged>,
     /// What took how long.
     pub stages: Vec<Stage>,
     /// Things the reader should know, beside the plan's own.
@@ -260,6 +266,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         alarm,
         gate_failure: outcome.and_then(Outcome::why).and_then(gate::cause),
         waits: gate::waits(plan, phase),
+        analysis: input.analysis,
         hooks: hook_views(plan, phase),
         gates: Vec::new(),
         commits: input.commits,

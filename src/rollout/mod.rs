@@ -5,6 +5,7 @@
 //! What it is not: no clock, no network, no SDK, no async. Crash recovery is "load the phase, run
 //! its effects": there is no second path.
 
+pub mod analysis;
 mod cause;
 mod event;
 mod freeze;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Hook, Revision, TargetPlace};
-use crate::config::spec::{HttpCheck, OnFailure, Steered, Steering};
+use crate::config::spec::{HttpCheck, Measure, OnFailure, Steered, Steering};
 use crate::types::{CommitSha, EnvironmentName, PinnedImage, ServiceName, Span};
 
 /// What is put on the environment.
@@ -89,6 +89,9 @@ pub struct Plan {
     /// How traffic moves; the platform replaces tasks step by step when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steering: Option<Steering>,
+    /// What is measured of the new revision while traffic moves, and what is too bad.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub analysis: Vec<Measure>,
     /// What to take back when something fails.
     pub on_failure: OnFailure,
     /// How long one service may take, beside what is baked.

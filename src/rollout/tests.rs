@@ -80,6 +80,7 @@ fn plan(waves: &[&[&str]], on_failure: OnFailure, checks: usize) -> Plan {
         after: Vec::new(),
         alarms: Vec::new(),
         steering: None,
+        analysis: Vec::new(),
         on_failure,
         within: Span::minutes(30),
     }

@@ -190,6 +190,7 @@ pub(crate) async fn driven(target: Arc<dyn Target>, wish: &Wish) -> Phase {
         after: Vec::new(),
         alarms: Vec::new(),
         steering: None,
+        analysis: Vec::new(),
         on_failure: OnFailure::RollBackAll,
         within: Span::minutes(1),
     };

@@ -143,6 +143,7 @@ impl Lab {
             after: Vec::new(),
             alarms: Vec::new(),
             steering: None,
+            analysis: Vec::new(),
             on_failure,
             within: self.within,
         };

@@ -232,6 +232,9 @@ fn rollout(text: &mut Sections, shown: &Shown<'_>, whole: &View, view: &View) {
             text.add(&told(&format!("{} could not go back", service.name), stuck));
         }
     }
+    let mut measured = String::new();
+    report::analysis(&mut measured, view);
+    text.add(&measured);
     let mut list = String::new();
     report::hooks(&mut list, view);
     text.add(&list);

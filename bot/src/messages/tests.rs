@@ -115,6 +115,7 @@ fn view(result: &str, services: Vec<ServiceView>) -> View {
         alarm: None,
         gate_failure: None,
         waits: None,
+        analysis: None,
         hooks: Vec::new(),
         gates: Vec::new(),
         commits: vec![

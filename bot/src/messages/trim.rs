@@ -29,6 +29,13 @@ pub(super) fn trimmed(view: &View) -> View {
     }
     view.check_failure = view.check_failure.as_ref().map(cause);
     view.alarm = view.alarm.as_ref().map(cause);
+    if let Some(judged) = &mut view.analysis {
+        judged.judgements.truncate(ROWS);
+        judged.why = cut(&judged.why, LINE * 2);
+        for judgement in &mut judged.judgements {
+            judgement.measure = cut(&judgement.measure, 80);
+        }
+    }
     view.hooks.truncate(ROWS);
     for hook in &mut view.hooks {
         hook.run.truncate(ROWS);

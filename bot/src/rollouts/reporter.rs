@@ -119,6 +119,10 @@ impl Reporter for RolloutReporter {
                 self.teller.show(|wanted| drop(wanted.progress.insert((*service).clone(), (*progress).clone())));
                 self.show();
             }
+            News::Measured { judged } => {
+                self.kept().input.analysis = Some((*judged).clone());
+                self.show();
+            }
             News::Notice { service, text } => {
                 let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
                 let notice = format!("{about}{text}");

@@ -4,6 +4,7 @@
 //! still checked; the result is thrown away when there was any problem.
 #![expect(clippy::ref_option, reason = "a slot is a field of a raw table and is handed over whole")]
 
+mod analysis;
 mod express;
 mod image;
 mod notify;
@@ -118,6 +119,7 @@ fn environment(
         verify_commands,
         after: items(&raw.after).filter_map(|hook| rules::hook_spec(&hook.value)).collect(),
         alarms: items(&raw.alarms).map(|name| name.value.as_str().to_owned()).collect(),
+        analysis: analysis::measures(raw, reader),
         scan: raw.scan.as_ref().and_then(|scan| rules::scan(&scan.value, reader)),
         notify: notify::recipients(raw, reader),
         on_failure: match value(&raw.on_failure) {

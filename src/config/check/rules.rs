@@ -6,7 +6,7 @@
 use super::super::raw::Configuration;
 use super::super::raw::List;
 use super::super::raw::environment::Environment;
-use super::super::raw::rules::{AllowWord, Analysis, Approvals, Hook};
+use super::super::raw::rules::{AllowWord, Approvals, Hook};
 use super::super::raw::scan::{Scan, SeverityWord};
 use super::super::raw::values::{Argument, Text as _};
 use super::super::read::{At, Reader, Slot, choose};
@@ -39,7 +39,6 @@ pub(super) fn rules(
     for hook in items(&raw.before).chain(items(&raw.after)) {
         self::hook(&hook.value, raw, reader);
     }
-    analyses(raw, reader);
     let steering = strategy::steering(raw, reader);
     (steering, deferred(raw))
 }
@@ -140,43 +139,6 @@ pub(super) fn scan(raw: &Scan, reader: &mut Reader) -> Option<ScanSpec> {
             Some(AllowWord::Refuse) | None => Unscanned::Refuse,
         },
     })
-}
-
-fn analyses(raw: &Environment, reader: &mut Reader) {
-    let mut names: Vec<&str> = Vec::new();
-    for analysis in items(&raw.analysis) {
-        if let Some(name) = &analysis.value.name {
-            if names.contains(&name.value.as_str()) {
-                let what = format!("There is another measurement named `{}`.", name.value.as_str());
-                reader.note(&name.place, Problem::mistake("named-twice", what, "Give each its own name."));
-            }
-            names.push(name.value.as_str());
-        }
-        self::analysis(&analysis.value, reader);
-    }
-}
-
-fn analysis(raw: &Analysis, reader: &mut Reader) {
-    within(reader, &raw.every, Span::seconds(1), DAY);
-    let Some(At { value: metric, place }) = &raw.cloudwatch else { return };
-    within(reader, &metric.period, Span::seconds(1), DAY);
-    if metric.metric.is_some() && metric.namespace.is_none() {
-        let what = "A metric is found by `namespace` and `metric`; `namespace` is missing.";
-        reader.note(place, Problem::mistake("missing-key", what, "Add it, as in `namespace: AWS/ApplicationELB`."));
-    }
-    if metric.expression.is_some() {
-        let beside = [
-            ("namespace", metric.namespace.as_ref().map(|at| &at.place)),
-            ("statistic", metric.statistic.as_ref().map(|at| &at.place)),
-            ("dimensions", metric.dimensions.as_ref().map(|at| &at.place)),
-        ];
-        for (key, place) in beside {
-            if let Some(place) = place {
-                let what = format!("`{key}` belongs to a metric; an expression says it itself.");
-                reader.note(place, Problem::mistake("too-many-keys", what, "Remove it, or the expression."));
-            }
-        }
-    }
 }
 
 fn deferred(raw: &Environment) -> Vec<DeferredRule> {

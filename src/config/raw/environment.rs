@@ -1,10 +1,10 @@
 //! Environments: account, services, order, and what must hold.
 
+use super::analysis::Analysis;
 use super::forms::Either;
 use super::notify::Notify;
 use super::rules::{
-    Analysis, Approvals, ChecksWord, Freeze, Hook, People, PullRequests, QueueWord, ReviewsWord, StrategySettings,
-    StrategyWord,
+    Approvals, ChecksWord, Freeze, Hook, People, PullRequests, QueueWord, ReviewsWord, StrategySettings, StrategyWord,
 };
 use super::scan::Scan;
 use super::shape::{record, words};
@@ -68,7 +68,7 @@ record! {
         optional "alarms" alarms: List<SomeText>, default "none", example "[pmis-staging-target-5xx]";
         /// What scans of the images may have found.
         optional "scan" scan: Scan, default "scans are not looked at", example "{ severity: high, wait: 5m }";
-        /// Measurements that must stay within limits.
+        /// Measurements that must stay within limits while traffic moves.
         optional "analysis" analysis: List<Analysis>, default "none";
         /// Who is told.
         optional "notify" notify: List<Notify>, default "nobody", example "[{ slack: SLACK_WEBHOOK }]";

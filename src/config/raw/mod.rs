@@ -4,6 +4,7 @@
 //! (`shipline.schema.json`) and the reference (`docs/configuration.md`) are made from them. Values
 //! have their own form here ([`values`]); how they fit together is for `check`.
 
+pub(crate) mod analysis;
 pub(crate) mod environment;
 pub(crate) mod express;
 pub(crate) mod forms;

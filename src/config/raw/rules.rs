@@ -1,9 +1,9 @@
 //! Rules of an environment: who, when, after what, and how carefully.
 
+use super::List;
 use super::forms::{Either, Whole};
 use super::shape::{record, words};
-use super::values::{Access, AnyText, Argument, Branch, Limit, Person, SomeText, VariableName, WeekTime, Zone};
-use super::{List, Named};
+use super::values::{Access, Argument, Branch, Person, WeekTime, Zone};
 use crate::types::{Percent, ServiceName, Span};
 
 words! {
@@ -186,53 +186,5 @@ record! {
         optional "approval" approval: bool, default "`false`";
         /// How long the old set stays when all traffic has moved, at most 24 hours.
         optional "stays" stays: Span, default "`5m`", example "10m";
-    }
-}
-
-record! {
-    /// A measurement that must stay within a limit.
-    Analysis = "{ name: p99, cloudwatch: { namespace: AWS/ApplicationELB, metric: TargetResponseTime }, below: 0.5 }",
-        one of ["below", "above"] {
-        /// Its name in reports.
-        required "name" name: SomeText, example "error-rate";
-        /// Where the values come from.
-        required "cloudwatch" cloudwatch: CloudWatch;
-        /// Values must stay below this.
-        optional "below" below: Limit;
-        /// Values must stay above this.
-        optional "above" above: Limit, example "99.5%";
-        /// How often it is asked for.
-        optional "every" every: Span, default "`60s`", example "30s";
-        /// What it means when there is no value. It never counts as good.
-        optional "no-data" no_data: NoDataWord, default "`pause`";
-    }
-}
-
-words! {
-    /// What missing values mean.
-    NoDataWord = "what to do without data" {
-        /// Wait for a person.
-        Pause = "pause",
-        /// Go back.
-        RollBack = "roll-back",
-    }
-}
-
-record! {
-    /// A CloudWatch metric, or an expression over metrics.
-    CloudWatch = "{ namespace: AWS/ApplicationELB, metric: TargetResponseTime, statistic: p99 }",
-        one of ["metric", "expression"] {
-        /// The metric's namespace; needed with `metric`.
-        optional "namespace" namespace: SomeText, example "AWS/ApplicationELB";
-        /// The metric's name.
-        optional "metric" metric: SomeText, example "TargetResponseTime";
-        /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile as `p99`.
-        optional "statistic" statistic: SomeText, default "`Average`", example "p99";
-        /// The metric's dimensions.
-        optional "dimensions" dimensions: Named<VariableName, AnyText>, example "{ LoadBalancer: app/pmis/1f2e }";
-        /// A Metrics Insights query or metric expression instead of one metric.
-        optional "expression" expression: SomeText, example "SELECT AVG(Latency) FROM \"PMIS\"";
-        /// The length of one value.
-        optional "period" period: Span, default "`60s`", example "60s";
     }
 }

@@ -79,9 +79,11 @@ macro_rules! written {
     };
 }
 
+mod measured;
 mod people;
 mod places;
 
+pub(crate) use measured::{MetricId, Probability, ProbeUrl, ShareOfPairs, Unit, share};
 pub(crate) use people::{Access, Person, WeekTime, WorkflowFile, Zone};
 pub(crate) use places::{
     AppRunnerArn, AppRunnerCpu, AppRunnerMemory, ContainerPath, HealthPath, HostPath, InstanceId, ProjectName, TagPair,

@@ -3,9 +3,11 @@
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
+mod analysis;
 mod app_runner;
 mod compose;
 mod express;
+mod expression;
 mod notify;
 mod policy;
 mod scan;
@@ -21,9 +23,14 @@ use crate::types::{
     AccountId, EnvironmentName, ImageRef, Region, RegistryHost, RepositoryPath, RoleArn, ServiceName, Span, Tag,
 };
 
+pub use analysis::{
+    Compare, Limit, LimitSide, Measure, Metric, MetricForm, MetricQuery, NoData, ProbeMeasure, ProbeQuery, Query,
+    SIDED, VARIABLES, Weight, variables,
+};
 pub use app_runner::{AppRunnerSettings, AppRunnerSpec, CreateService, HealthCheckSettings};
 pub use compose::{ComposeHost, ComposeSpec, SqliteBackup};
 pub use express::{ExpressSpec, ScalingMetric, ScalingSpec};
+pub use expression::{expression_names, is_insights_query, renamed};
 pub use notify::{Occasion, Recipient, Way};
 pub use policy::{
     Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
@@ -166,6 +173,8 @@ pub struct EnvironmentSpec {
     pub after: Vec<HookSpec>,
     /// CloudWatch alarms that must stay quiet.
     pub alarms: Vec<String>,
+    /// What is measured while traffic moves.
+    pub analysis: Vec<Measure>,
     /// What scans of the images may have found; they are not asked for when absent.
     pub scan: Option<ScanSpec>,
     /// Who is told.

@@ -12,7 +12,8 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Value> {
     (reader.at == bytes.len()).then_some(value)
 }
 
-/// Writes one document. Members whose name ends in `Timestamp` are instants in seconds.
+/// Writes one document. Members whose name ends in `Timestamp`, and the items of those whose name
+/// ends in `Timestamps`, are instants in seconds.
 pub(crate) fn write(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     put(value, &mut out);
@@ -151,6 +152,11 @@ fn head(major: u8, argument: u64, out: &mut Vec<u8>) {
     }
 }
 
+fn put_instant(seconds: &Value, out: &mut Vec<u8>) {
+    head(6, 1, out);
+    put(seconds, out);
+}
+
 fn put(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0xf6),
@@ -177,10 +183,14 @@ fn put(value: &Value, out: &mut Vec<u8>) {
             head(5, members.len() as u64, out);
             for (name, value) in members {
                 put(&Value::from(name.as_str()), out);
-                if name.ends_with("Timestamp") {
-                    head(6, 1, out);
+                if let (true, Value::Array(instants)) = (name.ends_with("Timestamps"), value) {
+                    head(4, instants.len() as u64, out);
+                    instants.iter().for_each(|instant| put_instant(instant, out));
+                } else if name.ends_with("Timestamp") {
+                    put_instant(value, out);
+                } else {
+                    put(value, out);
                 }
-                put(value, out);
             }
         }
     }
@@ -212,7 +222,7 @@ mod tests {
     fn what_is_written_is_read_again() {
         let document = json!({
             "Name": "a", "Count": 300, "Less": -7, "Value": 0.5, "On": true, "None": null,
-            "StateUpdatedTimestamp": 1_700_000_000.25, "List": [{"x": "y".repeat(300)}],
+            "StateUpdatedTimestamp": 1_700_000_000.25, "Timestamps": [1_700_000_000.5, 1_700_000_060], "List": [{"x": "y".repeat(300)}],
         });
         assert_eq!(read(&write(&document)), Some(document));
     }

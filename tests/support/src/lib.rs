@@ -51,13 +51,14 @@ mod world;
 pub use balancer::{Served, TrafficRule};
 pub use behaviour::{AppRunnerBehaviour, AppRunnerRule, Behaviour, HealthCheck, RollbackOutcome, Rule};
 pub use calls::Call;
+pub use cloudwatch::metrics::{MetricAsked, MetricSource};
 pub use faults::{Fault, FaultKind};
 pub use github::{
     App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, token as github_token,
 };
 pub use seed::{
     AlarmSeed, AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ExpressServiceSeed, FindingSeed,
-    ImageSeed, RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
+    ImageSeed, MetricsSeed, RepositorySeed, RoleSeed, ScanSeed, Seed, ServiceSeed, TargetHealthSeed,
 };
 pub use server::Server;
 pub use timing::Timing;

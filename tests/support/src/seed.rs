@@ -50,6 +50,8 @@ pub struct Seed {
     pub scans: Vec<ScanSeed>,
     /// CloudWatch alarms; one of the same name is replaced.
     pub alarms: Vec<AlarmSeed>,
+    /// How CloudWatch's metrics behave; replaces what was there.
+    pub metrics: Option<MetricsSeed>,
     /// SNS topics, by ARN.
     pub topics: Vec<String>,
     /// IAM roles; once one is given, roles not given cannot be assumed.
@@ -320,6 +322,18 @@ impl AlarmSeed {
     pub fn composite(self) -> Self {
         Self { composite: true, ..self }
     }
+}
+
+/// How `GetMetricData` behaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsSeed {
+    /// How many values one page holds, if fewer than asked for.
+    pub page: Option<usize>,
+    /// How long after it was made a measurement is published.
+    pub lag_ms: u64,
+    /// A status of its own by metric name, and no values: `InternalError`, `Forbidden`, `PartialData`.
+    pub status: BTreeMap<String, String>,
 }
 
 /// A scan of an image.

@@ -135,6 +135,9 @@ impl World {
         for alarm in seed.alarms {
             self.cloudwatch.plant(alarm, now);
         }
+        if let Some(metrics) = seed.metrics {
+            self.cloudwatch.metrics.set(metrics);
+        }
         self.sns.topics.extend(seed.topics);
         for role in seed.roles {
             self.sts.roles.insert(role.arn.clone(), role);

@@ -1,19 +1,22 @@
 //! What tests hold: a running world and the ways to prepare, disturb and ask
 //! it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::balancer::{self, Asked, Served, TrafficRule};
 use crate::behaviour::{AppRunnerRule, Rule};
 use crate::calls::Call;
+use crate::cloudwatch::metrics::MetricAsked;
 use crate::faults::Fault;
 use crate::github::GitHubWorld;
 use crate::reply::Answer;
 use crate::seed::{
-    AlarmSeed, AppRunnerServiceSeed, ClusterSeed, ExpressServiceSeed, ImageSeed, RoleSeed, ScanSeed, Seed, ServiceSeed,
+    AlarmSeed, AppRunnerServiceSeed, ClusterSeed, ExpressServiceSeed, ImageSeed, MetricsSeed, RoleSeed, ScanSeed, Seed,
+    ServiceSeed,
 };
 use crate::server::Server;
 use crate::state::now;
@@ -157,6 +160,37 @@ impl AwsWorld {
     /// Plants an alarm, or replaces the one of that name.
     pub fn alarm(&self, alarm: AlarmSeed) -> &Self {
         self.seed(Seed { alarms: vec![alarm], ..Seed::default() });
+        self
+    }
+
+    /// Plants a source of CloudWatch metrics, which is asked before those that are there: a simulated
+    /// load balancer, or a function of time. It must not ask the world.
+    pub fn metrics(&self, source: impl Fn(&MetricAsked) -> Option<Vec<f64>> + Send + Sync + 'static) -> &Self {
+        self.server.world().lock().cloudwatch.metrics.plant(Arc::new(source));
+        self
+    }
+
+    /// Plants one metric with exactly these dimensions: its raw measurements from one moment to
+    /// another, in milliseconds since the epoch.
+    pub fn metric(
+        &self,
+        namespace: &str,
+        name: &str,
+        dimensions: &[(&str, &str)],
+        values: impl Fn(u64, u64) -> Vec<f64> + Send + Sync + 'static,
+    ) -> &Self {
+        let dimensions: BTreeMap<String, String> =
+            dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        self.metrics(move |asked| {
+            let fits = asked.namespace == namespace && asked.name == name && asked.dimensions == dimensions;
+            fits.then(|| values(asked.from_ms, asked.to_ms))
+        })
+    }
+
+    /// How CloudWatch's metrics behave from now on.
+    pub fn metrics_behave(&self, behave: MetricsSeed) -> &Self {
+        self.seed(Seed { metrics: Some(behave), ..Seed::default() });
         self
     }
 

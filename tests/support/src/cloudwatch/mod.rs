@@ -1,5 +1,8 @@
-//! CloudWatch: alarms that a test planted, metric and composite. Nothing is measured here; states
-//! change by `SetAlarmState` or by the test.
+//! CloudWatch: alarms that a test planted, metric and composite, whose states change by
+//! `SetAlarmState` or by the test; and metrics ([`metrics`]). No alarm looks at a metric.
+
+mod math;
+pub(crate) mod metrics;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +16,7 @@ use crate::seed::AlarmSeed;
 #[derive(Debug, Default)]
 pub(crate) struct CloudWatch {
     alarms: Vec<Alarm>,
+    pub(crate) metrics: metrics::Metrics,
 }
 
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ impl CloudWatch {
         match op {
             "DescribeAlarms" => self.describe(body, env),
             "SetAlarmState" => self.set(body, now),
+            "PutMetricData" => self.metrics.put(body, now),
+            "GetMetricData" => self.metrics.data(body, now),
             _ => Err(ApiError::bad("UnknownOperationException", "")),
         }
     }
