@@ -220,7 +220,7 @@ fn reporter(worker: &Worker, plan: &Plan, began: Timestamp, input: ViewInput, sh
 }
 
 /// The commits between what serves and the release, newest first; none when GitHub does not tell.
-async fn commits_between(worker: &Worker, plan: &Plan) -> Vec<shipline::report::Commit> {
+pub(super) async fn commits_between(worker: &Worker, plan: &Plan) -> Vec<shipline::report::Commit> {
     let DeploymentKind::Deploy { sha: head } = worker.deployment.asked.kind else { return Vec::new() };
     let base = plan.services.values().find_map(|part| part.previous.commit).filter(|base| *base != head);
     match base {
