@@ -5,9 +5,9 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, ApprovalsSpec, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec, ExpressSpec,
-    Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Strategy, TargetSpec,
-    WeekTime, Who,
+    Access, Allow, ApprovalsSpec, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec,
+    ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Strategy,
+    TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;

@@ -63,7 +63,9 @@ async fn waiting(ask: &Ask<'_>, environment: Option<&EnvironmentName>, said: Sai
     let of_commit = |gate: &Gate| said.sha.is_some() && gate.asked.commit == said.sha;
     let mut meant: Vec<Gate> = all
         .into_iter()
-        .filter(|gate| environment.map_or_else(|| here(gate) || of_commit(gate), |name| gate.asked.key.environment == *name))
+        .filter(|gate| {
+            environment.map_or_else(|| here(gate) || of_commit(gate), |name| gate.asked.key.environment == *name)
+        })
         .collect();
     if meant.len() > 1 && meant.iter().any(of_commit) {
         meant.retain(of_commit);
@@ -71,8 +73,7 @@ async fn waiting(ask: &Ask<'_>, environment: Option<&EnvironmentName>, said: Sai
     if meant.len() > 1 {
         ask.allow_look()?;
         let word = said.decision.word();
-        let lines: Vec<String> =
-            meant.iter().map(|gate| format!("`/{word} {}`", gate.asked.key.environment)).collect();
+        let lines: Vec<String> = meant.iter().map(|gate| format!("`/{word} {}`", gate.asked.key.environment)).collect();
         let what = "More than one deployment waits for an approval: which one is meant?";
         return Err(Denied::new(ReasonCode::Usage, what, format!("Write {}.", lines.join(" or "))).into());
     }
@@ -110,7 +111,8 @@ impl Ask<'_> {
         }
         if self.claimed.sequence <= gate.sequence {
             let plan: String = gate.asked.hash.chars().take(6).collect();
-            let what = format!("Plan `{plan}` was shown on `{environment}` after your comment: you cannot have meant it.");
+            let what =
+                format!("Plan `{plan}` was shown on `{environment}` after your comment: you cannot have meant it.");
             return other(what, "Look at it, then answer again.".to_owned());
         }
         Ok(())

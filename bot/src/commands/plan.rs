@@ -54,7 +54,11 @@ pub(super) async fn run(
     }
     if let Some(rule) = &scene.spec.policy.approvals {
         let who = access::people(&rule.from);
-        gates.push(format!("It would wait until {} of {who} {} approved it.", rule.count, if rule.count == 1 { "has" } else { "have" }));
+        gates.push(format!(
+            "It would wait until {} of {who} {} approved it.",
+            rule.count,
+            if rule.count == 1 { "has" } else { "have" }
+        ));
     }
     let Some(view) = preview.view else {
         // Without its images a release has no plan yet.

@@ -303,9 +303,9 @@ async fn run(ask: &Ask<'_>, command: &Command) -> Result<Answer, Halted> {
             let word = gates::Said { decision: Decision::Reject, sha: None, reason: reason.as_deref() };
             gates::answer(ask, environment.as_ref(), word).await
         }
-        Command::Promote { environment }
-        | Command::Pause { environment }
-        | Command::Resume { environment } => gates::no_canary(ask, environment.as_ref()),
+        Command::Promote { environment } | Command::Pause { environment } | Command::Resume { environment } => {
+            gates::no_canary(ask, environment.as_ref())
+        }
     }
 }
 

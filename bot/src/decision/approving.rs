@@ -93,7 +93,13 @@ mod tests {
         ApprovalsSpec { count: 1, from: vec![team], requester: Allow::No, expires, remind }
     }
 
-    fn answer(rule: &ApprovalsSpec, access: &Access, decision: Decision, who: u64, teams: &[&str]) -> Option<ReasonCode> {
+    fn answer(
+        rule: &ApprovalsSpec,
+        access: &Access,
+        decision: Decision,
+        who: u64,
+        teams: &[&str],
+    ) -> Option<ReasonCode> {
         let (asker, person) = (actor(1, "asker"), actor(who, "person"));
         let rights = Rights {
             user: UserId::new(who),

@@ -6,14 +6,14 @@ use shipline::report::{self, View, changes, failure, headline, notices, plural, 
 use shipline::rollout::Cause;
 use shipline::types::ServiceName;
 
-use super::{deployment_marker, gate, plan};
 use super::refusal::body;
 use super::sections::Sections;
 use super::shapes::{Shown, Stand};
 use super::table::{percent, table};
 use super::trail::{commits, timeline};
 use super::trim::trimmed;
-use super::words::{ago, stage, at, commit, quoted, release, request_link, who};
+use super::words::{ago, at, commit, quoted, release, request_link, stage, who};
+use super::{deployment_marker, gate, plan};
 use crate::decision::{Denied, ReasonCode};
 use crate::store::{Deployment, DeploymentKind, Lock, Stage};
 

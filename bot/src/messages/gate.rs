@@ -77,7 +77,11 @@ fn needed(waiting: &WaitingGate, gate: &Gate) -> String {
 }
 
 fn not_the_requester(deployment: &Deployment, gate: &Gate) -> String {
-    if gate.asked.facts["requester"] == "may" { String::new() } else { format!(", not {}", who(&deployment.asked.actor)) }
+    if gate.asked.facts["requester"] == "may" {
+        String::new()
+    } else {
+        format!(", not {}", who(&deployment.asked.actor))
+    }
 }
 
 fn until(waiting: &WaitingGate) -> String {

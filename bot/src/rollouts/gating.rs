@@ -28,9 +28,7 @@ use crate::approvals;
 use crate::decision::approving::{self, Answering};
 use crate::decision::{Denied, ReasonCode, lock, recheck};
 use crate::messages;
-use crate::store::{
-    Decision, DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, Voice, WaitingGate,
-};
+use crate::store::{Decision, DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, Voice, WaitingGate};
 use crate::types::Actor;
 
 /// How often a deployment that waits is looked at without anything having happened.
@@ -305,12 +303,8 @@ fn expired(worker: &Worker, gate: &Gate) -> Denied {
 fn overtaken(worker: &Worker) -> Denied {
     let environment = &worker.deployment.asked.key.environment;
     let next = format!("`/deploy {environment}` asks for what is there now.");
-    Denied::new(
-        ReasonCode::HeadMoved,
-        "Somebody pushed to the pull request while it waited for approval.",
-        next,
-    )
-    .because("What was said about the commit before counts no more.")
+    Denied::new(ReasonCode::HeadMoved, "Somebody pushed to the pull request while it waited for approval.", next)
+        .because("What was said about the commit before counts no more.")
 }
 
 /// What an approval holds under, beside the plan. Where a rule stands in the file means nothing.

@@ -246,7 +246,8 @@ async fn policy_in_force(worker: &Worker) -> Result<(Config, Situation), Halt> {
     let asked = &worker.deployment.asked;
     // What people approved is decided anew, however quick they were.
     let approved = matches!(worker.deployment.state.stage, Stage::Gating { .. });
-    let fresh = if approved || recheck::is_old(asked, clock::now()) || recheck::is_overtaken(&worker.bot, asked).await? {
+    let fresh = if approved || recheck::is_old(asked, clock::now()) || recheck::is_overtaken(&worker.bot, asked).await?
+    {
         None
     } else {
         let situation = worker.hub.situation(None, Some(&asked.key.environment)).await;

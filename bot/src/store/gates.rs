@@ -11,8 +11,8 @@ use super::database::{Tx, column, json, millis, number, read, text, time, unread
 use super::gate::over;
 use super::queue::wake;
 use super::{
-    Approval, Decided, Decision, EnvironmentLease, Gate, GateKind, GateName, GateState, NewApproval, NewAudit, NewGate, Store,
-    StoreFailed, Voice,
+    Approval, Decided, Decision, EnvironmentLease, Gate, GateKind, GateName, GateState, NewApproval, NewAudit, NewGate,
+    Store, StoreFailed, Voice,
 };
 use crate::types::{Actor, DeploymentId, GateId, IssueNumber, RepositoryId, UserId};
 
@@ -34,7 +34,12 @@ pub enum GatesOf<'a> {
 impl Store {
     /// Opens a gate of a deployment, or finds it opened; whatever waited for the deployment before is
     /// void with it. A gate that is found keeps what it asked first.
-    pub async fn open_gate(&self, lease: &EnvironmentLease, new: &NewGate, now: Timestamp) -> Result<Gate, StoreFailed> {
+    pub async fn open_gate(
+        &self,
+        lease: &EnvironmentLease,
+        new: &NewGate,
+        now: Timestamp,
+    ) -> Result<Gate, StoreFailed> {
         let mut tx = self.begin().await?;
         self.guard(&mut tx, lease, now).await?;
         let mut ended = Vec::new();
@@ -143,11 +148,8 @@ impl Store {
 
     /// The gate that the asking of this name was an answer to.
     pub async fn gate_answered_by(&self, token: &str) -> Result<Option<Gate>, StoreFailed> {
-        let statement = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM gates WHERE id = (SELECT max(gate) FROM approvals WHERE token = $1)"
-        );
+        let statement =
+            concat!("SELECT ", columns!(), " FROM gates WHERE id = (SELECT max(gate) FROM approvals WHERE token = $1)");
         let row = sqlx::query(statement).bind(text(token)).fetch_optional(self.reader()).await?;
         match row {
             Some(row) => Ok(self.answered(vec![row]).await?.pop()),

@@ -6,7 +6,9 @@
 use super::super::raw::List;
 use super::super::raw::environment::Environment;
 use super::super::raw::forms::Either;
-use super::super::raw::rules::{AllowWord, Allowed, Approvals, ChecksWord, People, PullRequests, QueueWord, ReviewsWord};
+use super::super::raw::rules::{
+    AllowWord, Allowed, Approvals, ChecksWord, People, PullRequests, QueueWord, ReviewsWord,
+};
 use super::super::raw::values::{Access as RawWho, Text, WeekTime as RawTime};
 use super::super::read::{Reader, Slot};
 use super::super::spec::{

@@ -83,7 +83,8 @@ fn approvals(raw: &Approvals, reader: &mut Reader) {
         && remind.duration() >= expires.duration()
         && let Some(at) = &raw.remind
     {
-        let what = format!("After {remind} nobody waits for an answer any more: the question stays open for {expires}.");
+        let what =
+            format!("After {remind} nobody waits for an answer any more: the question stays open for {expires}.");
         reader.note(&at.place, Problem::mistake("out-of-range", what, "Remind earlier, or let it stay open longer."));
     }
     let Some(from) = &raw.from else { return };

@@ -26,7 +26,8 @@ pub use compose::{ComposeHost, ComposeSpec, SqliteBackup};
 pub use express::{ExpressSpec, ScalingMetric, ScalingSpec};
 pub use notify::{Occasion, Recipient, Way};
 pub use policy::{
-    Access, Allow, ApprovalsSpec, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
+    Access, Allow, ApprovalsSpec, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role,
+    WeekTime, Who,
 };
 pub use scan::{ScanSpec, Severity, Unscanned};
 
