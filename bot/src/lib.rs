@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod allow;
+pub mod api;
 pub mod approvals;
 pub mod audit;
 pub mod commands;

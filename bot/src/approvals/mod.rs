@@ -5,5 +5,9 @@
 //! Not here: what follows from it; that is done by whoever waits for the gate.
 
 mod answer;
+mod button;
+mod rule;
 
 pub use answer::{Answered, Word, answer, rights};
+pub use button::{buttons, pressed};
+pub use rule::{asked, start};

@@ -46,6 +46,23 @@ pub fn rule(kind: GateKind, spec: &EnvironmentSpec) -> Option<ApprovalsSpec> {
     }
 }
 
+/// Somebody whom the policy names, as a comment calls them.
+pub fn mention(who: &Who) -> String {
+    match who {
+        Who::Team { org, slug } => format!("@{org}/{slug}"),
+        Who::User(login) => format!("@{login}"),
+        Who::Role(role) => format!("{role:?}").to_lowercase(),
+    }
+}
+
+/// Whether the requester may, as a gate keeps it.
+pub fn word(requester: Allow) -> &'static str {
+    match requester {
+        Allow::Yes => "may",
+        Allow::No => "may-not",
+    }
+}
+
 /// Everybody whom the rule and the access name: whose teams must be asked for.
 pub fn named(rule: &ApprovalsSpec, access: &Access) -> Vec<Who> {
     rule.from.iter().chain(&access.approve).cloned().collect()

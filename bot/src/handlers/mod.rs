@@ -19,5 +19,7 @@ pub async fn handle(bot: &Arc<Bot>, claimed: &Claimed) -> Result<(), HandlerFail
         Event::Comment(comment) => crate::commands::run::on_comment(bot, claimed, comment).await,
         Event::Pull(pull) => pull_request::on_pull(bot, pull).await,
         Event::Run(run) => workflow_run::on_run(bot, run).await,
+        Event::Button(button) => crate::approvals::pressed(bot, claimed, button).await,
+        Event::Rule(rule) => crate::approvals::asked(bot, rule).await,
     }
 }

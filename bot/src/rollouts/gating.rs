@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shipline::cli::deploy::planned;
-use shipline::config::spec::{Allow, ApprovalsSpec, EnvironmentSpec, Who};
+use shipline::config::spec::{ApprovalsSpec, EnvironmentSpec};
 use shipline::engine::clock;
 use shipline::report::view;
 use shipline::rollout::Phase;
@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use super::halt::Halt;
 use super::prepare::{self, Ready};
 use super::rolling;
-use super::teller::Standing;
+use super::teller::{Check, Standing};
 use super::wanted::Waits;
 use super::worker::Worker;
 use crate::approvals;
@@ -80,7 +80,7 @@ async fn ask(worker: &Worker, ready: &Ready, rule: &ApprovalsSpec, again: Option
         expires: later(now, rule.expires.duration()),
         facts: json!({
             "services": ready.plan.services.keys().collect::<Vec<_>>(),
-            "requester": if rule.requester == Allow::Yes { "may" } else { "may-not" },
+            "requester": approving::word(rule.requester),
         }),
     };
     let gate = store.open_gate(&worker.kept.lease, &new, now).await?;
@@ -96,7 +96,7 @@ async fn ask(worker: &Worker, ready: &Ready, rule: &ApprovalsSpec, again: Option
         remind: Some(later(gate.opened, rule.remind.duration())),
         rules: rules(&ready.spec),
         view: Box::new(view),
-        people: rule.from.iter().map(mention).collect(),
+        people: rule.from.iter().map(approving::mention).collect(),
         need: rule.count,
         again,
         told: None,
@@ -156,6 +156,7 @@ async fn wait(worker: &Worker, mut waiting: WaitingGate, gate: &Gate) -> Result<
     if waiting.told != Some(gate.approvals.len()) {
         worker.teller.show(|wanted| {
             wanted.standing = Standing::Gating(Box::new(Waits { waiting: waiting.clone(), gate: gate.clone() }));
+            wanted.check = check(worker, &waiting, gate);
         });
         let shown = worker.signals.before_changes(worker.teller.settled(SHOWN)).await?;
         if !shown {
@@ -175,6 +176,14 @@ async fn wait(worker: &Worker, mut waiting: WaitingGate, gate: &Gate) -> Result<
         }
     }
     Err(Halt::Later(Duration::try_from(next.duration_since(clock::now())).unwrap_or_default()))
+}
+
+/// The check run on the commit, with its buttons.
+fn check(worker: &Worker, waiting: &WaitingGate, gate: &Gate) -> Option<Check> {
+    let DeploymentKind::Deploy { sha } = worker.deployment.asked.kind else { return None };
+    let environment = &worker.deployment.asked.key.environment;
+    let title = format!("{environment}: waits for approval, {} of {}", gate.have(), waiting.need);
+    Some(Check { sha, conclusion: Some("action_required".to_owned()), title, buttons: approvals::buttons(gate) })
 }
 
 /// Calls people once more, in a comment of its own: an edit calls nobody. False when GitHub did not take it.
@@ -311,14 +320,6 @@ fn overtaken(worker: &Worker) -> Denied {
 fn rules(spec: &EnvironmentSpec) -> String {
     let spec = EnvironmentSpec { deferred: Vec::new(), ..spec.clone() };
     Sha256::digest(format!("{spec:?}").as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn mention(who: &Who) -> String {
-    match who {
-        Who::Team { org, slug } => format!("@{org}/{slug}"),
-        Who::User(login) => format!("@{login}"),
-        Who::Role(role) => format!("{role:?}").to_lowercase(),
-    }
 }
 
 fn later(now: Timestamp, long: Duration) -> Timestamp {

@@ -210,9 +210,12 @@ async fn stopped<'a>(worker: &Worker, gate: &'a Gate) -> tokio::sync::RwLockWrit
 
 fn reporter(worker: &Worker, plan: &Plan, began: Timestamp, input: ViewInput, shows: Shows) -> RolloutReporter {
     let check = match worker.deployment.asked.kind {
-        DeploymentKind::Deploy { sha } => {
-            Some(Check { sha, conclusion: None, title: format!("rolling out to {}", plan.environment) })
-        }
+        DeploymentKind::Deploy { sha } => Some(Check {
+            sha,
+            conclusion: None,
+            title: format!("rolling out to {}", plan.environment),
+            buttons: Vec::new(),
+        }),
         DeploymentKind::Rollback { .. } => None,
     };
     let (bot, teller) = (Arc::clone(&worker.bot), Arc::clone(&worker.teller));

@@ -8,6 +8,7 @@ use shipline::report::View;
 use shipline::types::{CommitSha, ServiceName};
 
 use crate::decision::Denied;
+use crate::github::Button;
 use crate::messages::Stand;
 use crate::store::{Gate, Lock, WaitingGate};
 use crate::types::CommentId;
@@ -52,6 +53,7 @@ pub(super) struct Check {
     pub(super) sha: CommitSha,
     pub(super) conclusion: Option<String>,
     pub(super) title: String,
+    pub(super) buttons: Vec<Button>,
 }
 
 /// What GitHub should show.

@@ -3,33 +3,17 @@
 //! A gate's row is looked at and changed by one transaction at a time, so of a yes, a no and the end
 //! of its time in one moment exactly one wins. Whether a person may answer is not asked here.
 
-use shipline::types::{EnvironmentName, Timestamp};
+use shipline::types::Timestamp;
 use sqlx::Row;
-use sqlx::any::AnyRow;
 
-use super::database::{Tx, column, json, millis, number, read, text, time, unreadable};
+use super::database::{Tx, column, json, millis, text, unreadable};
 use super::gate::over;
-use super::queue::wake;
+use super::gates_found::{columns, rouse, with_answers};
 use super::{
-    Approval, Decided, Decision, EnvironmentLease, Gate, GateKind, GateName, GateState, NewApproval, NewAudit, NewGate,
-    Store, StoreFailed, Voice,
+    Approval, Decided, Decision, EnvironmentLease, Gate, GateKind, GateState, NewApproval, NewAudit, NewGate, Store,
+    StoreFailed, Voice,
 };
-use crate::types::{Actor, DeploymentId, GateId, IssueNumber, RepositoryId, UserId};
-
-macro_rules! columns {
-    () => {
-        "id, gate, state, sequence, opened, decided"
-    };
-}
-
-/// Which gates of a repository are meant.
-#[derive(Debug, Clone, Copy)]
-pub enum GatesOf<'a> {
-    /// Those that are talked about there.
-    Issue(IssueNumber),
-    /// Those of an environment.
-    Environment(&'a EnvironmentName),
-}
+use crate::types::{Actor, DeploymentId, GateId, UserId};
 
 impl Store {
     /// Opens a gate of a deployment, or finds it opened; whatever waited for the deployment before is
@@ -114,69 +98,6 @@ impl Store {
             details: gate.told(),
         });
         Ok((gate, entry))
-    }
-
-    /// One gate.
-    pub async fn gate(&self, id: GateId) -> Result<Option<Gate>, StoreFailed> {
-        self.found("SELECT id, gate, state, sequence, opened, decided FROM gates WHERE id = $1", column(id.get())?)
-            .await
-            .map(|mut found| found.pop())
-    }
-
-    /// The gate of this name: what a rollout that waits asks again and again.
-    pub async fn gate_named(&self, name: &GateName) -> Result<Option<Gate>, StoreFailed> {
-        let query = sqlx::query(concat!("SELECT ", columns!(), " FROM gates WHERE name = $1")).bind(name.text());
-        let Some(row) = query.fetch_optional(self.reader()).await? else { return Ok(None) };
-        Ok(self.answered(vec![row]).await?.pop())
-    }
-
-    /// All gates of a deployment, oldest first.
-    pub async fn gates_of(&self, id: DeploymentId) -> Result<Vec<Gate>, StoreFailed> {
-        let statement = concat!("SELECT ", columns!(), " FROM gates WHERE deployment = $1 ORDER BY id");
-        self.found(statement, column(id.get())?).await
-    }
-
-    /// The gates of a repository that wait, oldest first.
-    pub async fn waiting_gates(&self, repository: RepositoryId) -> Result<Vec<Gate>, StoreFailed> {
-        let statement = concat!(
-            "SELECT ",
-            columns!(),
-            " FROM gates WHERE repository = $1 AND state = 'waiting' ORDER BY id LIMIT 500"
-        );
-        self.found(statement, column(repository.get())?).await
-    }
-
-    /// The gate that the asking of this name was an answer to.
-    pub async fn gate_answered_by(&self, token: &str) -> Result<Option<Gate>, StoreFailed> {
-        let statement =
-            concat!("SELECT ", columns!(), " FROM gates WHERE id = (SELECT max(gate) FROM approvals WHERE token = $1)");
-        let row = sqlx::query(statement).bind(text(token)).fetch_optional(self.reader()).await?;
-        match row {
-            Some(row) => Ok(self.answered(vec![row]).await?.pop()),
-            None => Ok(None),
-        }
-    }
-
-    /// Makes the deployments due that wait at a gate and that something happened to.
-    pub async fn wake_gates(
-        &self,
-        repository: RepositoryId,
-        about: GatesOf<'_>,
-        now: Timestamp,
-    ) -> Result<usize, StoreFailed> {
-        let found = self.waiting_gates(repository).await?;
-        let theirs = found.iter().filter(|gate| match about {
-            GatesOf::Issue(issue) => gate.asked.issue == Some(issue),
-            GatesOf::Environment(environment) => gate.asked.key.environment == *environment,
-        });
-        let mut woken = 0;
-        for gate in theirs {
-            let mut tx = self.begin().await?;
-            rouse(&mut tx, gate, now).await?;
-            tx.commit().await?;
-            woken += 1;
-        }
-        Ok(woken)
     }
 
     /// Writes an answer down and says what became of it; whoever waits for the gate is woken. Said
@@ -324,32 +245,6 @@ impl Store {
         Ok(ended)
     }
 
-    /// A gate that nobody else looks at until the transaction ends.
-    async fn alone_with(&self, tx: &mut Tx, id: GateId) -> Result<Option<Gate>, StoreFailed> {
-        let statement = self.kind().sql(
-            concat!("SELECT ", columns!(), " FROM gates WHERE id = $1"),
-            concat!("SELECT ", columns!(), " FROM gates WHERE id = $1 FOR UPDATE"),
-        );
-        let row = sqlx::query(statement).bind(column(id.get())?).fetch_optional(&mut **tx).await?;
-        match row {
-            Some(row) => with_answers(tx, &row).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    async fn of_deployment(&self, tx: &mut Tx, id: DeploymentId) -> Result<Vec<Gate>, StoreFailed> {
-        let statement = self.kind().sql(
-            concat!("SELECT ", columns!(), " FROM gates WHERE deployment = $1 ORDER BY id"),
-            concat!("SELECT ", columns!(), " FROM gates WHERE deployment = $1 ORDER BY id FOR UPDATE"),
-        );
-        let rows = sqlx::query(statement).bind(column(id.get())?).fetch_all(&mut **tx).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            found.push(with_answers(tx, row).await?);
-        }
-        Ok(found)
-    }
-
     async fn token(&self, tx: &mut Tx, gate: GateId, actor: UserId) -> Result<String, StoreFailed> {
         let row = sqlx::query("SELECT token FROM approvals WHERE gate = $1 AND actor = $2")
             .bind(column(gate.get())?)
@@ -358,41 +253,6 @@ impl Store {
             .await?;
         Ok(row.map(|row| row.try_get("token")).transpose()?.unwrap_or_default())
     }
-
-    async fn found(&self, statement: &'static str, id: i64) -> Result<Vec<Gate>, StoreFailed> {
-        let rows = sqlx::query(statement).bind(id).fetch_all(self.reader()).await?;
-        self.answered(rows).await
-    }
-
-    async fn answered(&self, rows: Vec<AnyRow>) -> Result<Vec<Gate>, StoreFailed> {
-        let mut found = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id: i64 = row.try_get("id")?;
-            let answers = sqlx::query(ANSWERS).bind(id).fetch_all(self.reader()).await?;
-            found.push(gate(&row, &answers)?);
-        }
-        Ok(found)
-    }
-}
-
-const ANSWERS: &str = "SELECT approval FROM approvals WHERE gate = $1 ORDER BY at, actor";
-
-async fn with_answers(tx: &mut Tx, row: &AnyRow) -> Result<Gate, StoreFailed> {
-    let answers = sqlx::query(ANSWERS).bind(row.try_get::<i64, _>("id")?).fetch_all(&mut **tx).await?;
-    gate(row, &answers)
-}
-
-fn gate(row: &AnyRow, answers: &[AnyRow]) -> Result<Gate, StoreFailed> {
-    let answers = answers.iter().map(|row| read("approval", row.try_get("approval")?));
-    Ok(Gate {
-        id: GateId::new(number(row.try_get("id")?)?),
-        asked: read("gate", row.try_get("gate")?)?,
-        state: read("state of a gate", &format!("\"{}\"", row.try_get::<&str, _>("state")?))?,
-        sequence: number(row.try_get("sequence")?)?,
-        opened: time(row.try_get("opened")?)?,
-        decided: row.try_get::<Option<i64>, _>("decided")?.map(time).transpose()?,
-        approvals: answers.collect::<Result<_, StoreFailed>>()?,
-    })
 }
 
 async fn put(tx: &mut Tx, gate: &Gate, approval: &Approval, token: &str) -> Result<(), StoreFailed> {
@@ -433,17 +293,4 @@ async fn settle(tx: &mut Tx, gate: &Gate, state: GateState, now: Timestamp) -> R
 async fn end(tx: &mut Tx, gate: &Gate, state: GateState, now: Timestamp) -> Result<NewAudit, StoreFailed> {
     settle(tx, gate, state, now).await?;
     Ok(over(gate, state))
-}
-
-/// Whoever waits for it looks now.
-async fn rouse(tx: &mut Tx, gate: &Gate, now: Timestamp) -> Result<(), StoreFailed> {
-    if let Some(deployment) = gate.asked.name.deployment() {
-        return wake(tx, column(deployment.get())?, now).await;
-    }
-    sqlx::query("UPDATE gates SET due = $2 WHERE id = $1 AND due IS NOT NULL")
-        .bind(column(gate.id.get())?)
-        .bind(millis(now))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }

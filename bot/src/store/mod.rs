@@ -17,6 +17,7 @@ mod database;
 mod deployment;
 mod gate;
 mod gates;
+mod gates_found;
 mod heads;
 mod inbox;
 mod journal;
@@ -38,7 +39,7 @@ pub use deployment::{
 pub use gate::{
     Approval, Decided, Decision, Gate, GateKind, GateName, GateState, NewApproval, NewGate, Via, Voice, WaitingGate,
 };
-pub use gates::GatesOf;
+pub use gates_found::GatesOf;
 pub use lease::EnvironmentLease;
 pub use shapes::{
     Accepted, AuditEntry, Backlog, Claimed, DeliveryEnd, Head, Lock, LockAnswer, NewAudit, StoreFailed, Taken,
