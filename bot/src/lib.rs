@@ -6,6 +6,8 @@
 #![warn(missing_docs)]
 
 pub mod allow;
+pub mod api;
+pub mod approvals;
 pub mod audit;
 pub mod commands;
 pub mod context;

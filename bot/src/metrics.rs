@@ -18,6 +18,7 @@ pub struct Metrics {
     acknowledged: Histogram,
     commands: IntCounterVec,
     phases: IntCounterVec,
+    gates: IntCounterVec,
     ended: HistogramVec,
     handled: IntCounterVec,
     github: IntCounterVec,
@@ -48,6 +49,7 @@ impl Metrics {
             acknowledged: add(&registry, Histogram::with_opts(acknowledged).expect(VALID)),
             commands: counter("shipline_commands_total", "Commands by verb and reason code", &["verb", "code"]),
             phases: counter("shipline_phases_total", "Phases that deployments came into", &["phase"]),
+            gates: counter("shipline_gates_total", "Gates by kind: opened, answered and over", &["kind", "event"]),
             ended: add(&registry, HistogramVec::new(ended, &["outcome"]).expect(VALID)),
             handled: counter("shipline_handled_total", "Stored deliveries by how work on them ended", &["end"]),
             github: counter("shipline_github_requests_total", "Requests to GitHub", &["doing", "status"]),
@@ -84,6 +86,11 @@ impl Metrics {
     /// A deployment came into a stage or phase: `building`, `shifting`, `rolling-back`…
     pub fn phase(&self, phase: &str) {
         self.phases.with_label_values(&[phase]).inc();
+    }
+
+    /// A gate was opened, answered or is over: its kind, and what happened.
+    pub fn gate(&self, kind: &str, event: &str) {
+        self.gates.with_label_values(&[kind, event]).inc();
     }
 
     /// A deployment ended: how, and after how many seconds.

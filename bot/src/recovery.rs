@@ -24,7 +24,7 @@ const SETTLED: Duration = Duration::from_secs(30);
 /// A delivery that failed so often, with all the times it was asked for again, will fail again.
 const ATTEMPTS: usize = 6;
 /// Events that would be stored. The rest is not worth a request.
-const WANTED: [&str; 3] = ["issue_comment", "pull_request", "workflow_run"];
+const WANTED: [&str; 5] = ["issue_comment", "pull_request", "workflow_run", "check_run", "deployment_protection_rule"];
 
 #[derive(Debug, thiserror::Error)]
 enum NotRecovered {

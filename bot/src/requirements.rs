@@ -74,6 +74,8 @@ pub const EVENTS: &[Heard] = &[
     Heard { key: "issue_comment", why: "commands" },
     Heard { key: "pull_request", why: "which commit was the head when a comment was written" },
     Heard { key: "workflow_run", why: "the build workflow has ended" },
+    Heard { key: "check_run", why: "somebody pressed the button of a check run that waits for approval" },
+    Heard { key: "deployment_protection_rule", why: "a job of a workflow waits for approval of its environment" },
 ];
 
 const fn read(key: &'static str, title: &'static str, why: &'static str) -> Permission {
@@ -203,9 +205,16 @@ mod tests {
     #[test]
     fn an_event_that_is_missing_and_one_that_nobody_needs_are_told() {
         let has = ["issue_comment".to_owned(), "workflow_run".to_owned(), "push".to_owned()];
-        let told = events(&has);
-        assert!(
-            matches!(&told[..], [Difference::Deaf(Heard { key: "pull_request", .. }), Difference::Chatter(push)] if push == "push")
+        let told: Vec<String> = events(&has)
+            .into_iter()
+            .map(|difference| match difference {
+                Difference::Deaf(heard) => format!("deaf to {}", heard.key),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            told,
+            ["deaf to pull_request", "deaf to check_run", "deaf to deployment_protection_rule", "Chatter(\"push\")",]
         );
     }
 

@@ -1,4 +1,5 @@
-//! What the bot answers over HTTP: webhooks, whether it lives, whether it is ready, its metrics.
+//! What the bot answers over HTTP: webhooks, whether it lives, whether it is ready, its metrics; and the
+//! interface for scripts ([`crate::api`]).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +33,9 @@ pub fn routes(bot: Arc<Bot>, intake: Intake, stop: Cancel) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Shared { bot, stop })
+        .with_state(Shared { bot: Arc::clone(&bot), stop })
         .merge(webhooks)
+        .merge(crate::api::routes(bot))
 }
 
 /// The routes before the bot was set up: it lives, and says what is missing.

@@ -60,6 +60,11 @@ id! {
     DeploymentId
 }
 
+id! {
+    /// A gate: the store's own number.
+    GateId
+}
+
 /// The number of an issue or pull request; GitHub counts both together.
 pub type IssueNumber = u64;
 

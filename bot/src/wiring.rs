@@ -21,7 +21,7 @@ use crate::types::WorkerId;
 use crate::webhook::group_commit::Writer;
 use crate::webhook::receive::{self, Intake};
 use crate::webhook::signature::Secrets;
-use crate::{inbox, recovery, rollouts, routes, serve};
+use crate::{approvals, inbox, recovery, rollouts, routes, serve};
 
 /// Serves until the stop.
 pub async fn run(settings: Settings, redactor: Redactor, stop: &Cancel) -> Result<(), Problems> {
@@ -45,14 +45,16 @@ pub async fn run(settings: Settings, redactor: Redactor, stop: &Cancel) -> Resul
     let routes = routes::routes(Arc::clone(&bot), intake, stop.clone());
     let rollouts = rollouts::start(Arc::clone(&bot), stop.clone());
     let inbox = inbox::start(&bot, stop);
+    let rules = approvals::start(Arc::clone(&bot), stop.clone());
     // The parts stop by themselves, each within its time; none waits for another.
-    let ((), (), inbox, rollouts) = tokio::join!(
+    let ((), (), inbox, rollouts, rules) = tokio::join!(
         serve::serve(listener, routes, serve::Limits::default(), stop),
         recovery::run(&bot, stop),
         inbox,
         rollouts,
+        rules,
     );
-    for (part, ended) in [("inbox", inbox), ("rollouts", rollouts)] {
+    for (part, ended) in [("inbox", inbox), ("rollouts", rollouts), ("rules", rules)] {
         if let Err(why) = ended {
             tracing::error!(part, %why, "a part of the bot ended by a defect");
         }

@@ -98,6 +98,10 @@ pub fn deferred(spec: &EnvironmentSpec) -> Result<Vec<String>, Problems> {
                 )
                 .at(rule.place.clone()),
             ),
+            DeferredTo::Bot if rule.key == "approvals" => notices.push(
+                "`approvals` is held by shipline-bot; this run asks nobody: let the job's GitHub environment require reviewers"
+                    .to_owned(),
+            ),
             DeferredTo::Bot => {
                 notices.push(format!("`{}` is held by shipline-bot; this run does not ask for it", rule.key));
             }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, Allow, Approval, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec,
+    Access, Allow, Approval, ApprovalsSpec, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec,
     ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Steered,
     Strategy, TargetSpec, WeekTime, Who,
 };
@@ -102,6 +102,13 @@ fn the_rules_about_people_and_time_are_understood() {
         soak: Span::minutes(30),
         checks: Checks::Required,
         reviews: Reviews::Required,
+        approvals: Some(ApprovalsSpec {
+            count: 1,
+            from: vec![team("release-managers")],
+            requester: Allow::No,
+            expires: Span::minutes(24 * 60),
+            remind: Span::minutes(12 * 60),
+        }),
         freeze: vec![Freeze {
             from: WeekTime { day: 4, hour: 16, minute: 0 },
             to: WeekTime { day: 0, hour: 8, minute: 0 },

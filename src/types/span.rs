@@ -28,6 +28,12 @@ impl Span {
         Self(minutes as u32 * 60)
     }
 
+    /// Half of it, in whole seconds.
+    #[must_use]
+    pub const fn half(self) -> Self {
+        Self(self.0 / 2)
+    }
+
     /// As the standard library's type.
     pub fn duration(self) -> Duration {
         Duration::from_secs(u64::from(self.0))

@@ -672,16 +672,12 @@ async fn nothing_waits_for_approval_and_no_canary_runs_and_the_bot_says_so() {
     insta::assert_snapshot!(stage.asks("dev", pull.number, "/approve staging"), @"
     `/approve staging`: No deployment on `staging` is waiting for an approval.
 
-    - This version asks nobody for approval and shifts traffic without a canary; a policy that wants either is refused.
-
     **Next**: See what is on its way with `/status staging`; stop it with `/cancel staging`.
 
     <sub>reason: `no-gate`</sub>
     ");
     insta::assert_snapshot!(stage.asks("dev", pull.number, "/reject"), @"
     `/reject`: No deployment is waiting for an approval.
-
-    - This version asks nobody for approval and shifts traffic without a canary; a policy that wants either is refused.
 
     **Next**: See what is on its way with `/status`; stop it with `/cancel`.
 
@@ -690,7 +686,7 @@ async fn nothing_waits_for_approval_and_no_canary_runs_and_the_bot_says_so() {
     insta::assert_snapshot!(stage.asks("dev", pull.number, "/promote staging"), @"
     `/promote staging`: No canary is running on `staging`.
 
-    - This version asks nobody for approval and shifts traffic without a canary; a policy that wants either is refused.
+    - This version shifts traffic without a canary; a policy that wants one is refused.
 
     **Next**: See what is on its way with `/status staging`; stop it with `/cancel staging`.
 

@@ -5,6 +5,7 @@
 //! before it happens (the call gets no answer and changes nothing) and once after it happened (only
 //! the answer is missing); while the bot waits for the answer every replica is killed.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use shipline_test_support::{Behaviour, Call, Fault, FaultKind, Pull};
 
 use crate::stage::{Database, POLICY, Stage};
+use crate::told::policy;
 
 /// So many stages at once: nearly all of their time is waiting for leases.
 const AT_ONCE: usize = 6;
@@ -26,6 +28,7 @@ enum Story {
     Breaks,
     GoesBack,
     Builds,
+    Waits,
 }
 
 /// What serves at the end, as far as it is known before.
@@ -47,6 +50,8 @@ struct Scene {
     state: &'static str,
     /// The commit whose check run is concluded at the end.
     checked: Option<Pull>,
+    /// What somebody answers when the plan waits.
+    answer: Cell<Option<&'static str>>,
 }
 
 impl Story {
@@ -63,6 +68,7 @@ impl Story {
             serves,
             state: "success",
             checked: Some(pull),
+            answer: Cell::new(None),
         };
         let scene = match self {
             Self::Deploys => {
@@ -96,7 +102,15 @@ impl Story {
                     serves: Serves::Exactly(good.unwrap()),
                     state: "success",
                     checked: None,
+                    answer: Cell::new(None),
                 }
+            }
+            Self::Waits => {
+                stage.policy(&policy("    approvals: { count: 1, from: [\"@mona\"] }\n"));
+                let pull = stage.pull("Ask first");
+                let serves = stage.built(&pull.sha);
+                let scene = deploys(pull.number, pull, Serves::Exactly(serves));
+                Scene { answer: Cell::new(Some("/approve staging")), ..scene }
             }
             Self::Builds => {
                 stage.shop.file(".github/shipline.yml", &format!("{POLICY}build: {{ workflow: build.yml }}\n"));
@@ -120,6 +134,12 @@ fn ended(stage: &Stage) -> usize {
 impl Scene {
     /// Whether everybody was told the end.
     fn is_told(&self, stage: &Stage) -> bool {
+        if let Some(answer) = self.answer.get()
+            && stage.answers(self.issue).iter().any(|comment| comment.body.contains("**Your turn, "))
+        {
+            stage.says("mona", self.issue, answer);
+            self.answer.set(None);
+        }
         stage.answers(self.issue).iter().any(|comment| comment.body.contains(self.told))
             && stage.states("staging").last().and_then(|states| states.last()).is_some_and(|state| state == self.state)
             && self.checked.as_ref().is_none_or(|pull| {
@@ -337,4 +357,14 @@ fn on_postgresql_two_killed_replicas_go_on_with_a_rollback_at_every_effect() {
 #[test]
 fn on_postgresql_two_killed_replicas_go_on_with_a_release_to_be_built_at_every_effect() {
     killed_at_every_effect(Story::Builds, Database::Postgres);
+}
+
+#[test]
+fn on_sqlite_a_killed_bot_goes_on_with_a_plan_that_waits_for_approval_at_every_effect() {
+    killed_at_every_effect(Story::Waits, Database::Sqlite);
+}
+
+#[test]
+fn on_postgresql_two_killed_replicas_go_on_with_a_plan_that_waits_for_approval_at_every_effect() {
+    killed_at_every_effect(Story::Waits, Database::Postgres);
 }

@@ -13,6 +13,8 @@
 #[path = "../action/answering.rs"]
 #[expect(dead_code, reason = "the stories of the action use more of it")]
 mod answering;
+mod approvals;
+mod approvals_elsewhere;
 mod building;
 mod commands;
 mod crash;

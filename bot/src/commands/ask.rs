@@ -113,6 +113,11 @@ impl<'a> Ask<'a> {
         self.granted.load(Ordering::Relaxed)
     }
 
+    /// The person turned out to be one of those who may.
+    pub(super) fn grant(&self) {
+        self.granted.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn key(&self, environment: &EnvironmentName) -> EnvironmentKey {
         EnvironmentKey { repository: self.comment.repository.id, environment: environment.clone() }
     }

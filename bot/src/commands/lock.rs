@@ -7,7 +7,7 @@ use super::ask::{Answer, Ask, Halted};
 use crate::decision::access::Right;
 use crate::decision::{Denied, ReasonCode};
 use crate::messages;
-use crate::store::{Lock, LockAnswer};
+use crate::store::{GatesOf, Lock, LockAnswer};
 
 pub(super) async fn run(
     ask: &Ask<'_>,
@@ -27,6 +27,10 @@ pub(super) async fn run(
     };
     match ask.bot.store.lock(&lock, now).await? {
         LockAnswer::Locked | LockAnswer::Renewed => {
+            // What waits for approval there ends with it.
+            if ask.bot.store.wake_gates(lock.key.repository, GatesOf::Environment(environment), now).await? > 0 {
+                ask.bot.deployments_due.notify_one();
+            }
             Ok(Answer::said(ReasonCode::Done, messages::locked(&lock, now)).noting("until", lock.until))
         }
         LockAnswer::HeldBy(other) => Err(held(&other).into()),

@@ -4,7 +4,7 @@ use shipline::engine::clock;
 use shipline::types::{CommitSha, EnvironmentName, ServiceName};
 
 use super::ask::{Answer, Ask, Halted};
-use crate::decision::access::Right;
+use crate::decision::access::{self, Right};
 use crate::decision::gather;
 use crate::decision::{Denied, Question, ReasonCode, Wanted, policy, weigh};
 use crate::messages;
@@ -51,6 +51,14 @@ pub(super) async fn run(
     if let Some(running) = facts.open.first() {
         let login = &running.asked.actor.login;
         gates.push(format!("It would wait behind the deployment that `{login}` asked for."));
+    }
+    if let Some(rule) = &scene.spec.policy.approvals {
+        let who = access::people(&rule.from);
+        gates.push(format!(
+            "It would wait until {} of {who} {} approved it.",
+            rule.count,
+            if rule.count == 1 { "has" } else { "have" }
+        ));
     }
     let Some(view) = preview.view else {
         // Without its images a release has no plan yet.

@@ -27,7 +27,7 @@ use crate::decision::{Denied, ReasonCode, Rights, Situation};
 use crate::github::{Hub, Reaction};
 use crate::handlers::HandlerFailed;
 use crate::messages::{self, answer_marker};
-use crate::store::{Claimed, NewAudit};
+use crate::store::{Claimed, Decision, NewAudit};
 use crate::webhook::NewComment;
 
 /// So often GitHub may fail to tell who somebody is or what the policy says before that is the answer.
@@ -295,11 +295,17 @@ async fn run(ask: &Ask<'_>, command: &Command) -> Result<Answer, Halted> {
         Command::Status { environment } => status::run(ask, environment.as_ref()).await,
         Command::History { environment } => history::run(ask, environment).await,
         Command::Help => help::run(ask),
-        Command::Approve { environment, .. }
-        | Command::Reject { environment, .. }
-        | Command::Promote { environment }
-        | Command::Pause { environment }
-        | Command::Resume { environment } => gates::run(ask, command.verb(), environment.as_ref()),
+        Command::Approve { environment, sha } => {
+            let word = gates::Said { decision: Decision::Approve, sha: *sha, reason: None };
+            gates::answer(ask, environment.as_ref(), word).await
+        }
+        Command::Reject { environment, reason } => {
+            let word = gates::Said { decision: Decision::Reject, sha: None, reason: reason.as_deref() };
+            gates::answer(ask, environment.as_ref(), word).await
+        }
+        Command::Promote { environment } | Command::Pause { environment } | Command::Resume { environment } => {
+            gates::no_canary(ask, environment.as_ref())
+        }
     }
 }
 

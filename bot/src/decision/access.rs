@@ -14,6 +14,8 @@ pub enum Right {
     Deploy,
     /// Go back.
     Rollback,
+    /// Decide what waits for people.
+    Approve,
     /// Lock and unlock.
     Lock,
 }
@@ -24,6 +26,7 @@ impl Right {
         match self {
             Self::Deploy => &access.deploy,
             Self::Rollback => &access.rollback,
+            Self::Approve => &access.approve,
             Self::Lock => &access.lock,
         }
     }
@@ -32,6 +35,7 @@ impl Right {
         match self {
             Self::Deploy => "deploy to",
             Self::Rollback => "roll back",
+            Self::Approve => "decide what waits on",
             Self::Lock => "lock or unlock",
         }
     }
@@ -40,6 +44,7 @@ impl Right {
         match self {
             Self::Deploy => "deploy",
             Self::Rollback => "rollback",
+            Self::Approve => "approve",
             Self::Lock => "lock",
         }
     }
@@ -138,7 +143,7 @@ pub fn unknown(actor: &Actor, why: &str) -> Denied {
     Denied::new(ReasonCode::AccessUnknown, what, "Comment the command again in a minute.").because(why)
 }
 
-fn stranger(actor: &Actor) -> Denied {
+pub(super) fn stranger(actor: &Actor) -> Denied {
     let what = format!("The login {} is not the account that wrote this comment any more.", name(&actor.login));
     Denied::new(ReasonCode::AccessDenied, what, "Comment again from the account that has access.")
         .because(format!("The comment was written by the account with id {}.", actor.id))
@@ -175,7 +180,7 @@ pub fn people(who: &[Who]) -> String {
     if parts.is_empty() { "nobody".to_owned() } else { list(&parts, "or") }
 }
 
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

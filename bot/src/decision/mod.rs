@@ -5,6 +5,7 @@
 //! something is done.
 
 pub mod access;
+pub mod approving;
 mod binding;
 mod checks;
 mod decide;

@@ -9,7 +9,7 @@ use super::{Denied, ReasonCode};
 
 /// Rules that the bot carries out. Every other one refuses a deployment: ignoring it would be worse
 /// than not having it.
-const CARRIED_OUT: [&str; 5] = ["checks", "reviews", "access", "queue", "pull-requests"];
+const CARRIED_OUT: [&str; 6] = ["checks", "reviews", "approvals", "access", "queue", "pull-requests"];
 
 /// How many mistakes of a policy are told in a comment.
 const TOLD: usize = 10;

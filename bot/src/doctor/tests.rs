@@ -160,7 +160,8 @@ async fn the_right_to_write_contents_is_refused() {
 
 #[tokio::test]
 async fn events_that_are_missing_or_needless_are_told() {
-    let events = Some(vec!["issue_comment".to_owned(), "workflow_run".to_owned(), "push".to_owned()]);
+    let heard = ["issue_comment", "workflow_run", "check_run", "deployment_protection_rule", "push"];
+    let events = Some(heard.map(str::to_owned).to_vec());
     insta::assert_snapshot!(well(AppSeed { events, ..AppSeed::default() }).await.about("events").await, @r"
     Fail: pull_request is not sent (which commit was the head when a comment was written) → Subscribe to pull_request in the App's settings (<github>/apps/shipline), Permissions & events.
     Warn: push is sent, and nobody here acts on it → Unsubscribe from push in the App's settings (<github>/apps/shipline), Permissions & events.

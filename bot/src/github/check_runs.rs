@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shipline::github::{Method, Request};
 use shipline::problem::Problem;
 
-use super::{CheckRun, Hub, outbound};
+use super::{Button, CheckRun, Hub, outbound};
 
 #[derive(Deserialize)]
 struct Made {
@@ -38,6 +38,12 @@ impl Hub {
                 "summary": outbound::text(redactor, &run.summary, outbound::SUMMARY),
             },
         });
+        let button = |button: &Button| {
+            json!({
+                "label": button.label, "description": button.description, "identifier": button.identifier,
+            })
+        };
+        body["actions"] = run.buttons.iter().map(button).collect();
         match &run.conclusion {
             // GitHub notes the time itself.
             Some(conclusion) => {

@@ -23,14 +23,18 @@ mod identity;
 mod limits;
 mod outbound;
 mod rights;
+mod rules;
 mod situation;
 mod source;
+mod visitor;
 
 pub use app::App;
 pub use examination::{Examined, HookConfig, Known};
 pub use hub::{Hub, Standing};
+pub use rules::Reviewed;
 pub use shipline::github::retry_after;
 pub use source::Sources;
+pub use visitor::Visitor;
 
 use shipline::types::{CommitSha, Timestamp};
 
@@ -86,6 +90,19 @@ pub struct CheckRun {
     pub summary: String,
     /// Where more is.
     pub details_url: Option<String>,
+    /// At most three; those of before go.
+    pub buttons: Vec<Button>,
+}
+
+/// A button of a check run. GitHub takes 20, 40 and 20 characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Button {
+    /// What stands on it.
+    pub label: &'static str,
+    /// What it does.
+    pub description: &'static str,
+    /// What comes back when somebody presses it.
+    pub identifier: String,
 }
 
 /// How a workflow run stands.

@@ -17,7 +17,9 @@ use crate::webhook::Event;
 pub async fn handle(bot: &Arc<Bot>, claimed: &Claimed) -> Result<(), HandlerFailed> {
     match &claimed.delivery.event {
         Event::Comment(comment) => crate::commands::run::on_comment(bot, claimed, comment).await,
-        Event::Pull(pull) => pull_request::on_pull(pull),
+        Event::Pull(pull) => pull_request::on_pull(bot, pull).await,
         Event::Run(run) => workflow_run::on_run(bot, run).await,
+        Event::Button(button) => crate::approvals::pressed(bot, claimed, button).await,
+        Event::Rule(rule) => crate::approvals::asked(bot, rule).await,
     }
 }

@@ -6,14 +6,14 @@ use shipline::report::{self, View, changes, failure, headline, notices, plural, 
 use shipline::rollout::Cause;
 use shipline::types::ServiceName;
 
-use super::deployment_marker;
 use super::refusal::body;
 use super::sections::Sections;
 use super::shapes::{Shown, Stand};
 use super::table::{percent, table};
 use super::trail::{commits, timeline};
 use super::trim::trimmed;
-use super::words::{ago, at, commit, quoted, release, request_link, who};
+use super::words::{ago, at, commit, quoted, release, request_link, stage, who};
+use super::{deployment_marker, gate, plan};
 use crate::decision::{Denied, ReasonCode};
 use crate::store::{Deployment, DeploymentKind, Lock, Stage};
 
@@ -22,6 +22,7 @@ use crate::store::{Deployment, DeploymentKind, Lock, Stage};
 pub fn deployment(shown: &Shown<'_>) -> String {
     let view = match &shown.stand {
         Stand::Rolling(view) | Stand::Ended { view, .. } => Some(trimmed(view)),
+        Stand::Gating { waiting, .. } => Some(trimmed(&waiting.view)),
         Stand::Waiting { .. } | Stand::Building { .. } | Stand::Preparing | Stand::Refused(_) => None,
     };
     let mut text = Sections::headed(&state_line(shown, view.as_ref()));
@@ -37,9 +38,20 @@ pub fn deployment(shown: &Shown<'_>) -> String {
             text.add(&cancel(shown));
             details(&mut text, shown, whole, view);
         }
+        (Stand::Gating { waiting, gate }, Some(view)) => {
+            let whole: &View = &waiting.view;
+            text.add(&plan::table(view, whole.services.len()));
+            for notice in notices(view) {
+                text.add(&format!("> {}", sentence(notice)));
+            }
+            gate::turn(&mut text, shown.deployment, waiting, gate);
+            text.add(&cancel(shown));
+            details(&mut text, shown, whole, view);
+        }
         (Stand::Refused(denied), _) => {
             // Every other one says it in its heading.
-            if matches!(denied.code, ReasonCode::Cancelled | ReasonCode::Replaced) {
+            let said = [ReasonCode::Cancelled, ReasonCode::Replaced, ReasonCode::Rejected, ReasonCode::GateExpired];
+            if said.contains(&denied.code) {
                 text.add(&sentence(&cut(&denied.what, 300)));
             }
             body(&mut text, denied);
@@ -58,7 +70,7 @@ pub fn deployment(shown: &Shown<'_>) -> String {
 pub fn cancelling(deployment: &Deployment) -> String {
     let environment = &deployment.asked.key.environment;
     let changed = match deployment.state.stage {
-        Stage::Waiting | Stage::Building { .. } => "Nothing has been changed for it yet",
+        Stage::Waiting | Stage::Building { .. } | Stage::Gating { .. } => "Nothing has been changed for it yet",
         Stage::Rolling { .. } | Stage::Over => "What it has changed is taken back",
     };
     let mut text = Sections::new();
@@ -79,7 +91,7 @@ pub fn already(deployment: &Deployment) -> String {
         "{} is on its way to {} already ({}): {} asked for it at {}. Nothing was started a second time.",
         release(deployment),
         code(asked.key.environment.as_str()),
-        deployment.state.stage.word(),
+        stage(&deployment.state.stage),
         who(&asked.actor),
         at(asked.decided)
     ));
@@ -97,6 +109,7 @@ fn state_line(shown: &Shown<'_>, view: Option<&View>) -> String {
             _ => headline(view),
         },
         (Stand::Rolling(_), Some(view)) => format!("{place} ← {} · {}", release_of(view), rolling(shown, view)),
+        (Stand::Gating { waiting, gate }, _) => format!("{place} ← {what} · {}", gate::standing(waiting, gate)),
         (Stand::Waiting { behind: Some(other) }, _) => {
             format!("{place} ← {what} · waiting behind {}", release(other))
         }
@@ -150,6 +163,8 @@ fn hooks(where_it_is: &str, view: &View) -> String {
 fn not_done(denied: &Denied) -> String {
     match denied.code {
         ReasonCode::Cancelled => "cancelled, nothing was changed".to_owned(),
+        ReasonCode::Rejected => "rejected, nothing was changed".to_owned(),
+        ReasonCode::GateExpired => "not approved in time, nothing was changed".to_owned(),
         ReasonCode::Replaced => "superseded by a newer command, nothing was changed".to_owned(),
         _ => format!("refused, nothing was changed: {}", sentence(&cut(&denied.what, 300))),
     }
@@ -211,7 +226,11 @@ fn explained(shown: &Shown<'_>) -> String {
             "The image of this commit is not in the registry yet: the build workflow was started.".to_owned()
         }
         Stand::Preparing => "Finding the images, and what serves now.".to_owned(),
-        Stand::Waiting { behind: None } | Stand::Rolling(_) | Stand::Ended { .. } | Stand::Refused(_) => String::new(),
+        Stand::Waiting { behind: None }
+        | Stand::Gating { .. }
+        | Stand::Rolling(_)
+        | Stand::Ended { .. }
+        | Stand::Refused(_) => String::new(),
     }
 }
 
@@ -266,6 +285,7 @@ fn told(name: &str, cause: &Cause) -> String {
 fn own_notices(shown: &Shown<'_>) -> String {
     let known = match &shown.stand {
         Stand::Rolling(view) | Stand::Ended { view, .. } => view.notices.as_slice(),
+        Stand::Gating { waiting, .. } => waiting.view.notices.as_slice(),
         _ => &[],
     };
     let own = shown.deployment.state.notices.iter().filter(|notice| !known.contains(notice)).take(20);

@@ -7,6 +7,7 @@
 //! runs over what leaves, in `github`.
 
 mod deployment;
+mod gate;
 mod help;
 mod history;
 mod locks;
@@ -21,6 +22,7 @@ mod trim;
 mod words;
 
 pub use deployment::{already, cancelling, deployment};
+pub use gate::{reminder, reminder_marker, rule, rule_answer, rule_marker};
 pub use help::help;
 pub use history::history;
 pub use locks::{locked, unlocked};

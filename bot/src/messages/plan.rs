@@ -38,7 +38,7 @@ pub fn plan(view: &View, waits_for: &[String]) -> String {
     text.finish()
 }
 
-fn table(view: &View, all: usize) -> String {
+pub(super) fn table(view: &View, all: usize) -> String {
     let mut out = "| service | now | would be | changes | image |\n| --- | --- | --- | --- | --- |\n".to_owned();
     for service in &view.services {
         let count = service.changes.len();

@@ -7,7 +7,7 @@ use shipline::report::View;
 use shipline::types::{CommitSha, EnvironmentName, ServiceName, Timestamp};
 
 use crate::decision::Denied;
-use crate::store::{Deployment, Good, Lock};
+use crate::store::{Deployment, Gate, Good, Lock, WaitingGate};
 
 /// A deployment as its comment shows it.
 pub struct Shown<'a> {
@@ -37,6 +37,13 @@ pub enum Stand<'a> {
     },
     /// Images and plan are being found.
     Preparing,
+    /// People must say yes to the plan first.
+    Gating {
+        /// What they decide on.
+        waiting: &'a WaitingGate,
+        /// What they have answered.
+        gate: &'a Gate,
+    },
     /// The rollout runs.
     Rolling(&'a View),
     /// The rollout is over: the view says how. `locked` tells that the environment is locked since.

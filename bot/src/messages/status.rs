@@ -8,7 +8,7 @@ use shipline::types::{CommitSha, Timestamp};
 use super::history::ended;
 use super::sections::Sections;
 use super::shapes::{EnvironmentStatus, Live, LiveService};
-use super::words::{ago, at, release, who};
+use super::words::{ago, at, release, stage, who};
 use crate::store::Good;
 
 /// More services than anybody reads in one comment.
@@ -49,7 +49,7 @@ fn one(environment: &EnvironmentStatus, now: Timestamp) -> String {
         let _ = writeln!(out, "{}\n", super::locks::line(lock));
     }
     for (index, open) in environment.open.iter().take(ROWS).enumerate() {
-        let stands = if index == 0 { open.state.stage.word() } else { "waiting" };
+        let stands = if index == 0 { stage(&open.state.stage) } else { "waiting" };
         let _ = writeln!(
             out,
             "… {} {stands}, {} asked {}\n",

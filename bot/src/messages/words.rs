@@ -4,8 +4,7 @@ use jiff::tz::TimeZone;
 use shipline::report::escape::{code, cut, inline, link};
 use shipline::types::{CommitSha, Timestamp};
 
-use crate::store::Deployment;
-use crate::store::DeploymentKind;
+use crate::store::{Deployment, DeploymentKind, Stage};
 use crate::types::Actor;
 
 /// The longest reason, title or name that is shown.
@@ -72,4 +71,12 @@ pub(super) fn request_link(title: &str, deployment: &Deployment, server: &str) -
     let kind = if asked.is_pull { "pull" } else { "issues" };
     let (repository, issue, comment) = (&asked.repository.name, asked.issue, asked.comment);
     link(title, &format!("{server}/{repository}/{kind}/{issue}#issuecomment-{comment}"))
+}
+
+/// Where an open deployment stands, as part of a sentence.
+pub(super) fn stage(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Gating { .. } => "waiting for approval",
+        Stage::Waiting | Stage::Building { .. } | Stage::Rolling { .. } | Stage::Over => stage.word(),
+    }
 }

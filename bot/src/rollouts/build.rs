@@ -90,7 +90,7 @@ pub(super) async fn start(hub: &Hub, kept: &Kept, start: &Start<'_>) -> Result<R
     let (since, perhaps) = match stage {
         Stage::Building { run: Some(run), .. } => return Ok(run),
         Stage::Building { run: None, since } => (since, true),
-        Stage::Waiting | Stage::Rolling { .. } | Stage::Over => (clock::now(), false),
+        Stage::Waiting | Stage::Gating { .. } | Stage::Rolling { .. } | Stage::Over => (clock::now(), false),
     };
     let workflow = &start.workflow.workflow;
     if perhaps {

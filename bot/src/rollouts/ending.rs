@@ -174,7 +174,12 @@ async fn close(worker: &Worker, closed: &Closed) -> Result<(), Halt> {
 fn show_check(worker: &Worker, conclusion: &str, title: &str) {
     if let DeploymentKind::Deploy { sha } = worker.deployment.asked.kind {
         let environment = &worker.deployment.asked.key.environment;
-        let check = Check { sha, conclusion: Some(conclusion.to_owned()), title: format!("{environment}: {title}") };
+        let check = Check {
+            sha,
+            conclusion: Some(conclusion.to_owned()),
+            title: format!("{environment}: {title}"),
+            buttons: Vec::new(),
+        };
         worker.teller.show(|wanted| wanted.check = Some(check));
     }
 }

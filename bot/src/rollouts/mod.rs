@@ -2,7 +2,8 @@
 //! at every step, told on GitHub.
 //!
 //! Reading order: [`start`] (claim loop), `worker` (one deployment), `prepare` (policy → plan), `build`,
-//! `images`, `back` and `putting_back` (what runs afterwards), `rolling` (the drive), `ending`; `keeper`,
+//! `images`, `back` and `putting_back` (what runs afterwards), `gating` (people say yes), `rolling` (the
+//! drive), `ending`; `keeper`,
 //! `kept`, `journal` and `leased` hold the lease; `teller` and `reporter` speak to GitHub. Not here:
 //! whether a deployment may run ([`crate::decision`]) and what comments say ([`crate::messages`]).
 //!
@@ -13,6 +14,7 @@
 mod back;
 mod build;
 mod ending;
+mod gating;
 mod halt;
 mod images;
 mod journal;

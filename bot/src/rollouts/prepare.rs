@@ -240,11 +240,14 @@ async fn built(
     }
 }
 
-/// The policy of the default branch now. A decision that is not fresh, or that was overtaken by a
-/// push or by another policy, is made again.
+/// The policy of the default branch now. A decision that is not fresh, that waited for people, or that
+/// was overtaken by a push or by another policy, is made again.
 async fn policy_in_force(worker: &Worker) -> Result<(Config, Situation), Halt> {
     let asked = &worker.deployment.asked;
-    let fresh = if recheck::is_old(asked, clock::now()) || recheck::is_overtaken(&worker.bot, asked).await? {
+    // What people approved is decided anew, however quick they were.
+    let approved = matches!(worker.deployment.state.stage, Stage::Gating { .. });
+    let fresh = if approved || recheck::is_old(asked, clock::now()) || recheck::is_overtaken(&worker.bot, asked).await?
+    {
         None
     } else {
         let situation = worker.hub.situation(None, Some(&asked.key.environment)).await;

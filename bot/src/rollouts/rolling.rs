@@ -210,9 +210,12 @@ async fn stopped<'a>(worker: &Worker, gate: &'a Gate) -> tokio::sync::RwLockWrit
 
 fn reporter(worker: &Worker, plan: &Plan, began: Timestamp, input: ViewInput, shows: Shows) -> RolloutReporter {
     let check = match worker.deployment.asked.kind {
-        DeploymentKind::Deploy { sha } => {
-            Some(Check { sha, conclusion: None, title: format!("rolling out to {}", plan.environment) })
-        }
+        DeploymentKind::Deploy { sha } => Some(Check {
+            sha,
+            conclusion: None,
+            title: format!("rolling out to {}", plan.environment),
+            buttons: Vec::new(),
+        }),
         DeploymentKind::Rollback { .. } => None,
     };
     let (bot, teller) = (Arc::clone(&worker.bot), Arc::clone(&worker.teller));
@@ -220,7 +223,7 @@ fn reporter(worker: &Worker, plan: &Plan, began: Timestamp, input: ViewInput, sh
 }
 
 /// The commits between what serves and the release, newest first; none when GitHub does not tell.
-async fn commits_between(worker: &Worker, plan: &Plan) -> Vec<shipline::report::Commit> {
+pub(super) async fn commits_between(worker: &Worker, plan: &Plan) -> Vec<shipline::report::Commit> {
     let DeploymentKind::Deploy { sha: head } = worker.deployment.asked.kind else { return Vec::new() };
     let base = plan.services.values().find_map(|part| part.previous.commit).filter(|base| *base != head);
     match base {

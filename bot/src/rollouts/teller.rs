@@ -327,6 +327,7 @@ impl Task {
             title: check.title.clone(),
             summary: page.as_ref().map_or_else(String::new, |page| format!("[The deployment]({page})")),
             details_url: page,
+            buttons: check.buttons.clone(),
         };
         if let Some(id) = self.kept.state().await.check_run {
             self.hub.update_check_run(id, &run).await?;

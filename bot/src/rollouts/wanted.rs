@@ -8,8 +8,9 @@ use shipline::report::View;
 use shipline::types::{CommitSha, ServiceName};
 
 use crate::decision::Denied;
+use crate::github::Button;
 use crate::messages::Stand;
-use crate::store::Lock;
+use crate::store::{Gate, Lock, WaitingGate};
 use crate::types::CommentId;
 
 /// Where the deployment stands, for its comment.
@@ -24,6 +25,8 @@ pub(super) enum Standing {
     },
     /// Images and plan are being found.
     Preparing,
+    /// People must say yes to the plan first.
+    Gating(Box<Waits>),
     /// The rollout runs.
     Rolling(Box<View>),
     /// It is over.
@@ -37,12 +40,20 @@ pub(super) enum Standing {
     Refused(Denied),
 }
 
+/// A plan that waits for people.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Waits {
+    pub(super) waiting: WaitingGate,
+    pub(super) gate: Gate,
+}
+
 /// A check run, as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Check {
     pub(super) sha: CommitSha,
     pub(super) conclusion: Option<String>,
     pub(super) title: String,
+    pub(super) buttons: Vec<Button>,
 }
 
 /// What GitHub should show.
@@ -66,6 +77,7 @@ pub(super) fn stand(standing: &Standing) -> Option<Stand<'_>> {
         Standing::Silent => return None,
         Standing::Building { url } => Stand::Building { url: url.clone() },
         Standing::Preparing => Stand::Preparing,
+        Standing::Gating(waits) => Stand::Gating { waiting: &waits.waiting, gate: &waits.gate },
         Standing::Rolling(view) => Stand::Rolling(view),
         Standing::Ended { view, locked } => Stand::Ended { view, locked: locked.as_ref() },
         Standing::Refused(denied) => Stand::Refused(denied),

@@ -11,7 +11,7 @@ use super::halt::Halt;
 use super::keeper::{self, Signals, until};
 use super::kept::Kept;
 use super::teller::{Before, Teller};
-use super::{prepare, rolling};
+use super::{gating, prepare, rolling};
 use crate::context::Bot;
 use crate::decision::{Denied, ReasonCode};
 use crate::github::Hub;
@@ -80,6 +80,12 @@ impl Worker {
         match self.deployment.state.stage.clone() {
             Stage::Over => Ok(()),
             Stage::Rolling { record } => rolling::resume(self, *record).await,
+            Stage::Gating { gate } => {
+                if self.signals.cancel.is_cancelled() {
+                    return Err(Halt::Cancelled);
+                }
+                gating::look(self, gate).await
+            }
             Stage::Waiting | Stage::Building { .. } => {
                 if self.signals.cancel.is_cancelled() {
                     return Err(Halt::Cancelled);
@@ -92,7 +98,7 @@ impl Worker {
                 };
                 self.kept.change(first).await?;
                 let ready = self.signals.before_changes(Box::pin(prepare::prepare(self))).await??;
-                rolling::begin(self, ready).await
+                gating::begin_or_ask(self, ready).await
             }
         }
     }
@@ -147,7 +153,7 @@ impl Worker {
             Stage::Building { .. } => {
                 denied.because("The build workflow is not stopped; its images are used next time.")
             }
-            Stage::Waiting | Stage::Rolling { .. } | Stage::Over => denied,
+            Stage::Waiting | Stage::Gating { .. } | Stage::Rolling { .. } | Stage::Over => denied,
         }
     }
 }

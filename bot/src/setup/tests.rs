@@ -331,7 +331,9 @@ fn the_manifest_asks_for_the_table_and_nothing_else() {
       "default_events": [
         "issue_comment",
         "pull_request",
-        "workflow_run"
+        "workflow_run",
+        "check_run",
+        "deployment_protection_rule"
       ]
     }
     "#);

@@ -4,7 +4,7 @@
 //! one connection that writes and a few that read; a transaction that writes takes the write lock at
 //! its begin. PostgreSQL has one pool; what must not happen twice in one moment is serialised with
 //! advisory locks, which end with their transaction. Order of locks, so that nobody waits in a ring:
-//! environment, lease, deployment rows, places, audit.
+//! environment, lease, gate, deployment rows, places, audit.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shipline::rollout::{Record, Revision};
 use shipline::types::{CommitSha, ImageRef, ServiceName, Timestamp};
 
-use super::{Lock, NewAudit};
+use super::{Lock, NewAudit, WaitingGate};
 use crate::types::{Actor, CommentId, DeploymentId, EnvironmentKey, IssueNumber, RepositoryRef, RunId};
 
 /// What a deployment does.
@@ -110,6 +110,11 @@ pub enum Stage {
         /// Since when.
         since: Timestamp,
     },
+    /// Its plan waits for people to say yes. Nobody holds it meanwhile.
+    Gating {
+        /// The gate it waits at.
+        gate: WaitingGate,
+    },
     /// The rollout runs: its journal says where it stands.
     Rolling {
         /// What it does.
@@ -125,6 +130,7 @@ impl Stage {
         match self {
             Self::Waiting => "waiting",
             Self::Building { .. } => "building",
+            Self::Gating { .. } => "gating",
             Self::Rolling { .. } => "rolling",
             Self::Over => "over",
         }

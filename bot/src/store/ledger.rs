@@ -25,6 +25,7 @@ impl Store {
         let state = State { stage: Stage::Over, ..state.clone() };
         let mut tx = self.begin_alone(Guarded::Environment(lease.key())).await?;
         self.guard(&mut tx, lease, now).await?;
+        let voided = self.void_gates(&mut tx, lease.deployment(), now).await?;
         write(&mut tx, lease, &state).await?;
         let row = sqlx::query(concat!(
             "UPDATE deployments SET outcome = $2, details = $3, ended = $4, turn = 0 WHERE id = $1 RETURNING ",
@@ -62,6 +63,9 @@ impl Store {
         }
         give_turn(&mut tx, lease.key()).await?;
         expire(&mut tx, lease, FREE).await?;
+        for entry in &voided {
+            self.append_audit(&mut tx, entry, now).await?;
+        }
         self.append_audit(&mut tx, &closed.audit, now).await?;
         Ok(tx.commit().await?)
     }

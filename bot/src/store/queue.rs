@@ -230,7 +230,7 @@ async fn cancel(tx: &mut Tx, id: i64, by: &Actor, now: Timestamp) -> Result<bool
 }
 
 /// Makes it due now. If somebody works on it, it is due again as soon as the lease is given back.
-async fn wake(tx: &mut Tx, id: i64, now: Timestamp) -> Result<(), StoreFailed> {
+pub(super) async fn wake(tx: &mut Tx, id: i64, now: Timestamp) -> Result<(), StoreFailed> {
     sqlx::query(
         "UPDATE deployments SET woken = 1, due = CASE WHEN due < $2 THEN due ELSE $2 END
          WHERE id = $1 AND ended IS NULL",

@@ -17,6 +17,10 @@ pub enum Event {
     Pull(PullChanged),
     /// A workflow run ended.
     Run(RunEnded),
+    /// Somebody pressed a button of a check run.
+    Button(ButtonPressed),
+    /// A job of a workflow wants to use an environment that our rule protects.
+    Rule(RuleAsked),
 }
 
 /// `issue_comment`, action `created`.
@@ -67,6 +71,38 @@ pub struct RunEnded {
     pub conclusion: String,
 }
 
+/// `check_run`, action `requested_action`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ButtonPressed {
+    /// Where.
+    pub repository: RepositoryRef,
+    /// The check run.
+    pub check: u64,
+    /// Which button, in our own words.
+    pub identifier: String,
+    /// Who.
+    pub actor: Actor,
+}
+
+/// `deployment_protection_rule`, action `requested`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleAsked {
+    /// Where.
+    pub repository: RepositoryRef,
+    /// GitHub's environment.
+    pub environment: String,
+    /// The run that waits, out of the address that wants the answer.
+    pub run: RunId,
+    /// The commit.
+    pub sha: CommitSha,
+    /// Whose doing it is.
+    pub actor: Actor,
+    /// Pull requests of the commit.
+    pub pulls: Vec<IssueNumber>,
+    /// The address that wants the answer; it is never followed, only compared.
+    pub callback: String,
+}
+
 impl Event {
     /// The repository it is about.
     pub fn repository(&self) -> &RepositoryRef {
@@ -74,6 +110,8 @@ impl Event {
             Self::Comment(comment) => &comment.repository,
             Self::Pull(pull) => &pull.repository,
             Self::Run(run) => &run.repository,
+            Self::Button(button) => &button.repository,
+            Self::Rule(rule) => &rule.repository,
         }
     }
 
@@ -87,6 +125,8 @@ impl Event {
                 format!("pull/{}/{number}/{action}/{head}/{}", repository.id, at.as_second())
             }
             Self::Run(run) => format!("run/{}/{}", run.run, run.conclusion),
+            Self::Button(button) => format!("button/{}/{}/{}", button.check, button.identifier, button.actor.id),
+            Self::Rule(rule) => format!("rule/{}/{}", rule.run, rule.environment),
         }
     }
 
@@ -96,6 +136,8 @@ impl Event {
             Self::Comment(comment) => format!("{}#{}", comment.repository.id, comment.issue),
             Self::Pull(pull) => format!("{}#{}", pull.repository.id, pull.number),
             Self::Run(run) => format!("run/{}", run.run),
+            Self::Button(button) => format!("check/{}", button.check),
+            Self::Rule(rule) => format!("run/{}", rule.run),
         }
     }
 }

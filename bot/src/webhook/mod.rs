@@ -8,4 +8,4 @@ pub mod payload;
 pub mod receive;
 pub mod signature;
 
-pub use event::{Delivery, Event, NewComment, PullChanged, RunEnded};
+pub use event::{ButtonPressed, Delivery, Event, NewComment, PullChanged, RuleAsked, RunEnded};

@@ -11,7 +11,7 @@ use serde::de::{Error as _, IgnoredAny};
 use shipline::github::Repository;
 use shipline::types::{CommitSha, Timestamp};
 
-use super::event::{Event, NewComment, PullChanged, RunEnded};
+use super::event::{ButtonPressed, Event, NewComment, PullChanged, RuleAsked, RunEnded};
 use super::signature::Verified;
 use crate::types::{Actor, CommentId, InstallationId, RepositoryId, RepositoryRef, RunId, UserId};
 
@@ -67,6 +67,8 @@ pub fn read(event: &str, body: Verified<'_>) -> Result<Understood, BadPayload> {
         "issue_comment" => serde_json::from_slice(body).and_then(comment),
         "pull_request" => serde_json::from_slice(body).and_then(pull),
         "workflow_run" => serde_json::from_slice(body).and_then(run),
+        "check_run" => serde_json::from_slice(body).and_then(button),
+        "deployment_protection_rule" => serde_json::from_slice(body).and_then(rule),
         _ => return Ok(Understood::Ignored(Ignored::Event)),
     };
     understood.map_err(|why| BadPayload { event: event.to_owned(), why: why.to_string() })
@@ -185,6 +187,56 @@ struct RawRun<'a> {
     conclusion: Option<Text<'a>>,
 }
 
+#[derive(Deserialize)]
+struct ButtonPayload<'a> {
+    #[serde(borrow)]
+    action: Text<'a>,
+    check_run: RawId,
+    #[serde(borrow)]
+    requested_action: Option<RawAction<'a>>,
+    #[serde(borrow)]
+    repository: RawRepository<'a>,
+    #[serde(borrow)]
+    sender: RawUser<'a>,
+    installation: Option<RawId>,
+}
+
+#[derive(Deserialize)]
+struct RawAction<'a> {
+    #[serde(borrow)]
+    identifier: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct RulePayload<'a> {
+    #[serde(borrow)]
+    action: Text<'a>,
+    #[serde(borrow)]
+    environment: Text<'a>,
+    #[serde(borrow)]
+    deployment_callback_url: Text<'a>,
+    #[serde(borrow)]
+    deployment: RawDeployment<'a>,
+    #[serde(default)]
+    pull_requests: Vec<RawNumbered>,
+    #[serde(borrow)]
+    repository: RawRepository<'a>,
+    #[serde(borrow)]
+    sender: RawUser<'a>,
+    installation: Option<RawId>,
+}
+
+#[derive(Deserialize)]
+struct RawDeployment<'a> {
+    #[serde(borrow)]
+    sha: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct RawNumbered {
+    number: Id,
+}
+
 type Outcome = Result<Understood, serde_json::Error>;
 
 fn comment(payload: CommentPayload<'_>) -> Outcome {
@@ -246,7 +298,48 @@ fn run(payload: RunPayload<'_>) -> Outcome {
     }))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the last step of three functions that can fail")]
+fn button(payload: ButtonPayload<'_>) -> Outcome {
+    let ButtonPayload { action, check_run, requested_action, repository, sender, installation } = payload;
+    let pressed = requested_action.filter(|_| action == "requested_action");
+    let Some(pressed) = pressed else { return Ok(Understood::Ignored(Ignored::Action)) };
+    if sender.kind != "User" {
+        return Ok(Understood::Ignored(Ignored::NotAPerson));
+    }
+    let Some(installation) = installation else { return Ok(Understood::Ignored(Ignored::NoInstallation)) };
+    event(Event::Button(ButtonPressed {
+        repository: repository_ref(&repository, &installation)?,
+        check: check_run.id.0,
+        identifier: storable(pressed.identifier),
+        actor: Actor { id: UserId::new(sender.id.0), login: storable(sender.login) },
+    }))
+}
+
+fn rule(payload: RulePayload<'_>) -> Outcome {
+    let RulePayload { action, environment, deployment_callback_url: callback, deployment, .. } = payload;
+    if action != "requested" {
+        return Ok(Understood::Ignored(Ignored::Action));
+    }
+    let Some(installation) = payload.installation else { return Ok(Understood::Ignored(Ignored::NoInstallation)) };
+    let run = run_of(&callback).ok_or_else(|| serde_json::Error::custom("its callback names no run"))?;
+    event(Event::Rule(RuleAsked {
+        repository: repository_ref(&payload.repository, &installation)?,
+        environment: storable(environment),
+        run,
+        sha: deployment.sha.parse().map_err(serde_json::Error::custom)?,
+        actor: Actor { id: UserId::new(payload.sender.id.0), login: storable(payload.sender.login) },
+        pulls: payload.pull_requests.iter().map(|pull| pull.number.0).collect(),
+        callback: storable(callback),
+    }))
+}
+
+/// The run in `…/actions/runs/{run}/deployment_protection_rule`.
+fn run_of(callback: &str) -> Option<RunId> {
+    let (_, run) = callback.strip_suffix("/deployment_protection_rule")?.rsplit_once("/actions/runs/")?;
+    let run: u64 = run.parse().ok()?;
+    i64::try_from(run).ok().map(|_| RunId::new(run))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the last step of functions that can fail")]
 fn event(event: Event) -> Outcome {
     Ok(Understood::Event(Box::new(event)))
 }

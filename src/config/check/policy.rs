@@ -6,11 +6,13 @@
 use super::super::raw::List;
 use super::super::raw::environment::Environment;
 use super::super::raw::forms::Either;
-use super::super::raw::rules::{AllowWord, Allowed, ChecksWord, People, PullRequests, QueueWord, ReviewsWord};
+use super::super::raw::rules::{
+    AllowWord, Allowed, Approvals, ChecksWord, People, PullRequests, QueueWord, ReviewsWord,
+};
 use super::super::raw::values::{Access as RawWho, Text, WeekTime as RawTime};
 use super::super::read::{Reader, Slot};
 use super::super::spec::{
-    Access, Allow, BehindBase, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
+    Access, Allow, ApprovalsSpec, BehindBase, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
 };
 use super::{items, not_empty, value};
 use crate::problem::Problem;
@@ -25,6 +27,7 @@ pub(super) fn policy(raw: &Environment, reader: &mut Reader) -> Policy {
             None => Reviews::NotAsked,
             Some(ReviewsWord::Required) => Reviews::Required,
         },
+        approvals: raw.approvals.as_ref().and_then(|at| approvals(&at.value)),
         freeze: items(&raw.freeze)
             .filter_map(|freeze| {
                 Some(Freeze {
@@ -53,6 +56,22 @@ fn checks(raw: &Environment, reader: &mut Reader) -> Checks {
             Checks::Named(texts(names))
         }
     }
+}
+
+/// Nothing when it names nobody, which is told elsewhere.
+fn approvals(raw: &Approvals) -> Option<ApprovalsSpec> {
+    let from: Vec<Who> = items(&raw.from).map(|at| person(at.value.as_str())).collect();
+    let expires = value(&raw.expires).unwrap_or(Span::minutes(24 * 60));
+    (!from.is_empty()).then(|| ApprovalsSpec {
+        count: raw.count.as_ref().map_or(1, |count| count.value.0),
+        from,
+        requester: match value(&raw.requester) {
+            Some(true) => Allow::Yes,
+            Some(false) | None => Allow::No,
+        },
+        expires,
+        remind: value(&raw.remind).unwrap_or_else(|| expires.half()),
+    })
 }
 
 fn texts<T: Text>(list: &List<T>) -> Vec<String> {

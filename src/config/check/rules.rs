@@ -76,6 +76,15 @@ fn requires(name: &EnvironmentName, raw: &Environment, whole: &Configuration, re
 
 fn approvals(raw: &Approvals, reader: &mut Reader) {
     within(reader, &raw.expires, Span::minutes(1), Span::minutes(30 * 24 * 60));
+    let expires = raw.expires.as_ref().map_or(DAY, |at| at.value);
+    if let Some(remind) = within(reader, &raw.remind, Span::seconds(1), Span::minutes(30 * 24 * 60))
+        && remind.duration() >= expires.duration()
+        && let Some(at) = &raw.remind
+    {
+        let what =
+            format!("After {remind} nobody waits for an answer any more: the question stays open for {expires}.");
+        reader.note(&at.place, Problem::mistake("out-of-range", what, "Remind earlier, or let it stay open longer."));
+    }
     let Some(from) = &raw.from else { return };
     not_empty(reader, &from.place, from.value.len(), "team or user");
     let only_users = from.value.iter().all(|at| at.as_ref().is_some_and(|at| !at.value.as_str().contains('/')));

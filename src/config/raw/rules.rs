@@ -35,6 +35,8 @@ record! {
         optional "requester" requester: bool, default "`false`", example "false";
         /// How long the question stays open.
         optional "expires" expires: Span, default "`24h`", example "24h";
+        /// When those who may answer are reminded, once, counted from the question.
+        optional "remind" remind: Span, default "half of `expires`", example "4h";
     }
 }
 

@@ -33,7 +33,8 @@ pub use express::{ExpressSpec, ScalingMetric, ScalingSpec};
 pub use expression::{expression_names, is_insights_query, renamed};
 pub use notify::{Occasion, Recipient, Way};
 pub use policy::{
-    Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
+    Access, Allow, ApprovalsSpec, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role,
+    WeekTime, Who,
 };
 pub use scan::{ScanSpec, Severity, Unscanned};
 pub use strategy::{Approval, Steered, Steering, Strategy};

@@ -14,6 +14,8 @@ pub struct Policy {
     pub checks: Checks,
     /// Whether the reviews that branch protection requires must be there.
     pub reviews: Reviews,
+    /// People who must say yes before anything changes; nobody when absent.
+    pub approvals: Option<ApprovalsSpec>,
     /// Times of the week when nothing is deployed.
     pub freeze: Vec<Freeze>,
     /// Who may do what.
@@ -46,6 +48,21 @@ pub enum Reviews {
     NotAsked,
     /// Those that branch protection requires.
     Required,
+}
+
+/// People who must say yes to a plan before it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalsSpec {
+    /// How many of them.
+    pub count: u32,
+    /// Who may; not empty.
+    pub from: Vec<Who>,
+    /// Whether the person who asked for the deployment may be one of them.
+    pub requester: Allow,
+    /// How long the question stays open.
+    pub expires: Span,
+    /// How long after the question they are reminded.
+    pub remind: Span,
 }
 
 /// A time of the week, in a zone that [`Freeze`] names.
@@ -164,6 +181,7 @@ impl Default for Policy {
             soak: Span::seconds(0),
             checks: Checks::default(),
             reviews: Reviews::default(),
+            approvals: None,
             freeze: Vec::new(),
             access: Access::default(),
             queue: Queue::default(),

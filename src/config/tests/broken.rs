@@ -505,11 +505,13 @@ environments:
       from: ["@ann", "@ben"]
       requester: yes
       expires: 10s
+      remind: 2m
 "#,
         &[
             "7 environments.x.approvals.count out-of-range",
             "9 environments.x.approvals.requester not-a-boolean",
             "10 environments.x.approvals.expires out-of-range",
+            "11 environments.x.approvals.remind out-of-range",
         ],
     ),
     (

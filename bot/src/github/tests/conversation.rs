@@ -40,6 +40,7 @@ async fn what_is_written_has_no_secrets_fits_and_keeps_its_marker() {
         title: "deploying hunter2-hunter2".to_owned(),
         summary: long,
         details_url: Some("https://github.com/acme/shop/pull/1".to_owned()),
+        buttons: Vec::new(),
     };
     let id = hub.create_check_run(&run).await.unwrap();
     run.conclusion = Some("success".to_owned());

@@ -118,6 +118,7 @@ async fn a_comment_whose_answer_was_lost_is_not_written_again_and_what_can_be_re
         title: String::new(),
         summary: String::new(),
         details_url: None,
+        buttons: Vec::new(),
     };
     assert_eq!(hub.create_check_run(&run).await.unwrap_err().code, "unavailable");
     assert_eq!(server.asked().len(), 3, "each was sent once");

@@ -203,6 +203,7 @@ async fn workflows_check_runs_and_deployments_are_made_and_followed() {
         title: "deploying".to_owned(),
         summary: "on its way".to_owned(),
         details_url: None,
+        buttons: Vec::new(),
     };
     let check = hub.create_check_run(&shown).await.unwrap();
     shown.conclusion = Some("success".to_owned());

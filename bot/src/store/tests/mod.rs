@@ -2,6 +2,7 @@
 
 mod audit;
 mod chain;
+mod gates;
 mod inbox;
 mod lease;
 mod ledger;

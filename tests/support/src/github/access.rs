@@ -50,7 +50,7 @@ pub(crate) fn needed(method: &str, rest: &[&str]) -> Needed {
         ["commits", _, "status" | "statuses"] | ["statuses", ..] => (&["statuses"], level),
         ["pulls", ..] => (&["pull_requests"], level),
         ["issues", ..] => (&["issues", "pull_requests"], level),
-        ["deployments", ..] => (&["deployments"], level),
+        ["deployments", ..] | ["actions", "runs", _, "deployment_protection_rule"] => (&["deployments"], level),
         ["actions", ..] => (&["actions"], level),
         _ => (&["contents"], level),
     }
@@ -79,6 +79,8 @@ impl GitHub {
         }
         match caller {
             Caller::Stranger => Err(refused(401, "Bad credentials")),
+            // What people may do with their own tokens is not modelled: nobody here asks with one.
+            Caller::Person(_) => Err(missing()),
             Caller::App(_) => Err(refused(
                 403,
                 "A JSON web token is not good for this endpoint; ask with an installation access token",

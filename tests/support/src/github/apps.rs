@@ -76,6 +76,8 @@ pub(crate) struct Apps {
     pub(crate) registered: Vec<App>,
     pub(crate) installations: Vec<Installation>,
     pub(crate) tokens: BTreeMap<String, Token>,
+    /// Tokens of people.
+    pub(crate) people: BTreeMap<String, u64>,
     /// Manifests that wait to be converted, by code.
     pub(crate) manifests: BTreeMap<String, Value>,
 }
@@ -89,6 +91,8 @@ pub(crate) enum Caller {
     App(u64),
     /// An App at an account.
     Installation(Token),
+    /// A person with a token of their own.
+    Person(u64),
 }
 
 const HOUR: Millis = 3_600_000;
@@ -119,6 +123,9 @@ impl GitHub {
                 _ => Err(refused(401, "Bad credentials")),
             };
         }
+        if let Some(person) = self.apps.people.get(token) {
+            return Ok(Caller::Person(*person));
+        }
         if token.starts_with("ey") && token.split('.').count() == 3 && !self.apps.registered.is_empty() {
             let jwt = Jwt::read(token).ok_or_else(|| refused(401, UNDECODABLE))?;
             let issuer = jwt.issuer().ok_or_else(|| refused(401, "'Issuer' claim ('iss') must be an Integer"))?;
@@ -134,6 +141,7 @@ impl GitHub {
     /// The account that acts for a caller.
     pub(super) fn acting(&self, caller: &Caller) -> u64 {
         let app = match caller {
+            Caller::Person(id) => return *id,
             Caller::Stranger => None,
             Caller::App(id) => self.apps.app(*id),
             Caller::Installation(token) => {

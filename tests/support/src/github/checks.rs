@@ -21,6 +21,8 @@ pub(crate) struct CheckRun {
     pub(crate) status: String,
     pub(crate) conclusion: Option<String>,
     pub(crate) output: Value,
+    /// Buttons: label, description, identifier.
+    pub(crate) buttons: Vec<Value>,
     pub(crate) details_url: Option<String>,
     pub(crate) external_id: String,
     pub(crate) started: Millis,
@@ -202,6 +204,7 @@ impl GitHub {
             status: "queued".to_owned(),
             conclusion: None,
             output: json!({}),
+            buttons: Vec::new(),
             details_url: None,
             external_id: String::new(),
             started: ask.now,
@@ -328,6 +331,18 @@ impl CheckRun {
                 return Err(refused(422, "summary exceeds a maximum bytesize of 65535"));
             }
             self.output = output.clone();
+        }
+        if let Some(buttons) = body.get("actions").and_then(Value::as_array) {
+            let fits = |button: &Value, member: &str, most: usize| {
+                text(button, member).is_some_and(|text| !text.is_empty() && text.chars().count() <= most)
+            };
+            let good = |button: &Value| {
+                fits(button, "label", 20) && fits(button, "description", 40) && fits(button, "identifier", 20)
+            };
+            if buttons.len() > 3 || !buttons.iter().all(good) {
+                return Err(refused(422, "Invalid request.\n\n\"actions\" is not valid."));
+            }
+            self.buttons.clone_from(buttons);
         }
         if let Some(name) = text(body, "name") {
             name.clone_into(&mut self.name);

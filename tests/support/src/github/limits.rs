@@ -42,6 +42,7 @@ impl Account {
             Caller::Stranger => return None,
             _ if path == "/rate_limit" => return None,
             Caller::App(id) => format!("app {id}"),
+            Caller::Person(id) => format!("user ID {id}"),
             Caller::Installation(token) => format!("installation ID {}", token.installation),
         };
         Some(Self { who, resource: if path == "/graphql" { "graphql" } else { "core" } })

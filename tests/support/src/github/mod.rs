@@ -33,6 +33,7 @@ mod oidc;
 mod page;
 mod payload;
 mod people;
+mod protection;
 mod pulls;
 mod query_language;
 mod references;

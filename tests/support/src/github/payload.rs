@@ -145,6 +145,11 @@ impl GitHub {
         self.tell(full, "check_run", &document, who);
     }
 
+    /// `deployment_protection_rule`.
+    pub(super) fn tell_rule(&mut self, full: &str, document: &Value, who: u64) {
+        self.tell(full, "deployment_protection_rule", document, who);
+    }
+
     /// `deployment_status`.
     pub(super) fn tell_deployment(&mut self, full: &str, deployment: &Value, status: &Value, who: u64) {
         let document = json!({"action": "created", "deployment_status": status, "deployment": deployment});
@@ -198,7 +203,7 @@ fn reads(permissions: &super::access::Permissions, event: &str) -> bool {
         "pull_request" | "pull_request_review" => &["pull_requests"],
         "workflow_run" => &["actions"],
         "check_run" => &["checks"],
-        "deployment_status" => &["deployments"],
+        "deployment_status" | "deployment_protection_rule" => &["deployments"],
         _ => return true,
     };
     names.iter().any(|name| permissions.get(*name).is_some_and(|level| *level >= Level::Read))

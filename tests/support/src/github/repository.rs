@@ -64,6 +64,8 @@ pub(crate) struct Repo {
     /// Rulesets, in the order they were made.
     pub(crate) rulesets: Vec<Ruleset>,
     pub(crate) actions: Actions,
+    /// Jobs that wait for a protection rule.
+    pub(crate) waits: Vec<super::protection::Waits>,
 }
 
 impl Repo {

@@ -10,6 +10,11 @@ impl GitHub {
     pub(super) fn route(&mut self, ask: &Ask<'_>, parts: &[&str]) -> Reply {
         let found = match parts {
             ["graphql"] => Ok(self.graphql(ask)),
+            ["user"] if ask.method == "GET" => match ask.caller {
+                Caller::Person(id) => Ok(self.signed_in(id)),
+                Caller::Stranger => Err(refused(401, "Bad credentials")),
+                Caller::App(_) | Caller::Installation(_) => Err(refused(403, "Resource not accessible by integration")),
+            },
             ["app", rest @ ..] => self.route_app(ask, rest),
             ["orgs", organisation, "teams", slug, "memberships", login] => {
                 self.team_membership(ask, organisation, slug, login)
@@ -178,6 +183,7 @@ impl GitHub {
             }
             ("GET", ["actions", "runs"]) => self.list_runs(full, None, ask),
             ("GET", ["actions", "runs", id]) => self.get_run(full, number(id)?),
+            ("POST", ["actions", "runs", id, "deployment_protection_rule"]) => self.answer_rule(full, number(id)?, ask),
             ("POST", ["actions", "runs", id, "cancel"]) => self.cancel_run(full, number(id)?, now),
             _ => missing(),
         })
@@ -189,7 +195,7 @@ impl GitHub {
                 self.apps.installation(token.installation).map_or(0, |installation| installation.app)
             }
             Caller::App(id) => *id,
-            Caller::Stranger => 0,
+            Caller::Stranger | Caller::Person(_) => 0,
         }
     }
 

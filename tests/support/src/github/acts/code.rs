@@ -100,6 +100,7 @@ fn check(github: &mut GitHub, given: &Given<'_>) -> Done {
         suite,
         status: "queued".to_owned(),
         conclusion: None,
+        buttons: Vec::new(),
         output: json!({}),
         details_url: None,
         external_id: String::new(),
@@ -144,8 +145,12 @@ fn status(github: &mut GitHub, given: &Given<'_>) -> Done {
 fn press(github: &mut GitHub, given: &Given<'_>) -> Done {
     let full = given.repository();
     let id = given.needs_number("check")?;
-    if !github.hosted(&full)?.checks.iter().any(|run| run.id == id) {
+    let Some(run) = github.hosted(&full)?.checks.iter().find(|run| run.id == id) else {
         return Err(format!("no check run {id}"));
+    };
+    let has = |identifier: &str| run.buttons.iter().any(|button| button["identifier"] == identifier);
+    if let Some(missing) = given.text("identifier").filter(|identifier| !has(identifier)) {
+        return Err(format!("check run {id} has no button {missing}"));
     }
     let who = github.somebody(given.needs("who")?);
     github.tell_button(&full, id, given.text("identifier"), who);

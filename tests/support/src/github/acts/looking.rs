@@ -78,7 +78,13 @@ fn checks(github: &mut GitHub, given: &Given<'_>) -> Done {
     let asked = given.needs("sha")?.to_owned();
     let sha = github.hosted(&full)?.resolve(&asked).ok_or_else(|| format!("no commit {asked}"))?;
     let latest = github.repositories[&full].latest_checks(&sha);
-    Ok(latest.into_iter().map(|run| github.check_document(&full, run)).collect())
+    let shown = |run: &super::super::checks::CheckRun| {
+        let mut document = github.check_document(&full, run);
+        // The API does not tell them; people see them.
+        document["buttons"] = json!(run.buttons);
+        document
+    };
+    Ok(latest.into_iter().map(shown).collect())
 }
 
 /// A pull request as the API shows it.

@@ -32,6 +32,7 @@ pub(super) const ACTS: &[Row] = &[
         repository,
     ),
     ("user", &["login", "repository", "role"], user),
+    ("sign-in", &["login"], sign_in),
     ("rename", &["from", "to"], rename),
     ("rename-repository", &["repository", "to"], rename_repository),
     ("team", &["organization", "slug", "members"], team),
@@ -50,7 +51,9 @@ fn usual_permissions() -> Permissions {
 
 fn app(github: &mut GitHub, given: &Given<'_>) -> Done {
     let key = AppKey::shared().ok_or("this machine has no randomness for a key")?;
-    let events = ["issue_comment", "pull_request", "workflow_run"].map(str::to_owned).to_vec();
+    let events = ["issue_comment", "pull_request", "workflow_run", "check_run", "deployment_protection_rule"]
+        .map(str::to_owned)
+        .to_vec();
     let secret = given.text("secret").unwrap_or("webhook-secret").to_owned();
     let new = NewApp {
         name: given.text("name").unwrap_or("shipline").to_owned(),
@@ -316,4 +319,10 @@ fn limit(github: &mut GitHub, given: &Given<'_>) -> Done {
     let reset = given.real + given.number("reset_ms").unwrap_or(3_600_000);
     github.limits.leave(given.needs_number("remaining")?, reset);
     Ok(json!({}))
+}
+
+/// Somebody makes a token of their own.
+fn sign_in(github: &mut GitHub, given: &Given<'_>) -> Done {
+    let who = github.somebody(given.needs("login")?);
+    Ok(json!({"token": github.sign_in(who, crate::ids::Ids::hex)}))
 }

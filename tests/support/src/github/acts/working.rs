@@ -11,6 +11,8 @@ use crate::ids::Ids;
 pub(super) const ACTS: &[Row] = &[
     ("workflow", &["repository", "file", "name", "inputs", "run_name", "build"], workflow),
     ("finish", &["repository", "run", "conclusion"], finish),
+    ("protect-job", &["repository", "who", "environment", "sha", "pull", "callback"], protect_job),
+    ("protected-jobs", &["repository"], protected_jobs),
     ("deployment", &["repository", "who", "ref", "environment", "payload", "state", "description"], deployment),
     ("deployment-status", &["repository", "who", "deployment", "state"], deployment_status),
 ];
@@ -94,4 +96,31 @@ fn made(
         Some(reply) => Err(said(&reply)),
         None => Err(format!("no repository {full}")),
     }
+}
+
+/// A job reaches an environment that the App's rule protects.
+fn protect_job(github: &mut GitHub, given: &Given<'_>) -> Done {
+    let full = given.repository();
+    github.hosted(&full)?;
+    let login = given.text("who").unwrap_or("dev").to_owned();
+    let asked = super::super::protection::Asked {
+        who: github.somebody(&login),
+        login: &login,
+        environment: given.text("environment").unwrap_or("production"),
+        sha: given.needs("sha")?,
+        pull: given.number("pull"),
+        callback: given.text("callback"),
+    };
+    let run = github.ask_rule(&full, &asked, given.now)?;
+    Ok(json!({"run": run}))
+}
+
+/// What was answered to the jobs that wait or waited.
+fn protected_jobs(github: &mut GitHub, given: &Given<'_>) -> Done {
+    let known = &github.hosted(&given.repository())?.waits;
+    let document = |one: &super::super::protection::Waits| {
+        let (state, comment) = one.answer.clone().unzip();
+        json!({"run": one.run, "environment": one.environment, "state": state, "comment": comment})
+    };
+    Ok(known.iter().map(document).collect())
 }
