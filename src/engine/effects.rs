@@ -66,9 +66,7 @@ impl Shell<'_> {
             ) => self.follow(service, shift, stop).await,
             (Effect::Check(check), _) => self.check(check, stop).await,
             (Effect::StartHook(hook), State::Hook(state)) => Some(self.start_hook(hook, &state).await),
-            (Effect::FollowHook(hook), State::Hook(HookState::Running { task } | HookState::Undoing { task })) => {
-                self.follow_hook(hook, &task, stop).await
-            }
+            (Effect::FollowHook(hook), State::Hook(state)) => self.follow_hook(hook, &state, stop).await,
             (Effect::StopHook(hook), State::Hook(HookState::Stopping { task, .. })) => {
                 Some(self.stop_hook(hook, task.as_ref()).await)
             }

@@ -22,6 +22,7 @@ impl Reporter for Lines {
             News::Began { phase, .. } => format!("began {}", phase.word()),
             News::Moved { phase, .. } => format!("moved {}", phase.word()),
             News::Progress { service, .. } => format!("progress {service}"),
+            News::Hook { command, doing, .. } => format!("hook {}: {doing}", command.join(" ")),
             News::Notice { text, .. } => format!("notice {text}"),
         };
         self.0.lock().unwrap().push(line);
@@ -251,6 +252,19 @@ async fn commands_run_once_and_in_their_place_whatever_call_the_process_dies_at(
             assert!(!still, "{told}: a command still runs");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_a_command_and_its_undo_get_on_is_told_once_a_step_with_the_command_that_runs() {
+    let world = World::new(&[("a", Fate::Breaks)], Crash::Never, false);
+    let mut plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    plan.before = vec![hook("migrate", "undo migrate", 60)];
+    let (journal, lines, targets) = (MemoryJournal::default(), Lines::default(), world.targets());
+    let cancel = Cancel::new();
+    drive(&plan, parts(&targets), &journal, &lines, &cancel, Limits::default()).await.unwrap();
+    let told = lines.0.lock().unwrap().clone();
+    let hooks: Vec<&str> = told.iter().filter(|line| line.contains("migrate")).map(String::as_str).collect();
+    assert_eq!(hooks, ["hook migrate: running", "hook undo migrate: running"], "{told:#?}");
 }
 
 #[tokio::test(start_paused = true)]

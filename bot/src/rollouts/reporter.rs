@@ -119,6 +119,8 @@ impl Reporter for RolloutReporter {
                 self.teller.show(|wanted| drop(wanted.progress.insert((*service).clone(), (*progress).clone())));
                 self.show();
             }
+            // The comment has its state; what it does in detail would be an edit for every step.
+            News::Hook { service, command, doing } => info!(%service, ?command, doing, "a hook of the rollout"),
             News::Notice { service, text } => {
                 let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
                 let notice = format!("{about}{text}");
