@@ -86,13 +86,15 @@ impl Shell<'_> {
         })
     }
 
-    pub(super) async fn stop_hook(&self, number: usize, task: Option<&Task>) -> Event {
-        let done = Event::HookStopped { hook: number };
+    pub(super) async fn stop_hook(&self, number: usize, state: &HookState) -> Option<Event> {
+        let (HookState::Stopping { task, .. } | HookState::UndoStopping { task, .. }) = state else { return None };
+        let (task, key) = (task.as_ref(), self.key(number, state.is_undoing()));
+        let done = Some(Event::HookStopped { hook: number });
         let Ok((tasks, hook)) = self.hook(number) else { return done };
         let deadline = Some(clock::instant() + Duration::from_mins(2));
         let mut refused = None;
         let waited = wait::until(deadline, Backoff::DEPLOYMENT, &Cancel::new(), async || {
-            match tasks.stop_task(task, &hook.facts, &self.key(number, false)).await {
+            match tasks.stop_task(task, &hook.facts, &key).await {
                 Ok(()) => Seen::Ready(()),
                 Err(TargetError::Provider(failure)) if failure.is_passing() => Seen::Throttled,
                 Err(error) => {
@@ -108,7 +110,8 @@ impl Shell<'_> {
         };
         if let Some(why) = why {
             let id = task.map_or("its task", |task| task.id.as_str());
-            let text = format!("{} could not be stopped ({why}): look whether {id} still runs", words(&hook.run));
+            let text =
+                format!("{} could not be stopped ({why}): look whether {id} still runs", words(command(hook, state)));
             self.reporter.tell(&News::Notice { service: Some(&hook.service), text: &text });
         }
         done

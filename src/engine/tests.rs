@@ -201,6 +201,20 @@ fn stories_with_commands() -> Vec<Commands> {
             begins: &["migrate", "a to new", "b to new", "a to old", "b to old", "undo exit"],
             ends: "needs-attention",
         },
+        Commands {
+            services: broken,
+            before: vec![hook("migrate", "undo hang", 1)],
+            after: vec![],
+            begins: &["migrate", "a to new", "b to new", "a to old", "b to old", "undo hang"],
+            ends: "needs-attention",
+        },
+        Commands {
+            services: broken,
+            before: vec![migrate(), hook("seed", "undo lost", 60)],
+            after: vec![],
+            begins: &["migrate", "seed", "a to new", "b to new", "a to old", "b to old", "undo lost"],
+            ends: "needs-attention",
+        },
         // What still serves may need what the command did.
         Commands {
             services: stuck,
