@@ -5,9 +5,10 @@ ministack hands requests to a task as soon as its container was started, before
 anything listens in it and also while it is crashing. AWS does not: a target gets
 its first request after its health check passed. Without that, every count of
 failed requests during a deployment would be about the emulator. So this program
-holds a new target back until it answers its target group's health check, and
-lets an old one finish the requests on their way to it before it is stopped. All
-else is ministack as it is. Called by `scripts/world up`.
+holds a new target back until it answers its target group's health check, lets an
+old one finish the requests on their way to it before it is stopped, and calls a
+deployment done only when that many new targets are healthy. All else is ministack
+as it is. Called by `scripts/world up`.
 """
 
 import http.client
@@ -24,6 +25,7 @@ PROBE_TIMEOUT = 1.0
 DEREGISTRATION_DELAY = 0.5
 
 clean_up = ecs._cleanup_task_resources
+complete = ecs._complete_service_deployment
 publish = alb.set_targets_for_group
 healthy = set()  # (target group, address, port) that answered since they were asked for
 wanted = {}      # target group -> what its service last asked to have registered
@@ -80,8 +82,53 @@ def clean_up_drained(task, *rest, **named):
     return clean_up(task, *rest, **named)
 
 
+def complete_when_healthy(cluster, key, expected_deployment_id=None):
+    """Completes a deployment, which stops the old tasks, when its own targets pass their checks."""
+    service = ecs._services.get(key)
+    if service and service.get("loadBalancers") and not balanced(service):
+        threading.Thread(
+            target=complete_later, args=(cluster, key, expected_deployment_id, get_account_id(), get_region()),
+            daemon=True,
+        ).start()
+        return None
+    return complete(cluster, key, expected_deployment_id)
+
+
+def complete_later(cluster, key, deployment_id, account, region):
+    with request_scope(account, region):
+        while (service := ecs._services.get(key)) and service.get("status") == "ACTIVE":
+            primary = ecs._primary_deployment(service)
+            if not primary or primary.get("rolloutState") != "IN_PROGRESS" or deployment_id not in (None, primary["id"]):
+                return
+            # A task that ended is followed by another, with a question of its own.
+            if primary.get("runningCount", 0) < service.get("desiredCount", 0):
+                return
+            if balanced(service):
+                complete(cluster, key, deployment_id)
+                return
+            time.sleep(PROBE_EVERY)
+
+
+def balanced(service):
+    """Whether as many tasks of the newest deployment as are wanted are healthy in every target group."""
+    primary = ecs._primary_deployment(service)
+    addresses = [
+        ecs._task_ip(task) for task in list(ecs._tasks.values())
+        if task.get("group") == f"service:{service['serviceName']}"
+        and task.get("clusterArn") == service.get("clusterArn")
+        and task.get("lastStatus") == "RUNNING"
+        and ecs._deployment_for_task(service, task) is primary
+    ]
+    return all(
+        sum((balancer["targetGroupArn"], address, balancer["containerPort"]) in healthy for address in addresses)
+        >= service.get("desiredCount", 0)
+        for balancer in service["loadBalancers"] if balancer.get("targetGroupArn")
+    )
+
+
 if __name__ == "__main__":
     ecs._cleanup_task_resources = clean_up_drained
+    ecs._complete_service_deployment = complete_when_healthy
     alb.set_targets_for_group = publish_healthy
     from ministack.app import main
 

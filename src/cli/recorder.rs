@@ -153,6 +153,9 @@ impl Reporter for Recorder {
                 }
                 self.keep().analysis = Some((*judged).clone());
             }
+            News::Hook { service, command, doing } => {
+                self.console.line(&format!("  {service}: `{}`: {doing}", command.join(" ")));
+            }
             News::Notice { service, text } => {
                 let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
                 self.notice(&format!("{about}{text}"));

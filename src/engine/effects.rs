@@ -89,12 +89,8 @@ impl Shell<'_> {
             (Effect::Listen(..), State::Gate(gate)) => self.listen(&gate, stop).await,
             (Effect::Check(check), _) => self.check(check, stop).await,
             (Effect::StartHook(hook), State::Hook(state)) => Some(self.start_hook(hook, &state).await),
-            (Effect::FollowHook(hook), State::Hook(HookState::Running { task } | HookState::Undoing { task })) => {
-                self.follow_hook(hook, &task, stop).await
-            }
-            (Effect::StopHook(hook), State::Hook(HookState::Stopping { task, .. })) => {
-                Some(self.stop_hook(hook, task.as_ref()).await)
-            }
+            (Effect::FollowHook(hook), State::Hook(state)) => self.follow_hook(hook, &state, stop).await,
+            (Effect::StopHook(hook), State::Hook(state)) => self.stop_hook(hook, &state).await,
             (Effect::WatchAlarms, _) => self.watch_alarms(stop).await,
             (
                 Effect::Revert(_)

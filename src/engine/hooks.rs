@@ -35,13 +35,11 @@ impl Shell<'_> {
     }
 
     pub(super) async fn start_hook(&self, number: usize, state: &HookState) -> Event {
-        let undo = state.is_undoing();
         let (tasks, hook) = match self.hook(number) {
             Ok(found) => found,
             Err(cause) => return Event::HookNotStarted { hook: number, cause, touched: Touched::No },
         };
-        let command = if undo { &hook.undo } else { &hook.run };
-        match tasks.start_task(command, &hook.facts, &self.key(number, undo)).await {
+        match tasks.start_task(command(hook, state), &hook.facts, &self.key(number, state.is_undoing())).await {
             Ok(task) => Event::HookStarted { hook: number, task },
             Err(NotApplied { cause, touched }) => {
                 Event::HookNotStarted { hook: number, cause: Box::new(cause), touched }
@@ -49,11 +47,13 @@ impl Shell<'_> {
         }
     }
 
-    pub(super) async fn follow_hook(&self, number: usize, task: &Task, stop: Cancel) -> Option<Event> {
+    pub(super) async fn follow_hook(&self, number: usize, state: &HookState, stop: Cancel) -> Option<Event> {
+        let (HookState::Running { task } | HookState::Undoing { task }) = state else { return None };
         let (tasks, hook) = match self.hook(number) {
             Ok(found) => found,
             Err(cause) => return Some(Event::HookFailed { hook: number, cause }),
         };
+        let command = command(hook, state);
         let within = hook.within.duration();
         let deadline = clock::instant() + remaining(task.started, within, clock::now());
         let mut last = String::new();
@@ -63,8 +63,7 @@ impl Shell<'_> {
                 Ok(TaskSight::Running { doing }) => {
                     refusals = 0;
                     if doing != last {
-                        let text = format!("{}: {doing}", words(&hook.run));
-                        self.reporter.tell(&News::Notice { service: Some(&hook.service), text: &text });
+                        self.reporter.tell(&News::Hook { service: &hook.service, command, doing: &doing });
                         last = doing;
                     }
                     Seen::NotYet
@@ -82,18 +81,20 @@ impl Shell<'_> {
             Waited::Ready(Ok(TaskSight::Ended { log })) => Event::HookEnded { hook: number, log },
             Waited::Ready(Ok(TaskSight::Failed(cause))) => Event::HookFailed { hook: number, cause },
             Waited::Ready(Ok(TaskSight::Running { .. })) | Waited::Cancelled => return None,
-            Waited::Ready(Err(error)) => Event::HookOverdue { hook: number, cause: Box::new(unseen(hook, error)) },
-            Waited::TimedOut => Event::HookOverdue { hook: number, cause: Box::new(overdue(hook, task)) },
+            Waited::Ready(Err(error)) => Event::HookOverdue { hook: number, cause: Box::new(unseen(command, error)) },
+            Waited::TimedOut => Event::HookOverdue { hook: number, cause: Box::new(overdue(hook, command, task)) },
         })
     }
 
-    pub(super) async fn stop_hook(&self, number: usize, task: Option<&Task>) -> Event {
-        let done = Event::HookStopped { hook: number };
+    pub(super) async fn stop_hook(&self, number: usize, state: &HookState) -> Option<Event> {
+        let (HookState::Stopping { task, .. } | HookState::UndoStopping { task, .. }) = state else { return None };
+        let (task, key) = (task.as_ref(), self.key(number, state.is_undoing()));
+        let done = Some(Event::HookStopped { hook: number });
         let Ok((tasks, hook)) = self.hook(number) else { return done };
         let deadline = Some(clock::instant() + Duration::from_mins(2));
         let mut refused = None;
         let waited = wait::until(deadline, Backoff::DEPLOYMENT, &Cancel::new(), async || {
-            match tasks.stop_task(task, &hook.facts, &self.key(number, false)).await {
+            match tasks.stop_task(task, &hook.facts, &key).await {
                 Ok(()) => Seen::Ready(()),
                 Err(TargetError::Provider(failure)) if failure.is_passing() => Seen::Throttled,
                 Err(error) => {
@@ -109,7 +110,8 @@ impl Shell<'_> {
         };
         if let Some(why) = why {
             let id = task.map_or("its task", |task| task.id.as_str());
-            let text = format!("{} could not be stopped ({why}): look whether {id} still runs", words(&hook.run));
+            let text =
+                format!("{} could not be stopped ({why}): look whether {id} still runs", words(command(hook, state)));
             self.reporter.tell(&News::Notice { service: Some(&hook.service), text: &text });
         }
         done
@@ -149,6 +151,11 @@ impl Shell<'_> {
     }
 }
 
+/// The command that is due or runs: the hook's own, or the one that takes it back.
+fn command<'a>(hook: &'a Hook, state: &HookState) -> &'a [String] {
+    if state.is_undoing() { &hook.undo } else { &hook.run }
+}
+
 /// A command as people read it.
 fn words(command: &[String]) -> String {
     format!("`{}`", command.join(" "))
@@ -158,19 +165,19 @@ fn gone(what: &str) -> Box<Cause> {
     Box::new(Cause::new(CauseCode::CallRefused, what, "Run with the configuration the plan was made from."))
 }
 
-fn overdue(hook: &Hook, task: &Task) -> Cause {
+fn overdue(hook: &Hook, command: &[String], task: &Task) -> Cause {
     let mut cause = Cause::new(
         CauseCode::TimedOut,
-        format!("{} did not end within {}", words(&hook.run), hook.within),
+        format!("{} did not end within {}", words(command), hook.within),
         "Look at its log; if it only needs longer, raise the hook's `within`.",
     );
     cause.task = Some(task.id.clone());
     cause
 }
 
-fn unseen(hook: &Hook, error: TargetError) -> Cause {
+fn unseen(command: &[String], error: TargetError) -> Cause {
     let problem = Problem::from(error);
-    let what = format!("{} cannot be observed: {}", words(&hook.run), problem.what);
+    let what = format!("{} cannot be observed: {}", words(command), problem.what);
     let mut cause = Cause::new(CauseCode::CallRefused, what, problem.next);
     cause.facts = problem.why;
     cause

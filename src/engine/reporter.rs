@@ -36,6 +36,15 @@ pub enum News<'a> {
         /// What the measurements say so far.
         judged: &'a Judged,
     },
+    /// One hook's task got on.
+    Hook {
+        /// The service it runs for.
+        service: &'a ServiceName,
+        /// The command that runs: the hook's own, or the one that takes it back.
+        command: &'a [String],
+        /// What it is doing, in a few words, for people: `pulling the image`.
+        doing: &'a str,
+    },
     /// Something people should know that changes nothing: a fallback, a slow drain.
     Notice {
         /// About which service, if about one.

@@ -380,7 +380,7 @@ impl Tasks for Simulated {
             task = self.run_task(command, key);
         }
         self.world.maybe_die(Crash::After, call).await;
-        if command[0] == "lost" {
+        if command.last().is_some_and(|word| word == "lost") {
             return Err(NotApplied { cause: cause("no answer"), touched: Touched::Perhaps });
         }
         Ok(task)
@@ -390,7 +390,7 @@ impl Tasks for Simulated {
         tokio::task::yield_now().await;
         let mut tasks = self.world.tasks.lock().unwrap();
         let known = tasks.get_mut(&task.id).expect("a task that was started");
-        let hangs = known.command.starts_with("hang") || known.command.starts_with("lost");
+        let hangs = known.command.ends_with("hang") || known.command.ends_with("lost");
         known.run = match known.run {
             RunState::Runs(_) if hangs => known.run,
             RunState::Runs(0) => RunState::Exited(i32::from(known.command.contains("exit"))),

@@ -40,6 +40,7 @@ impl Reporter for Lines {
             News::Moved { phase, .. } => format!("moved {}", phase.word()),
             News::Progress { service, .. } => format!("progress {service}"),
             News::Measured { judged } => format!("measured {}", judged.verdict.word()),
+            News::Hook { command, doing, .. } => format!("hook {}: {doing}", command.join(" ")),
             News::Notice { text, .. } => format!("notice {text}"),
         };
         self.0.lock().unwrap().push(line);
@@ -236,6 +237,20 @@ fn stories_with_commands() -> Vec<Commands> {
             begins: &["migrate", "a to new", "b to new", "a to old", "b to old", "undo exit"],
             ends: "needs-attention",
         },
+        Commands {
+            services: broken,
+            before: vec![hook("migrate", "undo hang", 1)],
+            after: vec![],
+            begins: &["migrate", "a to new", "b to new", "a to old", "b to old", "undo hang"],
+            ends: "needs-attention",
+        },
+        Commands {
+            services: broken,
+            before: vec![migrate(), hook("seed", "undo lost", 60)],
+            after: vec![],
+            begins: &["migrate", "seed", "a to new", "b to new", "a to old", "b to old", "undo lost"],
+            ends: "needs-attention",
+        },
         // What still serves may need what the command did.
         Commands {
             services: stuck,
@@ -287,6 +302,19 @@ async fn commands_run_once_and_in_their_place_whatever_call_the_process_dies_at(
             assert!(!still, "{told}: a command still runs");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_a_command_and_its_undo_get_on_is_told_once_a_step_with_the_command_that_runs() {
+    let world = World::new(&[("a", Fate::Breaks)], Crash::Never, false);
+    let mut plan = plan_for(&world, &[&["a"]], OnFailure::RollBackAll).await;
+    plan.before = vec![hook("migrate", "undo migrate", 60)];
+    let (journal, lines, targets) = (MemoryJournal::default(), Lines::default(), world.targets());
+    let cancel = Cancel::new();
+    drive(&plan, parts(&targets), &journal, &lines, &cancel, Limits::default()).await.unwrap();
+    let told = lines.0.lock().unwrap().clone();
+    let hooks: Vec<&str> = told.iter().filter(|line| line.contains("migrate")).map(String::as_str).collect();
+    assert_eq!(hooks, ["hook migrate: running", "hook undo migrate: running"], "{told:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,6 +100,13 @@ pub enum HookState {
         /// The task.
         task: Task,
     },
+    /// What takes it back must end before the rollout does. Effect: stop.
+    UndoStopping {
+        /// The task, if one is known: the answer to the start may have been lost.
+        task: Option<Task>,
+        /// Why it is stopped.
+        cause: Box<Cause>,
+    },
     /// It was taken back.
     Undone,
     /// It could not be taken back.
@@ -120,7 +127,7 @@ impl HookState {
             Self::Ended { .. } => "done",
             Self::Failed { .. } => "failed",
             Self::Stopped => "stopped",
-            Self::UndoStarting | Self::Undoing { .. } => "being undone",
+            Self::UndoStarting | Self::Undoing { .. } | Self::UndoStopping { .. } => "being undone",
             Self::Undone => "undone",
             Self::UndoFailed { .. } => "could not be undone",
         }
@@ -138,12 +145,13 @@ impl HookState {
             | Self::Stopped
             | Self::UndoStarting
             | Self::Undoing { .. }
+            | Self::UndoStopping { .. }
             | Self::Undone => None,
         }
     }
 
-    /// Whether it is the command that takes it back which is due or runs.
+    /// Whether it is the command that takes it back which is due, runs or is stopped.
     pub fn is_undoing(&self) -> bool {
-        matches!(self, Self::UndoStarting | Self::Undoing { .. })
+        matches!(self, Self::UndoStarting | Self::Undoing { .. } | Self::UndoStopping { .. })
     }
 }

@@ -1,7 +1,7 @@
 //! How hooks move a rollout: the phases before the shift, after it, and behind the way back.
 //!
-//! Rules: hooks run one at a time; a rollout never goes on, forward or back, while a hook's task may
-//! run; what hooks did is taken back only when none of the new revisions serves any more, because
+//! Rules: hooks run one at a time; a rollout never goes on, forward or back, nor ends, while a hook's
+//! task or that of its undo may run; what hooks did is taken back only when none of the new revisions serves any more, because
 //! the new revision may need it; a failed undo needs a person.
 
 use super::event::Touched;
@@ -101,10 +101,17 @@ fn undone(state: HookState, event: &Event) -> Option<HookState> {
     match (state, event) {
         (HookState::UndoStarting, Event::HookStarted { task, .. }) => Some(HookState::Undoing { task: task.clone() }),
         (HookState::Undoing { .. }, Event::HookEnded { .. }) => Some(HookState::Undone),
-        (HookState::UndoStarting, Event::HookNotStarted { cause, .. })
-        | (HookState::Undoing { .. }, Event::HookFailed { cause, .. } | Event::HookOverdue { cause, .. }) => {
+        (HookState::UndoStarting, Event::HookNotStarted { cause, touched: Touched::Perhaps, .. }) => {
+            Some(HookState::UndoStopping { task: None, cause: cause.clone() })
+        }
+        (HookState::UndoStarting, Event::HookNotStarted { cause, touched: Touched::No, .. })
+        | (HookState::Undoing { .. }, Event::HookFailed { cause, .. }) => {
             Some(HookState::UndoFailed { cause: cause.clone() })
         }
+        (HookState::Undoing { task }, Event::HookOverdue { cause, .. }) => {
+            Some(HookState::UndoStopping { task: Some(task), cause: cause.clone() })
+        }
+        (HookState::UndoStopping { cause, .. }, Event::HookStopped { .. }) => Some(HookState::UndoFailed { cause }),
         _ => None,
     }
 }
@@ -177,6 +184,7 @@ fn stop(hooks: &mut Hooks, why: &Reason) {
             | HookState::Stopped
             | HookState::UndoStarting
             | HookState::Undoing { .. }
+            | HookState::UndoStopping { .. }
             | HookState::Undone
             | HookState::UndoFailed { .. } => {}
         }

@@ -113,7 +113,7 @@ pub enum Effect {
     StartHook(usize),
     /// Watch a hook's task until it ends. Changes nothing.
     FollowHook(usize),
-    /// End a hook's task. Changes what ending it changes.
+    /// End a hook's task, or that of its undo. Changes what ending it changes.
     StopHook(usize),
     /// Watch the plan's alarms. Changes nothing.
     WatchAlarms,
@@ -280,7 +280,7 @@ fn due_for_hook(number: usize, state: &HookState) -> Option<Effect> {
     match state {
         HookState::Starting | HookState::UndoStarting => Some(Effect::StartHook(number)),
         HookState::Running { .. } | HookState::Undoing { .. } => Some(Effect::FollowHook(number)),
-        HookState::Stopping { .. } => Some(Effect::StopHook(number)),
+        HookState::Stopping { .. } | HookState::UndoStopping { .. } => Some(Effect::StopHook(number)),
         HookState::Waiting
         | HookState::Ended { .. }
         | HookState::Failed { .. }

@@ -370,6 +370,30 @@ fn what_a_hook_did_is_taken_back_after_the_traffic_and_only_if_nothing_new_serve
 }
 
 #[test]
+fn an_undo_that_takes_too_long_or_whose_start_is_unknown_is_stopped_before_a_person_is_needed() {
+    let mut plan = plan(&[&["a"]], OnFailure::RollBackAll, 0);
+    plan.before = vec![hook(true), hook(true)];
+    let begun = [hook_started(0), hook_ended(0), hook_started(1), hook_failed(1), hook_started(0)];
+    let overdue = run(&plan, &begun).apply(Event::HookOverdue { hook: 0, cause: cause() }, &plan).unwrap();
+    let lost = Event::HookNotStarted { hook: 0, cause: cause(), touched: Touched::Perhaps };
+    let lost = run(&plan, &begun[..4]).apply(lost, &plan).unwrap();
+    for phase in [overdue, lost] {
+        assert_eq!((word(&phase), phase.hooks()[0].word()), ("undoing", "being undone"));
+        assert_eq!(phase.effects(&plan), [Effect::StopHook(0)]);
+        let phase = phase.apply(Event::CancelRequested, &plan).unwrap();
+        assert_eq!(phase.effects(&plan), [Effect::StopHook(0)], "nobody stops the stopping");
+        let late = phase.clone().apply(hook_ended(0), &plan).unwrap_err();
+        assert_eq!(late.phase.effects(&plan), [Effect::StopHook(0)], "it is stopped, whatever it did");
+        let phase = phase.apply(Event::HookStopped { hook: 0 }, &plan).unwrap();
+        assert_eq!((word(&phase), phase.hooks()[0].word()), ("needs-attention", "could not be undone"));
+        assert!(phase.hooks()[0].cause().is_some());
+    }
+    let refused = Event::HookNotStarted { hook: 0, cause: cause(), touched: Touched::No };
+    let refused = run(&plan, &begun[..4]).apply(refused, &plan).unwrap();
+    assert_eq!(word(&refused), "needs-attention", "nothing runs");
+}
+
+#[test]
 fn a_cancel_stops_the_hook_that_runs_before_anything_else() {
     let mut plan = plan(&[&["a"]], OnFailure::Hold, 0);
     plan.before = vec![hook(true), hook(true)];

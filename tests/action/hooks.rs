@@ -159,6 +159,10 @@ async fn commands_run_before_and_after_the_shift_with_the_new_image_in_the_servi
     let shop = Shop::new().await;
     let ran = shop.deploy(&["--json"]).end().must(0);
     assert_eq!(hooks(&ran), states(&[("before", "done"), ("after", "done")]));
+    // How a command gets on is progress, not something the report has to keep.
+    ran.says("api: `alembic upgrade head`: ");
+    let notices = ran.document()["notices"].to_string();
+    assert!(!notices.contains("alembic"), "{notices}");
     let order = shop.order();
     assert_eq!(order.first().unwrap(), "alembic upgrade head");
     assert_eq!(order.last().unwrap(), "bin/warm-cache");
@@ -255,6 +259,34 @@ async fn an_undo_that_fails_needs_a_person() {
     assert_eq!(report["result"], "needs-attention");
     assert_eq!(report["hooks"][0]["state"], "could not be undone");
     assert_eq!(report["hooks"][0]["cause"]["exit"]["code"], 3);
+}
+
+#[tokio::test]
+async fn an_undo_over_its_time_is_stopped_and_needs_a_person() {
+    let shop = Shop::of(&FILE.replace("in: api, undo", "in: api, within: 2s, undo")).await;
+    let old = shop.old();
+    shop.stage.goes(&shop.images[2], Behaviour::exits(1, ["no queue"]));
+    shop.command("alembic downgrade", long());
+    let ran = shop.deploy(&["--json"]).end().must(5);
+    shop.serves(&old);
+    let order = shop.order();
+    assert_eq!(order[order.len() - 2..], ["alembic downgrade -1", "stop a task"], "{order:?}");
+    let report = ran.document();
+    assert_eq!(report["result"], "needs-attention");
+    assert_eq!(report["hooks"][0]["state"], "could not be undone");
+    let cause = report["hooks"][0]["cause"]["summary"].as_str().unwrap();
+    assert!(cause.contains("`alembic downgrade -1` did not end within 2s"), "{cause}");
+    let stopped = json!({"cluster": "pmis", "desiredStatus": "STOPPED"});
+    let stopped = shop.stage.world.ecs("ListTasks", &stopped).unwrap();
+    let asked = json!({"cluster": "pmis", "tasks": stopped["taskArns"]});
+    let tasks = shop.stage.world.ecs("DescribeTasks", &asked).unwrap();
+    let undo = tasks["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|task| task["stopCode"] == "UserInitiated" && task["group"] == "family:api");
+    assert!(undo.is_some(), "{tasks:#}");
+    assert!(ran.document()["timeline"].to_string().contains("the undo of hook 1 was stopped"), "{}", ran.stdout);
 }
 
 #[tokio::test]

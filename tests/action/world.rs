@@ -1,6 +1,8 @@
 //! The whole way over the real world: a real build, a real push, real containers behind a load
 //! balancer. What only a provider's rare moods show is told with the simulators instead.
 
+mod database;
+mod load;
 mod migration;
 mod safeguards;
 mod team;

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use shipline_test_support::{Behaviour, Call, Fault, FaultKind, Pull};
+use shipline_test_support::{Behaviour, Call, Fault, FaultKind, Pull, Rule};
 
-use crate::stage::{Database, POLICY, Stage};
+use crate::stage::{Database, POLICY, Stage, policy_with};
 use crate::told::policy;
 
 /// So many stages at once: nearly all of their time is waiting for leases.
@@ -21,11 +21,16 @@ const AT_ONCE: usize = 6;
 /// How long a call is withheld: longer than any story.
 const WITHHELD: u64 = 300_000;
 
+const MIGRATION: &str = "before: [{ run: [alembic, upgrade, head], in: api, undo: [alembic, downgrade, \"-1\"] }]";
+const MIGRATED: &[&str] = &["alembic upgrade head", "alembic downgrade -1"];
+
 /// What somebody asks for.
 #[derive(Debug, Clone, Copy)]
 enum Story {
     Deploys,
     Breaks,
+    /// It breaks after its migration, which is undone.
+    Migrates,
     GoesBack,
     Builds,
     Waits,
@@ -52,6 +57,8 @@ struct Scene {
     checked: Option<Pull>,
     /// What somebody answers when the plan waits.
     answer: Cell<Option<&'static str>>,
+    /// The one-off tasks there were.
+    commands: &'static [&'static str],
 }
 
 impl Story {
@@ -69,6 +76,7 @@ impl Story {
             state: "success",
             checked: Some(pull),
             answer: Cell::new(None),
+            commands: &[],
         };
         let scene = match self {
             Self::Deploys => {
@@ -84,6 +92,15 @@ impl Story {
                 stage.breaks(&stage.built(&pull.sha));
                 let scene = deploys(pull.number, pull, Serves::Exactly(before));
                 Scene { told: "serves again", state: "failure", ..scene }
+            }
+            Self::Migrates => {
+                stage.shop.file(".github/shipline.yml", &policy_with(MIGRATION));
+                let before = stage.serving("api-staging").unwrap();
+                let pull = stage.pull("Forget the address");
+                stage.breaks(&stage.built(&pull.sha));
+                stage.world.rule(Rule::command("alembic", Behaviour::healthy()));
+                let scene = deploys(pull.number, pull, Serves::Exactly(before));
+                Scene { told: "serves again", state: "failure", commands: MIGRATED, ..scene }
             }
             Self::GoesBack => {
                 let mut good = None;
@@ -103,6 +120,7 @@ impl Story {
                     state: "success",
                     checked: None,
                     answer: Cell::new(None),
+                    commands: &[],
                 }
             }
             Self::Waits => {
@@ -173,6 +191,7 @@ impl Scene {
             let what = match call.operation.as_str() {
                 "UpdateService" => call.body["taskDefinition"].to_string(),
                 "RegisterTaskDefinition" => call.body["family"].to_string(),
+                "RunTask" => call.body["clientToken"].to_string(),
                 operation if operation.ends_with("/dispatches") => String::new(),
                 _ => continue,
             };
@@ -182,6 +201,7 @@ impl Scene {
             }
         }
         assert!(made.values().all(|times| *times == 1), "nothing twice, but {made:?}; {}", everything());
+        assert_eq!(stage.commands(), self.commands, "{}", everything());
         assert!(made.keys().any(|(operation, _)| operation == "UpdateService"), "{made:?}; {}", everything());
     }
 }
@@ -327,6 +347,11 @@ fn on_sqlite_a_killed_bot_goes_on_with_a_deployment_at_every_effect() {
 #[test]
 fn on_sqlite_a_killed_bot_goes_on_with_the_way_back_of_a_release_that_breaks_at_every_effect() {
     killed_at_every_effect(Story::Breaks, Database::Sqlite);
+}
+
+#[test]
+fn on_sqlite_a_killed_bot_goes_on_with_a_migration_and_its_undo_at_every_effect() {
+    killed_at_every_effect(Story::Migrates, Database::Sqlite);
 }
 
 #[test]

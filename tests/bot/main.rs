@@ -21,6 +21,7 @@ mod crash;
 mod dangers;
 mod deliveries;
 mod deploying;
+mod hooks;
 mod intake;
 mod outages;
 mod places;

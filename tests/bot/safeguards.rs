@@ -4,7 +4,7 @@ use serde_json::Value;
 use shipline_test_support::{AlarmSeed, Behaviour, FindingSeed, ScanSeed};
 
 use crate::answering::Answering;
-use crate::stage::{Database, POLICY, Stage};
+use crate::stage::{Database, Stage, policy_with};
 
 const REASON: &str = "Threshold Crossed: 1 out of the last 1 datapoints [12.0 (21/11/26 16:01:00)] was greater than the threshold (10.0).";
 
@@ -14,8 +14,7 @@ async fn with(rules: &str, settings: &[(&str, &str)]) -> Stage {
     for (name, value) in settings {
         stage.set(name, value);
     }
-    let place = "services: { api: { ecs: { cluster: pmis, service: api-staging, container: app } } }\n";
-    stage.shop.file(".github/shipline.yml", &POLICY.replace(place, &format!("{place}    {rules}\n")));
+    stage.shop.file(".github/shipline.yml", &policy_with(rules));
     stage.start();
     stage
 }
@@ -109,8 +108,7 @@ async fn recipients_are_told_with_the_administrators_secrets_alone() {
     for (name, value) in settings {
         stage.set(name, value);
     }
-    let place = "services: { api: { ecs: { cluster: pmis, service: api-staging, container: app } } }\n";
-    stage.shop.file(".github/shipline.yml", &POLICY.replace(place, &format!("{place}    {rules}\n")));
+    stage.shop.file(".github/shipline.yml", &policy_with(rules));
     stage.start();
     let pull = stage.pull("Say hello");
     stage.says("dev", pull.number, "/deploy staging");

@@ -29,6 +29,12 @@ environments:
     services: { api: { ecs: { cluster: pmis, service: api-production, container: app } } }
 ";
 
+/// [`POLICY`] with more lines for staging.
+pub(crate) fn policy_with(rules: &str) -> String {
+    let place = "services: { api: { ecs: { cluster: pmis, service: api-staging, container: app } } }\n";
+    POLICY.replace(place, &format!("{place}    {rules}\n"))
+}
+
 /// Where the bot keeps what it must not forget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
@@ -110,7 +116,11 @@ impl Stage {
     pub(crate) fn service(&self, name: &str) {
         let image = self.image("one", None);
         let arn = self.world.task_definition(definition(name, &image));
-        self.world.service(ServiceSeed::new("pmis", name, &arn).desired(2));
+        let network = json!({"awsvpcConfiguration": {
+            "subnets": ["subnet-a", "subnet-b"], "securityGroups": ["sg-api"], "assignPublicIp": "DISABLED",
+        }});
+        let service = ServiceSeed::new("pmis", name, &arn).desired(2);
+        self.world.service(service.with("networkConfiguration", network).with("launchType", "FARGATE"));
     }
 
     /// Plants an image; answers it with its digest.
@@ -301,6 +311,26 @@ impl Stage {
         let definition = self.world.ecs("DescribeTaskDefinition", &asked).unwrap();
         let image = definition["taskDefinition"]["containerDefinitions"][0]["image"].as_str().unwrap().to_owned();
         steady.then_some(image)
+    }
+
+    /// The commands of the one-off tasks there are or were, one a task, oldest first.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for status in ["RUNNING", "STOPPED"] {
+            let listed = self.world.ecs("ListTasks", &json!({"cluster": "pmis", "desiredStatus": status})).unwrap();
+            if listed["taskArns"].as_array().unwrap().is_empty() {
+                continue;
+            }
+            let asked = json!({"cluster": "pmis", "tasks": listed["taskArns"]});
+            let tasks = self.world.ecs("DescribeTasks", &asked).unwrap()["tasks"].as_array().unwrap().clone();
+            found.extend(tasks.iter().filter_map(|task| {
+                let words = task["overrides"]["containerOverrides"][0]["command"].as_array()?.clone();
+                let words: Vec<&str> = words.iter().map(|word| word.as_str().unwrap()).collect();
+                Some((task["createdAt"].as_f64().unwrap(), words.join(" ")))
+            }));
+        }
+        found.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        found.into_iter().map(|(_, command)| command).collect()
     }
 
     #[track_caller]

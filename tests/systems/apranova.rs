@@ -1,4 +1,7 @@
-//! `ApraNova`: two services on ECS Fargate behind one load balancer.
+//! `ApraNova`: two services on ECS Fargate behind one load balancer. On real containers with a real
+//! registry and database; what an emulator has no moods for is told with the simulator.
+
+mod containers;
 
 use shipline_test_support::{AlarmSeed, Behaviour, Rule};
 

@@ -18,10 +18,16 @@ mod apranova;
 mod astro_ai;
 mod ava_olo;
 mod brainwave;
+#[path = "../action/world/database.rs"]
+#[allow(dead_code, reason = "a database for stories of more than one kind")]
+mod database;
 mod fleet;
 mod host;
+#[path = "../action/world/load.rs"]
+mod load;
 mod pmis;
 mod programs;
+mod site;
 #[path = "../action/stage.rs"]
 #[allow(dead_code, reason = "a stage for stories of more than one kind")]
 mod stage;

@@ -1,4 +1,7 @@
-//! PMIS: API, worker and web on ECS Fargate, from staging to production.
+//! PMIS: API, worker and web on ECS Fargate, from staging to production. On real containers with a real
+//! registry and databases; what an emulator has no moods for is told with the simulator.
+
+mod containers;
 
 use serde_json::json;
 use shipline_test_support::{AlarmSeed, Behaviour, CommitSeed, Rule, Seed};
@@ -8,6 +11,8 @@ use super::fleet::Fleet;
 use super::stage::Run;
 
 const SERVICES: &[&str] = &["api", "web", "worker"];
+/// What a story cannot wait for, and whom it cannot tell.
+const WAITS: [&str; 5] = ["soak: 30m", "freeze:", "- { from: Fri 16:00", "notify:", "- { slack:"];
 const TOKEN: &str = "ghs_16C7e42F292c6912E7710c838347Ae178B4a";
 
 struct System {
@@ -36,7 +41,7 @@ impl System {
         fleet.stage.world.seed(Seed { commits: commits.collect(), ..Seed::default() });
         let system = Self { fleet, health };
         // Nobody waits half an hour in a story, and it runs on every day of the week.
-        system.without(&["soak: 30m", "freeze:", "- { from: Fri 16:00", "notify:", "- { slack:"]);
+        system.without(&WAITS);
         system
     }
 
@@ -44,8 +49,7 @@ impl System {
     fn without(&self, beginnings: &[&str]) {
         let path = self.fleet.stage.path("work/.github/shipline.yml");
         let file = std::fs::read_to_string(path).unwrap();
-        let kept = file.lines().filter(|line| !beginnings.iter().any(|out| line.trim_start().starts_with(out)));
-        self.fleet.stage.write(".github/shipline.yml", &(kept.collect::<Vec<_>>().join("\n") + "\n"));
+        self.fleet.stage.write(".github/shipline.yml", &without(&file, beginnings));
     }
 
     fn release(&self, number: u8) -> Vec<String> {
@@ -76,6 +80,12 @@ impl System {
         };
         calls.iter().map(|call| command(&call.body)).collect()
     }
+}
+
+/// A text without the lines that begin like that.
+fn without(text: &str, beginnings: &[&str]) -> String {
+    let kept = text.lines().filter(|line| !beginnings.iter().any(|out| line.trim_start().starts_with(out)));
+    kept.collect::<Vec<_>>().join("\n") + "\n"
 }
 
 #[tokio::test]

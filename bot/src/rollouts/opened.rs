@@ -15,6 +15,7 @@ use shipline::notify::Notifier;
 use shipline::types::{AccountId, CommitSha, EnvironmentName, Region, ServiceName};
 use tempfile::TempDir;
 
+use super::telling;
 use crate::context::Bot;
 use crate::decision::{Denied, ReasonCode};
 use crate::github::Hub;
@@ -87,12 +88,7 @@ pub(super) async fn open(bot: &Bot, hub: &Hub, wanted: &Wanted<'_>) -> Result<Op
         targets(root, Machine::Foreign, Some(&session), wanted.spec, wanted.services, Some(&hub.source_host()))
             .map_err(|problem| policy::denied(&problem.into(), ReasonCode::PlanRefused))?;
     let alarms = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
-    // Secrets are the administrator's: whose they are says the allow-list.
-    let secret = |name: &str| {
-        let own = bot.notify.get(name).filter(|_| bot.allow.may_tell_with(wanted.repository, name));
-        own.cloned()
-    };
-    let notifier = Notifier::new(&wanted.spec.notify, &secret, session.sdk(), bot.redactor.clone());
+    let notifier = telling::notifier(bot, wanted.repository, wanted.spec, Some(&session));
     Ok(Opened { session, targets, alarms, notifier, _files: files })
 }
 

@@ -123,6 +123,8 @@ impl Reporter for RolloutReporter {
                 self.kept().input.analysis = Some((*judged).clone());
                 self.show();
             }
+            // The comment has its state; what it does in detail would be an edit for every step.
+            News::Hook { service, command, doing } => info!(%service, ?command, doing, "a hook of the rollout"),
             News::Notice { service, text } => {
                 let about = service.map(|service| format!("{service}: ")).unwrap_or_default();
                 let notice = format!("{about}{text}");

@@ -9,7 +9,7 @@ use shipline::engine::{Alarms, Driven, Limits, Parts, Targets, clock, drive};
 use shipline::github::{Lifetime, NewDeployment};
 use shipline::notify::Notifier;
 use shipline::report::ViewInput;
-use shipline::rollout::{Plan, Record};
+use shipline::rollout::{Entry, Plan, Record};
 use shipline::types::Timestamp;
 use tracing::{info, warn};
 
@@ -21,7 +21,7 @@ use super::opened::{self, Files, Opened, Wanted};
 use super::prepare::{Ready, command};
 use super::reporter::{RolloutReporter, Shows, so_far};
 use super::teller::Check;
-use super::telling::{Beginning, Telling};
+use super::telling::{self, Beginning, Telling};
 use super::worker::Worker;
 use crate::decision::Denied;
 use crate::policy;
@@ -102,7 +102,7 @@ pub(super) async fn resume(worker: &Worker, record: Record) -> Result<(), Halt> 
     let entries = worker.kept.store.entries(worker.kept.id()).await?;
     let ground = match worker.signals.unless_lost(reopen(worker, &record.plan)).await? {
         Ok(ground) => ground,
-        Err(denied) => return Err(not_reopened(worker, &record, denied)),
+        Err(denied) => return Err(not_reopened(worker, &record, &entries, denied).await?),
     };
     let state = worker.kept.state().await;
     let mut input = ViewInput::default();
@@ -129,17 +129,19 @@ async fn reopen(worker: &Worker, plan: &Plan) -> Result<Ground, Denied> {
     opened::open(&worker.bot, &worker.hub, &wanted).await.map(Ground::from)
 }
 
-/// A rollout under way must not be given up because AWS is away for a while.
-fn not_reopened(worker: &Worker, record: &Record, denied: Denied) -> Halt {
+/// A rollout under way must not be given up because AWS is away for a while. When it is, people are told.
+async fn not_reopened(worker: &Worker, record: &Record, entries: &[Entry], denied: Denied) -> Result<Halt, Halt> {
     let age = Duration::try_from(clock::now().duration_since(record.started)).unwrap_or_default();
     warn!(why = %denied.what, "the rollout under way cannot be taken up");
     if age < record.plan.within.duration() + TAKE_UP {
-        return Halt::Later(REOPEN);
+        return Ok(Halt::Later(REOPEN));
     }
     let environment = &worker.deployment.asked.key.environment;
     let next = format!("Look at what runs (`/status {environment}`); then `/deploy` or `/rollback`. {}", denied.next);
     let what = format!("The rollout was under way and could not be followed to its end: {}", denied.what);
-    Halt::Unknown(Denied { what, next, ..denied })
+    let denied = Denied { what, next, ..denied };
+    let untold = worker.signals.unless_lost(telling::given_up(worker, record, entries, &denied)).await?;
+    Ok(Halt::Unknown(untold.into_iter().fold(denied, Denied::because)))
 }
 
 /// Drives to the end.

@@ -1,9 +1,13 @@
+#[path = "../../../tests/action/answering.rs"]
+#[expect(dead_code, reason = "stories with other stages use more of it")]
+mod answering;
 mod stage;
 
 use std::time::Duration;
 
+use answering::Answering;
 use serde_json::json;
-use shipline_test_support::Behaviour;
+use shipline_test_support::{Behaviour, RoleSeed, Seed};
 use stage::{Stage, story};
 
 use super::*;
@@ -350,5 +354,52 @@ fn whoever_has_lost_the_lease_changes_and_writes_nothing_more() {
         stage.assert_serves("staging", &image);
         assert_eq!(stage.updates(), 1);
         assert_eq!(stage.comments().len(), 1);
+    });
+}
+
+#[test]
+fn whoever_wants_to_know_is_told_of_a_rollout_that_can_no_longer_be_followed() {
+    story("whoever_wants_to_know_is_told_of_a_rollout_that_can_no_longer_be_followed", async |stage: Stage| {
+        let people = Answering::with(200, &[], "").await;
+        stage.hook.replace(Some(people.address()));
+        stage.slow(Duration::from_mins(5));
+        stage.image("api", &stage.head());
+        let id = stage.deploy("staging", &stage.head()).await;
+        let first = stage.worker().await;
+        let applied = |event: &_| matches!(event, shipline::rollout::Event::Applied { .. });
+        let last = async || stage.store.last_entry(id).await.unwrap().and_then(|entry| entry.event);
+        stage.until(async || last().await.as_ref().is_some_and(applied)).await;
+        first.kill().await;
+
+        // Hours later the role is gone that the policy names.
+        let (mut deployment, lease) = stage.steal().await;
+        let roles = vec![RoleSeed { arn: "arn:aws:iam::111122223333:role/other".to_owned(), ..RoleSeed::default() }];
+        stage.world.seed(Seed { roles, ..Seed::default() });
+        let crate::store::Stage::Rolling { record } = &mut deployment.state.stage else { panic!("{deployment:#?}") };
+        record.started = record.started.checked_sub(Duration::from_hours(10)).unwrap();
+        let place = "aws: { region: us-east-1 }\n";
+        let rules = "aws: { region: us-east-1, role: \"arn:aws:iam::111122223333:role/gone\" }\n    \
+                     notify: [{ webhook: HOOK, on: [failure] }, { sns: \"arn:aws:sns:us-east-1:111122223333:till\" }]\n";
+        let policy = deployment.state.policy.as_mut().unwrap();
+        *policy = policy.replacen(place, rules, 1);
+        let now = clock::now();
+        stage.store.release(&lease, &deployment.state, now, now).await.unwrap();
+
+        let second = stage.worker().await;
+        let ended = stage.ended(id).await;
+        second.stop().await;
+        assert_eq!(ended.outcome.as_deref(), Some("needs-attention"));
+        let requests = people.requests();
+        assert_eq!(requests.len(), 1, "{requests:#?}");
+        assert_eq!(requests[0].header("x-shipline-event"), Some("failure"));
+        let told: serde_json::Value = serde_json::from_slice(&requests[0].body).unwrap();
+        assert_eq!(told["result"], "needs-attention", "{told:#}");
+        assert_eq!(told["report"]["services"][0]["state"], "moving", "{told:#}");
+        let notices = told["report"]["notices"].to_string();
+        assert!(notices.contains("could not be followed to its end") && notices.contains("role/gone"), "{notices}");
+        let comment = stage.comments().remove(0);
+        assert!(comment.contains("could not be followed to its end"), "{comment}");
+        assert!(comment.contains("arn:aws:sns:us-east-1:111122223333:till was not told"), "{comment}");
+        assert!(!comment.contains(&people.address()), "{comment}");
     });
 }

@@ -2,12 +2,12 @@
 //! that are deleted when the story ends, however it ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
+use super::load::Load;
 use crate::image::world::{Checkout, World};
 use crate::stage::{Ran, Run, now, pause};
 
@@ -166,19 +166,8 @@ impl Team {
     }
 
     /// Begins to send requests.
-    #[expect(clippy::disallowed_methods, reason = "the demo's own program is used")]
     pub(crate) fn load(&self, name: &str) -> Load {
-        let python = &self.world.environment["SHIPLINE_WORLD_PYTHON"];
-        let program = root().join("scripts/demo-app/load.py");
-        let child = Command::new(python)
-            .arg(program)
-            .arg(self.url(name))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Load(Some(child))
+        Load::start(&self.world.environment["SHIPLINE_WORLD_PYTHON"], &self.url(name), &[])
     }
 }
 
@@ -186,27 +175,6 @@ impl Drop for Team {
     fn drop(&mut self) {
         for service in &self.services {
             scripts_world(&["service", "delete", &service.there]);
-        }
-    }
-}
-
-/// Requests being sent.
-pub(crate) struct Load(Option<Child>);
-
-impl Load {
-    /// Ends them and answers what became of them.
-    pub(crate) fn end(mut self) -> Value {
-        let child = self.0.take().unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
-        serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap()
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            child.kill().unwrap();
-            child.wait().unwrap();
         }
     }
 }

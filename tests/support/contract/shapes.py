@@ -4,8 +4,10 @@ botocore's own parser drops what it does not know; this one complains: unknown
 members, wrong types, missing required members, values outside an enum.
 """
 
+import datetime
 import json
 
+import botocore.parsers
 import botocore.session
 
 _LOADER = botocore.session.get_session()
@@ -48,6 +50,8 @@ def _check(shape, value, path, problems):
     elif kind in ("integer", "long"):
         if isinstance(value, bool) or not isinstance(value, int):
             problems.append(f"{path}: {value!r} instead of an integer")
+    elif kind == "timestamp" and isinstance(value, datetime.datetime):
+        pass  # CBOR has a tag for times
     elif kind in ("double", "float", "timestamp"):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             problems.append(f"{path}: {value!r} instead of a number")
@@ -82,13 +86,27 @@ def _xml(shape, node, path, problems):
         int(node.text)
 
 
-def problems(service, operation, body):
-    """What is wrong with the raw body of a successful answer."""
+def _cbor(body):
+    """The document as it was written, with members the model does not know."""
+    parser = botocore.parsers.create_parser("smithy-rpc-v2-cbor")
+    stream = parser.get_peekable_stream_from_bytes(body)
+    document = parser.parse_data_item(stream)
+    if stream.read(1):
+        raise ValueError("something follows the document")
+    return document
+
+
+def problems(service, operation, body, protocol):
+    """What is wrong with the raw body of a successful answer in that protocol."""
     model = _LOADER.get_service_model(service)
     shape = model.operation_model(operation).output_shape
     found = []
-    if model.protocol == "json":
+    if protocol == "json":
         document = json.loads(body) if body else {}
+        if shape is not None:
+            _check(shape, document, operation, found)
+    elif protocol == "smithy-rpc-v2-cbor":
+        document = _cbor(body) if body else {}
         if shape is not None:
             _check(shape, document, operation, found)
     else:

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import time
 import unittest
+import unittest.mock
 import urllib.request
 
 import boto3
@@ -67,14 +68,21 @@ class SimulatorTest(unittest.TestCase):
     def calls(self, service="", operation=""):
         return self.control("GET", f"calls?service={service}&operation={operation}")["calls"]
 
-    def client(self, service, key="AKIAEXAMPLE", secret="secret", token=None, retries=1, read_timeout=10):
+    def client(self, service, key="AKIAEXAMPLE", secret="secret", token=None, retries=1, read_timeout=10, protocol=None):
+        """One that speaks another protocol than boto3's own choice where `protocol` names it."""
         config = botocore.config.Config(retries={"total_max_attempts": retries}, read_timeout=read_timeout)
-        client = boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, aws_access_key_id=key,
-                              aws_secret_access_key=secret, aws_session_token=token, config=config)
+        made = lambda: boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, aws_access_key_id=key,  # noqa: E731
+                                    aws_secret_access_key=secret, aws_session_token=token, config=config)
+        if protocol:
+            with unittest.mock.patch("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", (protocol,)):
+                client = made()
+            self.assertEqual(client.meta.service_model.resolved_protocol, protocol)
+        else:
+            client = made()
 
         def checked(http_response, parsed, model, **_):
             if http_response.status_code < 300:
-                self.violations += shapes.problems(service, model.name, http_response.content)
+                self.violations += shapes.problems(service, model.name, http_response.content, model.service_model.resolved_protocol)
                 return
             code = parsed.get("Error", {}).get("Code", "")
             if code not in COMMON:

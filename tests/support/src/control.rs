@@ -42,7 +42,7 @@
 //! | `app_runner_rules[].behaviour` | `succeeds`, `rolls_back` {`lines`, `reason`}, `fails` {`lines`, `reason`}, `build_fails` {`lines`, `reason`}, `health_fails` {`lines`}, `rollback_fails` {`lines`}, `stuck` |
 //! | `app_runner_rules[]` besides | `service`, `image`, `after_ms`, `rollback_ms`, `times` |
 //! | `alarms[]` | `name`\*, `state`: `OK`, `ALARM`, `INSUFFICIENT_DATA`; `reason`, `composite` |
-//! | `scans[]` | `repository`, `digest`, `status`, `description`, `takes_ms`, `enhanced`, `findings` [{`name`, `severity`, `package`, `version`, `fixed_in`, `url`, `status`}] |
+//! | `scans[]` | `repository`, `digest`, `status`, `description`, `takes_ms`, `asked`, `enhanced`, `findings` [{`name`, `severity`, `package`, `version`, `fixed_in`, `url`, `status`}] |
 //! | `metrics` | `page` (values a page), `lag_ms` (until a measurement is published), `status` {metric: `InternalError`, `Forbidden`, `PartialData`} |
 //! | `topics[]` | ARNs of SNS topics |
 //! | `faults[]` | `kind`\*: `throttle`, `deny`, `unknown`, `empty_list`, `server_error` {`status`}, `delay` {`ms`\*}, `hang` {`ms`\*}, `lose_response`, `error` {`code`\*, `message`\*, `status`}, for GitHub `secondary_limit` {`status`, `retry_after`}, `primary_limit` {`reset_ms`\*}; besides `service`, `operation` (`*` in it stands for anything), `after`, `times`, `rate` |

@@ -40,6 +40,7 @@ fn told(incoming: &Incoming) -> (String, String, Value, Protocol) {
             "secretsmanager" => ("secretsmanager", Protocol::Json11),
             "AmazonSSM" => ("ssm", Protocol::Json11),
             "SpencerFrontendService" => ("ecr-public", Protocol::Json11),
+            "GraniteServiceVersion20100801" => ("cloudwatch", Protocol::Json10),
             _ => ("unknown", Protocol::Json11),
         };
         let body = serde_json::from_slice(&incoming.body).unwrap_or(Value::Null);

@@ -56,6 +56,7 @@ impl Ecr {
             "BatchGetImage" => self.batch_get_image(body, env),
             "DescribeImages" => self.describe_images(body, env),
             "PutImage" => self.put_image(body, now, env),
+            "StartImageScan" => self.start_scan(body, now, env),
             "DescribeImageScanFindings" => self.scan_findings(body, now, env),
             "GetDownloadUrlForLayer" => self.download_url(body, endpoint),
             _ => Err(ApiError::bad("UnknownOperationException", "")),

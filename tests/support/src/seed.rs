@@ -350,6 +350,8 @@ pub struct ScanSeed {
     pub description: String,
     /// How long it is `IN_PROGRESS` before; done already when absent.
     pub takes_ms: Option<u64>,
+    /// Whether it begins only when `StartImageScan` asks for it; it was begun when it is planted otherwise.
+    pub asked: bool,
     /// Whether Amazon Inspector scans (enhanced).
     pub enhanced: bool,
     /// What it found.

@@ -29,6 +29,9 @@ impl Sns {
         }
         let topic = form.get("TopicArn").cloned().unwrap_or_default();
         let invalid = |what: &str| Err(ApiError::bad("InvalidParameter", format!("Invalid parameter: {what}")));
+        if topic.is_empty() {
+            return invalid("TopicArn or TargetArn Reason: no value for required parameter");
+        }
         let parts: Vec<&str> = topic.split(':').collect();
         if parts.len() != 6 || parts[2] != "sns" || parts[3] != env.region {
             return invalid("TopicArn");
@@ -42,6 +45,16 @@ impl Sns {
         }
         if message.len() > MOST {
             return invalid("Message too long");
+        }
+        // Another text for each protocol: one of them is everybody else's.
+        if let Some(structure) = form.get("MessageStructure") {
+            let texts: Value = serde_json::from_str(&message).unwrap_or(Value::Null);
+            if structure != "json" || !texts.is_object() {
+                return invalid("Message Structure - JSON message body failed to parse");
+            }
+            if !texts["default"].is_string() {
+                return invalid("Message Structure - No default entry in JSON message body");
+            }
         }
         let subject = form.get("Subject").cloned();
         // No line breaks or control characters, and less than 100 characters.

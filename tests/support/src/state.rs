@@ -131,7 +131,7 @@ impl World {
             self.repository(&blob.repository, now).blobs.insert(digest(blob.text.as_bytes()), blob.text.into_bytes());
         }
         let images: Vec<Value> = seed.images.into_iter().map(|image| self.plant(image, now)).collect();
-        self.ecr.scans.extend(seed.scans.into_iter().map(|seed| crate::ecr::scan::Scan { seed, begun: now }));
+        self.ecr.scans.extend(seed.scans.into_iter().map(|seed| crate::ecr::scan::Scan::planted(seed, now)));
         for alarm in seed.alarms {
             self.cloudwatch.plant(alarm, now);
         }

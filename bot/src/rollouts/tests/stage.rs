@@ -83,6 +83,8 @@ pub(super) struct Stage {
     app: shipline_test_support::App,
     folder: tempfile::TempDir,
     asked: std::cell::Cell<u64>,
+    /// Where the webhook `HOOK` of the policy goes.
+    pub(super) hook: std::cell::RefCell<Option<String>>,
 }
 
 /// A process of the bot, as far as rollouts go.
@@ -138,6 +140,7 @@ impl Stage {
             app,
             folder,
             asked: std::cell::Cell::new(1000),
+            hook: std::cell::RefCell::default(),
             repository,
             world,
         };
@@ -256,6 +259,7 @@ impl Stage {
         let api = self.world.endpoint();
         let (id, pem, url) = (self.app.id, self.app.pem.clone(), url(&self.folder));
         let lease = Self::lease();
+        let hook = self.hook.borrow().clone();
         let (ready, is_ready) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -267,7 +271,7 @@ impl Stage {
                     allow: AllowList::default(),
                     redactor: Redactor::new(),
                     metrics: Metrics::new(),
-                    notify: BTreeMap::new(),
+                    notify: hook.map(|hook| ("HOOK".to_owned(), SecretString::from(hook))).into_iter().collect(),
                     variables: [("AWS_ACCESS_KEY_ID".to_owned(), "AKIAEXAMPLE".to_owned())].into(),
                     server_url: "https://github.com".to_owned(),
                     worker: WorkerId::new(),

@@ -57,6 +57,21 @@ impl CloudWatch {
             return Err(ApiError::bad("ValidationError", message));
         }
         let prefix = text(body, "AlarmNamePrefix");
+        let invalid = |message: &str| Err(ApiError::bad("ValidationError", message));
+        if prefix.is_some() && !names.is_empty() {
+            return invalid("AlarmNamePrefix and AlarmNames cannot be used together");
+        }
+        // Filters that nobody here has a use for are refused, not left out.
+        if ["ChildrenOfAlarmName", "ParentsOfAlarmName", "ActionPrefix"].iter().any(|other| !body[*other].is_null()) {
+            return invalid("The simulator knows no relatives and no actions of alarms");
+        }
+        let size = number(body, "MaxRecords").unwrap_or(50);
+        let Some(size) = usize::try_from(size).ok().filter(|size| (1..=100).contains(size)) else {
+            return invalid("Value at 'maxRecords' failed to satisfy constraint: Member must be between 1 and 100");
+        };
+        if text(body, "NextToken").is_some_and(|token| token.parse::<usize>().is_err()) {
+            return Err(ApiError::bad("InvalidNextToken", "The token is not valid"));
+        }
         let state = text(body, "StateValue");
         let wanted = |alarm: &&Alarm| {
             // Without its types the call answers metric alarms alone.
@@ -68,7 +83,6 @@ impl CloudWatch {
                 && state.is_none_or(|state| alarm.seed.state == state)
         };
         let all: Vec<&Alarm> = self.alarms.iter().filter(wanted).collect();
-        let size = number(body, "MaxRecords").and_then(|size| usize::try_from(size).ok()).unwrap_or(50).clamp(1, 100);
         let (found, next) = page(all, text(body, "NextToken"), size);
         let documents = |composite: bool| -> Vec<Value> {
             found.iter().filter(|alarm| alarm.seed.composite == composite).map(|alarm| alarm.document(env)).collect()
