@@ -19,6 +19,8 @@ mod compose;
 mod credentials;
 mod ecs;
 mod express;
+mod express_create;
+mod express_looks;
 mod gates;
 mod github;
 mod hooks;

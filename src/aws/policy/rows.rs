@@ -15,8 +15,12 @@ pub(super) enum Use {
     Ecs,
     /// Runs one-off tasks.
     Hooks,
-    /// Deploys to ECS Express Mode, beside what ECS needs.
+    /// Deploys to ECS services that are not in Express Mode, beside what both need.
+    PlainEcs,
+    /// Deploys to ECS Express Mode, beside what both need.
     Express,
+    /// Creates Express services that are missing.
+    ExpressCreation,
     /// Deploys to App Runner, explains failures, shows logs, verifies.
     AppRunner,
     /// Creates App Runner services that are missing.
@@ -67,9 +71,9 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Ecs, "ecs:DescribeServiceRevisions", Scope::ServiceRevisions),
     row(Use::Ecs, "ecs:DescribeTaskDefinition", Scope::Everything),
     row(Use::Ecs, "ecs:RegisterTaskDefinition", Scope::Everything),
-    row(Use::Ecs, "ecs:ListTaskDefinitions", Scope::Everything),
-    row(Use::Ecs, "ecs:TagResource", Scope::NewTaskDefinitions),
-    row(Use::Ecs, "ecs:ListServices", Scope::InClusters),
+    row(Use::PlainEcs, "ecs:ListTaskDefinitions", Scope::Everything),
+    row(Use::PlainEcs, "ecs:TagResource", Scope::NewTaskDefinitions),
+    row(Use::PlainEcs, "ecs:ListServices", Scope::InClusters),
     row(Use::Ecs, "ecs:ListTasks", Scope::InClusters),
     row(Use::Ecs, "ecs:DescribeTasks", Scope::Tasks),
     row(Use::Ecs, "ecs:DescribeClusters", Scope::Clusters),
@@ -86,6 +90,8 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Hooks, "ecs:StopTask", Scope::Tasks),
     row(Use::Express, "ecs:DescribeExpressGatewayService", Scope::Services),
     row(Use::Express, "ecs:UpdateExpressGatewayService", Scope::Services),
+    row(Use::ExpressCreation, "ecs:CreateExpressGatewayService", Scope::Services),
+    row(Use::ExpressCreation, "iam:PassRole", Scope::InfrastructureRoles),
     row(Use::AppRunner, "apprunner:DescribeService", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:ListOperations", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:UpdateService", Scope::AppRunnerServices),

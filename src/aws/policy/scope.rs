@@ -26,6 +26,8 @@ pub(super) enum Scope {
     TaskDefinitionsInClusters,
     /// Only to hand them to ECS.
     TaskRoles,
+    /// Only to hand them to ECS, for what it makes around an Express service.
+    InfrastructureRoles,
     LogGroups,
     AllLogGroups,
     Secrets,
@@ -83,6 +85,11 @@ impl Scope {
                 Scoped::of([place.arn("ecs", "task-definition/*:*")]).when(in_clusters())
             }
             Self::TaskRoles => task_roles(place),
+            Self::InfrastructureRoles => {
+                let roles = place.express().filter_map(|(_, express)| express.infrastructure_role.as_ref());
+                Scoped::of(roles.map(ToString::to_string))
+                    .when(json!({ "StringEquals": { "iam:PassedToService": "ecs.amazonaws.com" } }))
+            }
             Self::LogGroups => log_groups(place),
             Self::AllLogGroups => Scoped::of([place.arn("logs", "log-group:*")]),
             Self::Secrets => secrets(place),
@@ -173,9 +180,11 @@ fn any_role(place: &Place<'_>) -> String {
 fn task_roles(place: &Place<'_>) -> Scoped {
     let known = |name: &ServiceName| place.ground.tasks.get(name);
     let unknown: Vec<&str> =
-        place.ecs().filter(|(name, _)| known(name).is_none()).map(|(name, _)| name.as_str()).collect();
-    let roles: BTreeSet<String> =
+        place.ecs().filter(|(name, _)| !place.knows(name)).map(|(name, _)| name.as_str()).collect();
+    let mut roles: BTreeSet<String> =
         place.ecs().filter_map(|(name, _)| known(name)).flat_map(|facts| facts.roles.iter().cloned()).collect();
+    let written = place.express().flat_map(|(_, express)| [&express.execution_role, &express.task_role]);
+    roles.extend(written.flatten().map(ToString::to_string));
     let condition = json!({ "StringEquals": { "iam:PassedToService": "ecs-tasks.amazonaws.com" } });
     if unknown.is_empty() {
         return Scoped::of(roles).when(condition);
@@ -208,7 +217,7 @@ fn log_groups(place: &Place<'_>) -> Scoped {
 
 fn secrets(place: &Place<'_>) -> Scoped {
     let known = |name: &ServiceName| place.ground.tasks.get(name);
-    let all_known = place.ecs().all(|(name, _)| known(name).is_some());
+    let all_known = place.ecs().all(|(name, _)| place.knows(name));
     let written = place.ecs().flat_map(|(_, ecs)| ecs.changes.secrets.values().cloned().collect::<Vec<_>>());
     let live = place.ecs().filter_map(|(name, _)| known(name)).flat_map(|facts| facts.secrets.iter().cloned());
     secrets_of(place, all_known.then(|| written.chain(live).collect()))

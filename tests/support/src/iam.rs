@@ -159,8 +159,27 @@ fn ecs(operation: &str, body: &Value, env: &Env) -> Vec<Needed> {
             }
             all
         }
+        "DescribeExpressGatewayService" => {
+            vec![Needed::new(&action, text(body, "serviceArn").unwrap_or_default())]
+        }
+        "CreateExpressGatewayService" | "UpdateExpressGatewayService" => express(&action, body, env),
         _ => vec![Needed::new(&action, "*")],
     }
+}
+
+/// ECS registers the task definition with the caller's own right, and hands the roles over
+/// (README of aws-actions/amazon-ecs-deploy-express-service, "IAM Permissions").
+fn express(action: &str, body: &Value, env: &Env) -> Vec<Needed> {
+    let cluster = text(body, "cluster").unwrap_or("default").rsplit('/').next().unwrap_or_default();
+    let name = text(body, "serviceName").unwrap_or("*");
+    let new = || env.arn("ecs", &format!("service/{cluster}/{name}"));
+    let mut all = vec![Needed::new(action, text(body, "serviceArn").map_or_else(new, str::to_owned))];
+    if body.get("taskDefinitionArn").is_none() {
+        all.push(Needed::new("ecs:RegisterTaskDefinition", "*"));
+    }
+    all.extend(passed(body, &["taskRoleArn", "executionRoleArn"], "ecs-tasks.amazonaws.com"));
+    all.extend(passed(body, &["infrastructureRoleArn"], "ecs.amazonaws.com"));
+    all
 }
 
 fn apprunner(operation: &str, body: &Value) -> Vec<Needed> {
