@@ -32,6 +32,8 @@ pub(super) enum Scope {
     AllLogGroups,
     Secrets,
     AppRunnerServices,
+    /// What a whole configuration names beside the service.
+    AppRunnerParts,
     /// Only to hand them to App Runner.
     AppRunnerRoles,
     AppRunnerLogGroups,
@@ -94,6 +96,10 @@ impl Scope {
             Self::AllLogGroups => Scoped::of([place.arn("logs", "log-group:*")]),
             Self::Secrets => secrets(place),
             Self::AppRunnerServices => Scoped::of(place.app_runner().map(|app| app_runner(place, &app.service))),
+            // A request that names them is authorized for them as well, and a service keeps those it has.
+            Self::AppRunnerParts => {
+                Scoped::of(["autoscalingconfiguration/*", "vpcconnector/*"].map(|part| place.arn("apprunner", part)))
+            }
             Self::AppRunnerRoles => Scoped {
                 wide: Some(
                     "`iam:PassRole` for App Runner names every role: write the service's access and instance role \
