@@ -328,7 +328,8 @@ async fn the_stories_in_express_mode_need_every_permission_that_is_printed_and_n
     // A creation that fails, and the same again: new tasks for what ECS has given up.
     stage.goes(&stage.image_of("web", "bad"), Behaviour::exits(3, ["boom"]));
     run(&["deploy", "staging", "--yes", &image("bad")], 1);
-    run(&["deploy", "staging", "--yes", &image("bad")], 1);
+    // Nothing good is known to go back to.
+    run(&["deploy", "staging", "--yes", &image("bad")], 5);
     run(&["deploy", "staging", "--yes", &image("one")], 0);
     run(&["deploy", "staging", "--yes", &image("two")], 0);
     stage.goes(&stage.image_of("web", "slow"), Behaviour::slow(600_000, 10));
@@ -349,7 +350,7 @@ async fn the_stories_in_express_mode_need_every_permission_that_is_printed_and_n
 async fn a_scan_gate_needs_the_right_to_read_findings_on_its_repository_and_it_is_printed() {
     let stage = Stage::new().await;
     let file =
-        FILE.replace(", tags: [{ fixed: stable }]", "").replace("    within: 8s\n", "    scan: { block: high }\n");
+        FILE.replace(", tags: [{ fixed: stable }]", "").replace("    within: 8s\n", "    scan: { severity: high }\n");
     stage.write(".github/shipline.yml", &file);
     let two = stage.image_of("api", "two");
     let (_, digest) = two.split_once('@').unwrap();

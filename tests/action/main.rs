@@ -16,6 +16,7 @@ mod app_runner_source;
 mod cancel;
 mod checking;
 mod compose;
+mod compose_looks;
 mod credentials;
 mod ecs;
 mod express;

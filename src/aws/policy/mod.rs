@@ -236,7 +236,6 @@ fn uses(place: &Place<'_>) -> BTreeSet<Use> {
     add(commands.iter().any(|hooks| !hooks.is_empty()), Use::Hooks);
     add(place.app_runner().any(|app| app.create == CreateService::WhenMissing), Use::AppRunnerCreation);
     add(place.compose().any(|compose| compose.host != ComposeHost::Local), Use::Compose);
-    add(place.compose().any(|compose| matches!(compose.host, ComposeHost::Tag { .. })), Use::ComposeTags);
     add(place.spec.scan.is_some(), Use::Scans);
     add(place.app_runner().next().is_some(), Use::AppRunner);
     add(place.app_runner().any(|app| !app.service.starts_with("arn:")), Use::AppRunnerNames);

@@ -29,8 +29,6 @@ pub(super) enum Use {
     AppRunnerNames,
     /// Runs programs on Compose hosts.
     Compose,
-    /// Finds Compose hosts by a tag.
-    ComposeTags,
     /// Reads what scans found.
     Scans,
     /// Watches alarms.
@@ -111,7 +109,7 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Compose, "ssm:SendCommand", Scope::ComposeHosts),
     row(Use::Compose, "ssm:GetCommandInvocation", Scope::Everything),
     row(Use::Compose, "ssm:CancelCommand", Scope::Everything),
-    row(Use::ComposeTags, "ssm:DescribeInstanceInformation", Scope::Everything),
+    row(Use::Compose, "ssm:DescribeInstanceInformation", Scope::Everything),
     row(Use::Scans, "ecr:DescribeImageScanFindings", Scope::Repositories),
     // Composite alarms are told to who may ask for all (API reference, `DescribeAlarms`).
     row(Use::Alarms, "cloudwatch:DescribeAlarms", Scope::Everything),

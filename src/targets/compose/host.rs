@@ -49,12 +49,16 @@ impl Way {
 pub(super) enum Verb {
     /// Everything a plan is made from.
     Survey,
+    /// What a deployment would run into.
+    Examine,
     /// What changes while a change is followed.
     Look,
     /// Begins a change.
     Start,
-    /// The service's last lines.
+    /// The service's last lines, and how its containers ended.
     Logs,
+    /// The service's lines since an instant.
+    Lines,
     /// Begins a one-off task.
     StartTask,
     /// How a task stands.
@@ -67,9 +71,11 @@ impl Verb {
     fn word(self) -> &'static str {
         match self {
             Self::Survey => "survey",
+            Self::Examine => "examine",
             Self::Look => "look",
             Self::Start => "start",
             Self::Logs => "logs",
+            Self::Lines => "lines",
             Self::StartTask => "start_task",
             Self::LookTask => "look_task",
             Self::StopTask => "stop_task",
