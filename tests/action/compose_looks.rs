@@ -8,7 +8,7 @@ use shipline::config::spec::{ComposeSpec, Strategy};
 use shipline::engine::{Examination, Target as _};
 use shipline::types::Timestamp;
 
-use super::compose::{Project, image_of, service_name};
+use super::compose::{Project, docker, image_of, service_name};
 use super::stage::{Ran, Run, pause};
 
 /// A service that says its version and a word a second, well by its own health check.
@@ -53,8 +53,7 @@ impl Repository {
     }
 
     fn deploy(&self, version: &str) -> Ran {
-        image_of("looks", version);
-        let image = format!("--image=web=local/shipline-story-looks:{version}");
+        let image = format!("--image=web=local/shipline-story-looks@{}", image_of("looks", version));
         self.command(&["deploy", "local", "--yes", &image]).end()
     }
 }
@@ -107,11 +106,8 @@ async fn verify_says_what_it_looked_at_and_finds_each_planted_mistake() {
 #[tokio::test]
 async fn verify_of_the_program_looks_at_the_host_the_image_and_what_runs() {
     let repository = Repository::new(FILE);
-    image_of("looks", "v1");
-    let verify = || {
-        let image = "--image=web=local/shipline-story-looks:v1";
-        repository.command(&["verify", "local", image]).end()
-    };
+    let image = format!("--image=web=local/shipline-story-looks@{}", image_of("looks", "v1"));
+    let verify = || repository.command(&["verify", "local", &image]).end();
     verify().must(0).says("does not run yet").says("is there");
     repository.deploy("v1").must(0);
     verify().must(0).says("web runs").says("_data is there");
@@ -168,6 +164,50 @@ async fn a_log_that_nobody_keeps_is_told_and_not_silent() {
         Repository::new(&FILE.replace("    stop_grace_period", "    logging: { driver: none }\n    stop_grace_period"));
     repository.deploy("v1").must(0);
     repository.command(&["logs", "local"]).end().must(3).says("its driver is `none`");
+}
+
+#[tokio::test]
+async fn a_compose_file_becomes_a_configuration_whose_plan_changes_nothing() {
+    let repository = Repository::new("services: {}\n");
+    let project = &repository.project;
+    std::fs::remove_file(project.path("work/.github/shipline.yml")).unwrap();
+    project.write(
+        "work/deploy/compose.yml",
+        "services:
+  web:
+    build: { context: ../app }
+    command: [sleep, \"1000\"]
+    stop_grace_period: 1s
+    environment: { PASSWORD: hunter2 }
+  db:
+    image: busybox:local
+    command: [sleep, \"1000\"]
+    stop_grace_period: 1s
+",
+    );
+    project.write("work/app/Dockerfile", "FROM busybox:local\n");
+    let (id, tag) = (image_of("looks", "v1"), format!("{}-web:latest", project.name));
+    docker(&["tag", &id, &tag]);
+    let file = project.path("work/deploy/compose.yml").display().to_string();
+    docker(&["compose", "-p", &project.name, "-f", &file, "up", "--detach", "--no-build"]);
+    let before = (project.containers("web"), project.containers("db"));
+
+    let ran = repository.command(&["init", "--compose", "deploy/compose.yml", "--environment", "local"]).end().must(0);
+    ran.says("1 services of local").says("db: left out").says_not("hunter2");
+    let written = std::fs::read_to_string(project.path("work/.github/shipline.yml")).unwrap();
+    let name = &project.name;
+    for part in [
+        format!("repository: {name}-web\n      registry: local\n      context: app\n"),
+        format!("web: {{ compose: {{ project: {name}, service: web, file: deploy/compose.yml }} }}"),
+    ] {
+        assert!(written.contains(&part), "{part} is not in {written}");
+    }
+    assert!(!written.contains("aws:") && !written.contains("hunter2"), "{written}");
+    repository.command(&["check"]).end().must(0);
+    let image = format!("--image=web=local/{name}-web@{id}");
+    repository.command(&["deploy", "local", "--yes", &image]).end().must(0).says("nothing to do");
+    assert_eq!((project.containers("web"), project.containers("db")), before, "the very containers");
+    docker(&["rmi", &tag]);
 }
 
 fn text(value: &Value) -> String {

@@ -45,6 +45,12 @@ pub(super) struct Answer {
     pub(super) begun: Option<Begun>,
     /// When changes were asked for, by their names, oldest first.
     pub(super) asked: Vec<(Timestamp, String)>,
+    /// The project's name.
+    pub(super) project: Option<String>,
+    /// Services of a compose file: name, build context, Dockerfile, image; `-` for none.
+    pub(super) found: Vec<Vec<String>>,
+    /// Images that services run, by service.
+    pub(super) runs: Vec<(String, String)>,
     /// What its engine runs: `linux/amd64`.
     pub(super) platform: Option<String>,
     pub(super) disk: Option<Disk>,
@@ -232,6 +238,9 @@ impl Answer {
                 let one = |(at, job): (&str, &str)| Some((at.parse().ok()?, job.to_owned()));
                 self.asked.extend(rest.split_once(' ').and_then(one));
             }
+            "project" => self.project = Some(rest.trim().to_owned()),
+            "found" => self.found.push(rest.split('\t').map(str::to_owned).collect()),
+            "runs" => self.runs.extend(rest.split_once(' ').map(|(one, image)| (one.to_owned(), image.to_owned()))),
             "platform" => self.platform = Some(rest.trim().to_owned()).filter(|known| known.contains('/')),
             "disk" | "mount" | "volume" | "checked" | "login" => self.take_fact(word, rest),
             "logged" => {

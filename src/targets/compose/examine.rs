@@ -47,7 +47,7 @@ impl ComposeTarget {
             let read = if seen.services.contains(&self.spec.service) { ", which names the service" } else { "" };
             found.good(format!("compose {version} of {host} reads {}{read}", self.host.file));
         }
-        let readable = !seen.services.is_empty();
+        let readable = seen.services.contains(&self.spec.service);
         problems.into_iter().for_each(|problem| found.fails(problem));
         disk(seen, &host, found);
         if !readable {

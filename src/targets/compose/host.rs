@@ -49,6 +49,8 @@ impl Way {
 pub(super) enum Verb {
     /// Everything a plan is made from.
     Survey,
+    /// What the compose file names, and what of it runs.
+    Discover,
     /// What a deployment would run into.
     Examine,
     /// What changes while a change is followed.
@@ -71,6 +73,7 @@ impl Verb {
     fn word(self) -> &'static str {
         match self {
             Self::Survey => "survey",
+            Self::Discover => "discover",
             Self::Examine => "examine",
             Self::Look => "look",
             Self::Start => "start",

@@ -14,6 +14,7 @@
 
 mod answer;
 mod change;
+pub mod discover;
 mod examine;
 mod follow_log;
 mod host;
