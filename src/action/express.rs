@@ -1,7 +1,7 @@
 //! A service in Express Mode from inputs, named as in `amazon-ecs-deploy-express-service`.
 
 use super::reading::Reader;
-use crate::config::spec::{ExpressSpec, ScalingMetric, ScalingSpec, TargetSpec};
+use crate::config::spec::{CreateService, ExpressSpec, ScalingMetric, ScalingSpec, TargetSpec};
 
 /// Inputs that only Express Mode has a use for.
 pub(super) const INPUTS: &[&str] = &[
@@ -11,6 +11,9 @@ pub(super) const INPUTS: &[&str] = &[
     "health-check-path",
     "execution-role-arn",
     "task-role-arn",
+    "infrastructure-role-arn",
+    "subnets",
+    "security-groups",
     "min-task-count",
     "max-task-count",
     "auto-scaling-metric",
@@ -54,9 +57,11 @@ pub(super) fn target(read: &mut Reader<'_>, service: &str) -> TargetSpec {
     {
         read.wrong("min-task-count", format!("{least} is more than max-task-count, {most}"), "Correct one of them.");
     }
+    let create = creation(read, service);
     TargetSpec::Express(Box::new(ExpressSpec {
         cluster,
         service: service.to_owned(),
+        create,
         environment: read.pairs("environment-variables"),
         secrets: read.pairs("secrets"),
         command: None,
@@ -66,8 +71,24 @@ pub(super) fn target(read: &mut Reader<'_>, service: &str) -> TargetSpec {
         health_check_path: path,
         execution_role: read.parsed("execution-role-arn"),
         task_role: read.parsed("task-role-arn"),
+        infrastructure_role: read.parsed("infrastructure-role-arn"),
+        subnets: read.words("subnets"),
+        security_groups: read.words("security-groups"),
         scaling,
     }))
+}
+
+/// Who names the role that makes a service wants it made, as with the action these inputs are from.
+fn creation(read: &mut Reader<'_>, service: &str) -> CreateService {
+    if !read.given.has("infrastructure-role-arn") {
+        return CreateService::No;
+    }
+    if !read.given.has("execution-role-arn") {
+        let what = "a service that is missing is created with this role, and needs its execution role for that";
+        read.wrong("infrastructure-role-arn", what, "Give `execution-role-arn` as well, or remove this.");
+    }
+    // An ARN is of a service that exists.
+    if service.starts_with("arn:") { CreateService::No } else { CreateService::WhenMissing }
 }
 
 /// In the words of the configuration file or of AWS.

@@ -87,6 +87,12 @@ pub const INPUTS: &[Input] = &[
     input("health-check-path", "Express Mode: path of the load balancer's health check."),
     input("execution-role-arn", "Express Mode: role that pulls the image, writes logs and reads secrets."),
     input("task-role-arn", "Express Mode: role of the program."),
+    input(
+        "infrastructure-role-arn",
+        "Express Mode: role with which a service that is missing is created; without it nothing is created.",
+    ),
+    input("subnets", "Express Mode: subnets, separated by commas."),
+    input("security-groups", "Express Mode: security groups of the tasks, separated by commas."),
     input("min-task-count", "Express Mode: fewest tasks."),
     input("max-task-count", "Express Mode: most tasks."),
     input(
@@ -140,12 +146,6 @@ const FOREIGN: &[(&str, &str)] = &[
         "codedeploy-deployment-group",
         "CodeDeploy is not driven by Shipline; ECS's own deployments replace it (docs/migrating.md).",
     ),
-    (
-        "infrastructure-role-arn",
-        "Remove it: Shipline changes services that exist, and this role only makes them (docs/express.md).",
-    ),
-    ("subnets", "Remove it: the service's network stays as it is."),
-    ("security-groups", "Remove it: the service's network stays as it is."),
     ("log-group", "Remove it: the container's log stays where it is."),
     ("log-stream-prefix", "Remove it: the container's log stays where it is."),
     ("repository-credentials", "Remove it: the container keeps its credentials."),

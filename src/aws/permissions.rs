@@ -103,6 +103,7 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::EcsCause, "elasticloadbalancing:DescribeTargetGroupAttributes"),
     required(Feature::Express, "ecs:DescribeExpressGatewayService"),
     required(Feature::Express, "ecs:UpdateExpressGatewayService"),
+    required(Feature::Express, "ecs:CreateExpressGatewayService"),
     required(Feature::AppRunner, "apprunner:DescribeService"),
     required(Feature::AppRunner, "apprunner:CreateService"),
     required(Feature::AppRunner, "apprunner:ListServices"),

@@ -173,8 +173,14 @@ pub struct Init {
     /// App Runner service to take over, any number of times; all there are when nothing is named
     #[arg(long = "app-runner", value_name = "NAME")]
     pub app_runner: Vec<String>,
+    /// Compose file to take over: in this folder, or its whole path on `--host`
+    #[arg(long, value_name = "FILE")]
+    pub compose: Option<String>,
+    /// Where that runs: an instance (i-0123456789abcdef0) or the tag of one (Name=shop); this machine when not given
+    #[arg(long, value_name = "HOST", requires = "compose")]
+    pub host: Option<String>,
     /// Print how to move this App Runner service to ECS Express Mode; nothing is written
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["clusters", "app_runner", "print"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["clusters", "app_runner", "compose", "print"])]
     pub from_app_runner: Option<String>,
     /// Name of the environment in the file
     #[arg(long, value_name = "NAME", default_value = "production")]

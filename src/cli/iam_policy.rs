@@ -15,6 +15,7 @@ use crate::config::spec::{EnvironmentSpec, TargetSpec};
 use crate::image::Source;
 use crate::problem::Problems;
 use crate::targets::ecs::EcsTarget;
+use crate::targets::ecs::express::ExpressTarget;
 use crate::types::{EnvironmentName, ServiceName};
 
 /// Stands for the repository where nothing says which it is.
@@ -84,25 +85,27 @@ async fn tasks(
     breadth: Breadth,
     host: &Host,
 ) -> Result<BTreeMap<ServiceName, TaskFacts>, Problems> {
-    let ecs = || {
-        spec.services.iter().filter_map(|(service, target)| match target {
-            TargetSpec::Ecs(ecs) => Some((service, ecs)),
-            TargetSpec::Express(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => None,
-        })
-    };
     let session = match breadth {
         Breadth::Configuration => None,
         Breadth::Live => Some(environment::session(host, Some(name), &spec.aws, &request.login).await?),
     };
-    let asked = ecs().map(async |(service, ecs)| {
-        let content = match (&session, &ecs.task_definition) {
-            (Some(session), _) => {
+    let asked = spec.services.iter().map(async |(service, target)| {
+        let content = match (&session, target) {
+            (Some(session), TargetSpec::Ecs(ecs)) => {
                 let target = EcsTarget::new(session.sdk(), service, ecs, ecs.steering(spec.steering), &host.root);
-                Some(target.task_definitions().await.map_err(|error| super::planning::about(service, error.into()))?)
+                Some(target.task_definitions().await)
             }
-            (None, Some(path)) => Some(vec![EcsTarget::task_definition_file(&host.root, path).await?]),
-            (None, None) => None,
+            (Some(session), TargetSpec::Express(express)) => {
+                let target = ExpressTarget::new(session.sdk(), service, express, spec.steering.strategy);
+                Some(target.task_definitions().await)
+            }
+            (None, TargetSpec::Ecs(ecs)) => match &ecs.task_definition {
+                Some(path) => Some(Ok(vec![EcsTarget::task_definition_file(&host.root, path).await?])),
+                None => None,
+            },
+            (None, TargetSpec::Express(_)) | (_, TargetSpec::AppRunner(_) | TargetSpec::Compose(_)) => None,
         };
+        let content = content.transpose().map_err(|error| super::planning::about(service, error.into()))?;
         Ok::<_, crate::problem::Problem>(content.map(|all| (service.clone(), facts(&all))))
     });
     let mut problems = Vec::new();

@@ -42,6 +42,7 @@ use clap::{CommandFactory as _, Parser as _};
 use self::args::{Breadth, Cli, Verb};
 use self::console::{Console, Medium};
 use self::deploy::{Report, Request};
+use self::init::from_compose::ComposeFile;
 use self::recorder::Recorder;
 use crate::config::spec::Config;
 use crate::problem::{Problem, Problems};
@@ -177,7 +178,9 @@ async fn verb(cli: Cli, host: &Host) -> Result<u8, Problems> {
             }
             let output = if asked.print { init::Output::Print } else { init::Output::File };
             let environment = parsed(&asked.environment)?;
-            let wanted = init::Wanted { environment, clusters: asked.clusters, app_runner: asked.app_runner, output };
+            let compose = asked.compose.map(|file| ComposeFile::of(file, asked.host.as_deref())).transpose()?;
+            let (clusters, app_runner) = (asked.clusters, asked.app_runner);
+            let wanted = init::Wanted { environment, clusters, app_runner, compose, output };
             host.before_changes(init::init(&wanted, file, host)).await
         }
         Verb::Check => {

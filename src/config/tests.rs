@@ -5,9 +5,9 @@ use serde_json::Value as Json;
 
 use super::raw::shape::Book;
 use super::spec::{
-    Access, Allow, Approval, ApprovalsSpec, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec,
-    ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Steered,
-    Strategy, TargetSpec, WeekTime, Who,
+    Access, Allow, Approval, ApprovalsSpec, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, CreateService,
+    DeferredTo, EcsTasksSpec, ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric,
+    ScalingSpec, Steered, Strategy, TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;
@@ -50,6 +50,7 @@ fn the_full_example_is_understood() {
     let expected = ExpressSpec {
         cluster: "pmis-staging".to_owned(),
         service: "front".to_owned(),
+        create: CreateService::WhenMissing,
         environment: [("LOG_LEVEL".to_owned(), "info".to_owned())].into(),
         secrets: [("TOKEN".to_owned(), "arn:aws:ssm:us-east-1:111122223333:parameter/front/token".to_owned())].into(),
         command: Some(vec!["serve".to_owned()]),
@@ -59,6 +60,9 @@ fn the_full_example_is_understood() {
         health_check_path: Some("/health".to_owned()),
         execution_role: Some("arn:aws:iam::111122223333:role/ecsTaskExecutionRole".parse().unwrap()),
         task_role: Some("arn:aws:iam::111122223333:role/front".parse().unwrap()),
+        infrastructure_role: Some("arn:aws:iam::111122223333:role/ecsInfrastructureRole".parse().unwrap()),
+        subnets: vec!["subnet-0a1b2c3d".to_owned()],
+        security_groups: vec!["sg-0a1b2c3d".to_owned()],
         scaling,
     };
     assert_eq!(**front, expected);

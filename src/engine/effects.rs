@@ -52,7 +52,7 @@ pub(super) fn subject(effect: &Effect) -> Option<Subject<'_>> {
             Some(Subject::Service(name))
         }
         Effect::StartHook(hook) | Effect::FollowHook(hook) | Effect::StopHook(hook) => Some(Subject::Hook(*hook)),
-        Effect::Bake(_) | Effect::Listen(..) | Effect::Check(_) | Effect::WatchAlarms => None,
+        Effect::Bake(_) | Effect::Listen(..) | Effect::Measure(_) | Effect::Check(_) | Effect::WatchAlarms => None,
     }
 }
 
@@ -60,7 +60,10 @@ pub(super) fn subject(effect: &Effect) -> Option<Subject<'_>> {
 pub(super) enum State {
     Service(ServiceState),
     Hook(HookState),
-    Gate(Gate),
+    /// A gate, with the changes that stand at it.
+    Gate(Gate, Vec<(ServiceName, Shift)>),
+    /// Changes that are measured, and since when.
+    Measured(Vec<(ServiceName, Shift)>, Timestamp),
     None,
 }
 
@@ -69,10 +72,28 @@ pub(super) fn state_of(effect: &Effect, phase: &Phase) -> State {
         Some(Subject::Service(name)) => phase.services().get(name).cloned().map_or(State::None, State::Service),
         Some(Subject::Hook(number)) => phase.hooks().get(number).cloned().map_or(State::None, State::Hook),
         None => match (effect, phase) {
-            (Effect::Bake(_) | Effect::Listen(..), Phase::Gating { gate, .. }) => State::Gate(gate.clone()),
+            (Effect::Bake(_) | Effect::Listen(..), Phase::Gating { gate, services, .. }) => {
+                let stands = |state: &&ServiceState| matches!(state, ServiceState::Paused { .. });
+                let at_it = services.iter().filter(|(_, state)| stands(state));
+                State::Gate(gate.clone(), at_it.filter_map(|(name, state)| change(name, state)).collect())
+            }
+            (Effect::Measure(names), phase) => {
+                let states = || names.iter().filter_map(|name| Some((name, phase.services().get(name)?)));
+                let since = match phase {
+                    Phase::Gating { gate, .. } => Some(gate.since),
+                    _ => states().filter_map(|(_, state)| state.passed().map(|passed| passed.at)).max(),
+                };
+                let changes: Vec<_> = states().filter_map(|(name, state)| change(name, state)).collect();
+                let began = changes.iter().map(|(_, shift)| shift.started).max();
+                State::Measured(changes, since.or(began).unwrap_or(Timestamp::UNIX_EPOCH))
+            }
             _ => State::None,
         },
     }
+}
+
+fn change(name: &ServiceName, state: &ServiceState) -> Option<(ServiceName, Shift)> {
+    state.attempt().map(|shift| (name.clone(), shift.clone()))
 }
 
 impl Shell<'_> {
@@ -85,8 +106,9 @@ impl Shell<'_> {
             (Effect::Continue(service), State::Service(ServiceState::Continuing { shift, pause, .. })) => {
                 Some(self.go_on(service, &shift, &pause).await)
             }
-            (Effect::Bake(_), State::Gate(gate)) => self.bake(&gate, stop).await,
-            (Effect::Listen(..), State::Gate(gate)) => self.listen(&gate, stop).await,
+            (Effect::Bake(_), State::Gate(gate, changes)) => self.bake(&gate, &changes, stop).await,
+            (Effect::Listen(..), State::Gate(gate, _)) => self.listen(&gate, stop).await,
+            (Effect::Measure(_), State::Measured(changes, since)) => self.measure(&changes, since, stop).await,
             (Effect::Check(check), _) => self.check(check, stop).await,
             (Effect::StartHook(hook), State::Hook(state)) => Some(self.start_hook(hook, &state).await),
             (Effect::FollowHook(hook), State::Hook(state)) => self.follow_hook(hook, &state, stop).await,
@@ -97,6 +119,7 @@ impl Shell<'_> {
                 | Effect::Continue(_)
                 | Effect::Bake(_)
                 | Effect::Listen(..)
+                | Effect::Measure(_)
                 | Effect::Follow(_)
                 | Effect::StartHook(_)
                 | Effect::FollowHook(_)

@@ -20,7 +20,6 @@ mod logs;
 mod metrics;
 pub mod permission;
 mod reporter;
-mod sides;
 mod source_host;
 pub mod target;
 mod tasks;
@@ -36,7 +35,6 @@ pub use journal::{Journal, JournalFailed, MemoryJournal};
 pub use logs::{LogLine, Logs};
 pub use metrics::{MetricSource, Question, Series, Sides};
 pub use reporter::{News, Reporter};
-pub use sides::Sides;
 pub use source_host::{Push, SourceBranch, SourceHost};
 pub use target::{
     Back, FailureKind, NotApplied, Past, PastRevision, Preparation, Progress, ProviderFailure, Sight, Target,

@@ -9,7 +9,7 @@ use crate::rollout::*;
 use crate::types::{ServiceName, Span};
 
 fn parts(targets: &Targets) -> Parts<'_> {
-    Parts { targets, alarms: None, gates: Some(&Willing), run: "run" }
+    Parts { targets, alarms: None, metrics: None, gates: Some(&Willing), run: "run" }
 }
 
 /// Says yes whenever it is asked.

@@ -90,6 +90,15 @@ impl Pipeline {
         Ok((image.pinned(kept.id), if ask == Ask::Commit { kept.commit } else { None }))
     }
 
+    /// The platform of an image of the engine; nothing when there is no such image.
+    pub(super) async fn platform_on_engine(&self, image: &ImageRef) -> Result<Option<Vec<String>>, Problem> {
+        let Some(kept) = self.kept(image).await? else { return Ok(None) };
+        let id = kept.id.to_string();
+        let asked = self.docker_program().args(["image", "inspect", "--format", "{{.Os}}/{{.Architecture}}", &id]);
+        let finished = asked.run(&self.options.cancel, &|_, _| {}).await?;
+        Ok(Some(vec![finished.out.trim().to_owned()]))
+    }
+
     async fn kept(&self, image: &ImageRef) -> Result<Option<Kept>, Problem> {
         let name = match image.digest() {
             Some(id) => id.to_string(),

@@ -39,6 +39,9 @@ impl Pipeline {
     /// The platforms of an image (`linux/amd64`), none when it does not say; nothing when there is
     /// no such image. A repository that is not there is a problem.
     pub async fn platforms(&self, image: &ImageRef) -> Result<Option<Vec<String>>, Problem> {
+        if image.registry().is_engine() {
+            return self.platform_on_engine(image).await;
+        }
         let name = match (image.digest(), image.tag()) {
             (Some(digest), _) => Name::Digest(digest),
             (None, Some(tag)) => Name::Tag(tag.clone()),

@@ -17,13 +17,24 @@ use crate::config::spec::{Approval, OnFailure};
 use crate::types::{Percent, ServiceName, Timestamp};
 
 /// What is due at a gate.
-pub(super) fn due(gate: &Gate, services: &Services) -> Vec<Effect> {
+pub(super) fn due(gate: &Gate, services: &Services, plan: &Plan) -> Vec<Effect> {
     let mut due: Vec<Effect> = services.iter().filter_map(|(name, state)| due_of(name, state)).collect();
     if gate.awaited() == Awaited::Nothing {
         due.push(Effect::Bake(gate.step));
     }
     due.push(Effect::Listen(gate.step, gate.awaited()));
+    let shared = gate.traffic > Percent::ZERO && gate.traffic < Percent::ALL;
+    if gate.awaited() == Awaited::Word && shared && !plan.analysis.is_empty() {
+        due.extend(measured(services, |state| matches!(state, ServiceState::Paused { .. })));
+    }
     due
+}
+
+/// Measuring the services that stand so, if there are any.
+pub(super) fn measured(services: &Services, stands: impl Fn(&ServiceState) -> bool) -> Option<Effect> {
+    let names: Vec<ServiceName> =
+        services.iter().filter(|(_, state)| stands(state)).map(|(name, _)| name.clone()).collect();
+    (!names.is_empty()).then_some(Effect::Measure(names))
 }
 
 /// The services of a wave have all come to a step, or further.

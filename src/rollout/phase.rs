@@ -105,6 +105,8 @@ pub enum Effect {
     Revert(ServiceName),
     /// Watch a bake of that step until it is over or says enough. Changes nothing.
     Bake(u32),
+    /// Measure these services until what is measured is too bad. Changes nothing.
+    Measure(Vec<ServiceName>),
     /// Listen for what is decided at that step. Changes nothing.
     Listen(u32, Awaited),
     /// Run a check, by its index. Changes nothing.
@@ -179,13 +181,18 @@ impl Phase {
             Self::Shifting { services, .. } | Self::RollingBack { services, .. } => {
                 services.iter().filter_map(|(name, state)| due(name, state)).collect()
             }
-            Self::Gating { gate, services, .. } => gating::due(gate, services),
+            Self::Gating { gate, services, .. } => gating::due(gate, services, plan),
             Self::Preparing { hooks, .. } | Self::Finishing { hooks, .. } | Self::Undoing { hooks, .. } => {
                 hooks.iter().enumerate().filter_map(|(number, state)| due_for_hook(number, state)).collect()
             }
             Self::Verifying { check, .. } => vec![Effect::Check(*check)],
             Self::Done { .. } => Vec::new(),
         };
+        if let Self::Shifting { services, .. } = self
+            && !plan.analysis.is_empty()
+        {
+            due.extend(gating::measured(services, |state| matches!(state, ServiceState::Baking { .. })));
+        }
         if self.watches() && !plan.alarms.is_empty() {
             due.push(Effect::WatchAlarms);
         }

@@ -500,6 +500,7 @@ fn answer(effect: &Effect, phase: &Phase, luck: u8) -> Event {
         Effect::Revert(service) => reverted(service.as_str()),
         Effect::Continue(service) if luck == 0 => Event::NotContinued { service: service.clone(), cause: cause() },
         Effect::Continue(service) => gates::continued(service.as_str()),
+        Effect::Measure(_) => Event::AnalysisFailed { cause: cause() },
         Effect::Bake(step) => gates::judged(*step, luck),
         Effect::Listen(step, awaited) => gates::word(*step, *awaited, luck),
         Effect::Follow(service) if luck == 0 => broke(service.as_str()),
@@ -587,6 +588,7 @@ proptest! {
                     Effect::Continue(service) => prop_assert!(asked.contains(&service), "{service} was never asked to change"),
                     Effect::Follow(_)
                     | Effect::Bake(_)
+                    | Effect::Measure(_)
                     | Effect::Listen(..)
                     | Effect::Check(_)
                     | Effect::StartHook(_)

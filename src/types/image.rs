@@ -106,10 +106,13 @@ impl RegistryHost {
         Some((account, region.parse().ok()?))
     }
 
+    /// The Docker Engine of this machine, in place of a registry.
+    pub const ENGINE: &str = "local";
+
     /// Whether this is no registry but the Docker Engine of this machine: `local`. Its images were never
     /// pushed; their digest is the id the engine gives them.
     pub fn is_engine(&self) -> bool {
-        self.0 == "local"
+        self.0 == Self::ENGINE
     }
 
     /// The private ECR registry of an account in a region of the standard or China partition.

@@ -198,7 +198,7 @@ pub(crate) async fn driven(target: Arc<dyn Target>, wish: &Wish) -> Phase {
     let (journal, cancel) = (MemoryJournal::default(), Cancel::new());
     let driven = drive(
         &plan,
-        Parts { targets: &targets, alarms: None, gates: None, run: "story" },
+        Parts { targets: &targets, alarms: None, metrics: None, gates: None, run: "story" },
         &journal,
         &Silent,
         &cancel,

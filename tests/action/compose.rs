@@ -1,6 +1,6 @@
 //! Compose projects on this machine: stories about the target with a real Docker Engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shipline::config::spec::{ComposeHost, ComposeSpec, HttpCheck, SqliteBackup, Strategy};
@@ -28,6 +28,10 @@ impl Project {
         let project = Self { name, folder };
         project.write("compose.yml", file);
         project
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

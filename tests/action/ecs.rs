@@ -153,7 +153,7 @@ impl Lab {
         let cancel = Cancel::new();
         let driving = drive(
             &plan,
-            Parts { targets: &targets, alarms: None, gates: None, run: "story" },
+            Parts { targets: &targets, alarms: None, metrics: None, gates: None, run: "story" },
             &journal,
             self.ears.as_ref(),
             &cancel,

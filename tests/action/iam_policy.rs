@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use shipline_test_support::{AppRunnerServiceSeed, Behaviour, Fault, FaultKind, RoleSeed, Seed, ServiceSeed};
+use shipline_test_support::{AppRunnerServiceSeed, Behaviour, Fault, FaultKind, RoleSeed, ScanSeed, Seed, ServiceSeed};
 
 use super::stage::{Stage, TARGET_GROUP, definition};
 
@@ -139,11 +139,7 @@ async fn without_one_of_its_statements_the_policy_is_not_enough() {
     for (action, code) in [("ecs:UpdateService", 4), ("ecs:RegisterTaskDefinition", 4), ("iam:PassRole", 4)] {
         // Each another image: what was registered once is found again.
         let image = format!("--image=api={}", stage.image_of("api", &action[4..]));
-        let mut policy = whole.clone();
-        for statement in policy["policy"]["Statement"].as_array_mut().unwrap() {
-            statement["Action"].as_array_mut().unwrap().retain(|known| known != action);
-        }
-        hold(&stage, ROLE, &policy);
+        hold(&stage, ROLE, &without(&whole, action));
         let ran = stage.command(&["deploy", "staging", "--yes", &image]).end();
         assert_eq!(ran.code, code, "{action}: {}", ran.said());
         ran.says(action);
@@ -214,6 +210,171 @@ async fn the_stories_on_app_runner_need_every_permission_that_is_printed_and_no_
     let own =
         |all: BTreeSet<String>| all.into_iter().filter(|action| !action.starts_with("ecr:")).collect::<BTreeSet<_>>();
     assert_eq!(own(stage.world.used_permissions()), own(actions(&policy)));
+}
+
+const NEW: &str = "version: 1
+services: { web: { image: { repository: pmis/web } } }
+environments:
+  staging:
+    aws: { region: us-east-1, role: \"arn:aws:iam::111122223333:role/shipline\" }
+    services:
+      web:
+        app-runner:
+          service: shop-web
+          create: true
+          access-role: arn:aws:iam::111122223333:role/access
+          instance-role: arn:aws:iam::111122223333:role/instance
+          auto-scaling: arn:aws:apprunner:us-east-1:111122223333:autoscalingconfiguration/wide/1/0123456789abcdef0123456789abcdef
+          vpc-connector: arn:aws:apprunner:us-east-1:111122223333:vpcconnector/db/1/0123456789abcdef0123456789abcdef
+          secrets:
+            URL: arn:aws:secretsmanager:us-east-1:111122223333:secret:pmis/db-AbCdEf
+            TOKEN: /pmis/token
+";
+
+#[tokio::test]
+async fn a_service_that_app_runner_creates_needs_what_is_printed_and_no_less() {
+    let stage = Stage::empty().await;
+    stage.write(".github/shipline.yml", NEW);
+    let one = format!("--image=web={}", stage.image_of("web", "one"));
+    stage.world.seed(Seed {
+        secrets: vec!["pmis/db".to_owned()],
+        parameters: vec!["/pmis/token".to_owned()],
+        ..Seed::default()
+    });
+    let policy = printed(&stage, &["staging"]);
+    for action in ["apprunner:CreateService", "iam:PassRole"] {
+        hold(&stage, ROLE, &without(&policy, action));
+        stage.command(&["deploy", "staging", "--yes", &one]).end().must(4).says(action);
+    }
+    assert_eq!(stage.world.app_runner("ListServices", &json!({})).unwrap()["ServiceSummaryList"], json!([]));
+    hold(&stage, ROLE, &policy);
+    stage.world.forget_calls();
+    let run = |arguments: &[&str], code: i32| {
+        let ran = stage.command(arguments).end();
+        assert_eq!(ran.code, code, "{arguments:?}: {}", ran.said());
+        ran.says_not("not authorized");
+    };
+    run(&["verify", "staging", &one], 0);
+    run(&["deploy", "staging", "--yes", &one], 0);
+    run(&["deploy", "staging", "--yes", &format!("--image=web={}", stage.image_of("web", "two"))], 0);
+    run(&["rollback", "staging", "--yes"], 0);
+    // What only a failure needs is the other story's.
+    let used = stage.world.used_permissions();
+    for action in ["apprunner:CreateService", "apprunner:UpdateService", "apprunner:ListServices", "iam:PassRole"] {
+        assert!(used.contains(action), "{action} is not in {used:?}");
+    }
+    let lacking: Vec<_> = used.difference(&actions(&policy)).cloned().collect();
+    assert!(lacking.is_empty(), "used and not allowed: {lacking:?}");
+}
+
+/// The same policy without one action.
+fn without(policy: &Value, action: &str) -> Value {
+    let mut policy = policy.clone();
+    for statement in policy["policy"]["Statement"].as_array_mut().unwrap() {
+        statement["Action"].as_array_mut().unwrap().retain(|known| known != action);
+    }
+    policy
+}
+
+const EXPRESS: &str = "version: 1
+services: { web: { image: { repository: pmis/web } } }
+environments:
+  staging:
+    aws: { region: us-east-1, role: \"arn:aws:iam::111122223333:role/shipline\" }
+    within: 8s
+    services:
+      web:
+        express:
+          service: web
+          create: true
+          execution-role: arn:aws:iam::111122223333:role/ecsTaskExecutionRole
+          infrastructure-role: arn:aws:iam::111122223333:role/ecsInfrastructureRole
+          task-role: arn:aws:iam::111122223333:role/web
+          container-port: 8080
+          health-check-path: /health
+          secrets:
+            URL: arn:aws:secretsmanager:us-east-1:111122223333:secret:pmis/db-AbCdEf
+            TOKEN: /pmis/token
+";
+
+#[tokio::test]
+async fn the_stories_in_express_mode_need_every_permission_that_is_printed_and_no_other() {
+    let stage = Stage::empty().await;
+    stage.world.cluster("default");
+    stage.write(".github/shipline.yml", EXPRESS);
+    stage.world.seed(Seed {
+        secrets: vec!["pmis/db".to_owned()],
+        parameters: vec!["/pmis/token".to_owned()],
+        ..Seed::default()
+    });
+    let image = |tag: &str| format!("--image=web={}", stage.image_of("web", tag));
+    let policy = printed(&stage, &["staging"]);
+    let passed = policy["policy"]["Statement"].to_string();
+    assert!(passed.contains(":role/ecsInfrastructureRole") && !passed.contains(":role/*"), "{passed}");
+    for action in ["ecs:CreateExpressGatewayService", "ecs:RegisterTaskDefinition", "iam:PassRole"] {
+        hold(&stage, ROLE, &without(&policy, action));
+        stage.command(&["deploy", "staging", "--yes", &image("one")]).end().must(4).says(action);
+        let asked = json!({"cluster": "default", "services": ["web"]});
+        assert_eq!(stage.world.ecs("DescribeServices", &asked).unwrap()["services"], json!([]), "{action}");
+    }
+    hold(&stage, ROLE, &policy);
+    stage.world.forget_calls();
+    let run = |arguments: &[&str], code: i32| {
+        let ran = stage.command(arguments).end();
+        assert_eq!(ran.code, code, "{arguments:?}: {}", ran.said());
+        ran.says_not("not authorized").says_not("not known: ");
+    };
+    run(&["verify", "staging", &image("one")], 0);
+    // A creation that fails, and the same again: new tasks for what ECS has given up.
+    stage.goes(&stage.image_of("web", "bad"), Behaviour::exits(3, ["boom"]));
+    run(&["deploy", "staging", "--yes", &image("bad")], 1);
+    // Nothing good is known to go back to.
+    run(&["deploy", "staging", "--yes", &image("bad")], 5);
+    run(&["deploy", "staging", "--yes", &image("one")], 0);
+    run(&["deploy", "staging", "--yes", &image("two")], 0);
+    stage.goes(&stage.image_of("web", "slow"), Behaviour::slow(600_000, 10));
+    run(&["deploy", "staging", "--yes", &image("slow")], 1);
+    run(&["verify", "staging", &image("two")], 0);
+    run(&["rollback", "staging", "--yes"], 0);
+    run(&["status", "staging"], 0);
+    run(&["logs", "staging"], 0);
+    run(&["history", "staging"], 0);
+
+    // What finding images needs is the other story's.
+    let own =
+        |all: BTreeSet<String>| all.into_iter().filter(|action| !action.starts_with("ecr:")).collect::<BTreeSet<_>>();
+    assert_eq!(own(stage.world.used_permissions()), own(actions(&policy)));
+}
+
+#[tokio::test]
+async fn a_scan_gate_needs_the_right_to_read_findings_on_its_repository_and_it_is_printed() {
+    let stage = Stage::new().await;
+    let file =
+        FILE.replace(", tags: [{ fixed: stable }]", "").replace("    within: 8s\n", "    scan: { severity: high }\n");
+    stage.write(".github/shipline.yml", &file);
+    let two = stage.image_of("api", "two");
+    let (_, digest) = two.split_once('@').unwrap();
+    let status = "COMPLETE".to_owned();
+    stage.world.scan(ScanSeed {
+        repository: "pmis/api".to_owned(),
+        digest: digest.to_owned(),
+        status,
+        ..ScanSeed::default()
+    });
+    let policy = printed(&stage, &["staging", "--live"]);
+    let image = format!("--image=api={two}");
+    hold(&stage, ROLE, &without(&policy, "ecr:DescribeImageScanFindings"));
+    let ran = stage.command(&["deploy", "staging", "--yes", &image]).end();
+    assert_ne!(ran.code, 0, "{}", ran.said());
+    ran.says("ecr:DescribeImageScanFindings");
+    stage.assert_serves("api", &stage.image_of("api", "one"));
+    hold(&stage, ROLE, &policy);
+    stage.world.forget_calls();
+    stage.command(&["deploy", "staging", "--yes", &image]).end().must(0);
+    assert!(stage.world.used_permissions().contains("ecr:DescribeImageScanFindings"));
+    // Without the gate nobody needs it.
+    stage.write(".github/shipline.yml", &FILE.replace(", tags: [{ fixed: stable }]", ""));
+    assert!(!actions(&printed(&stage, &["staging", "--live"])).contains("ecr:DescribeImageScanFindings"));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A configuration is written from what runs, and never over one that is there.
 
 use serde_json::json;
-use shipline_test_support::AppRunnerServiceSeed;
+use shipline_test_support::{AppRunnerServiceSeed, ExpressServiceSeed};
 
 use super::stage::Stage;
 
@@ -105,4 +105,36 @@ async fn how_a_service_moves_from_app_runner_to_express_is_printed_and_nothing_i
     let document = run(&stage, &["init", "--from-app-runner", "astro-ai", "--json"]).end().must(0).document();
     assert_eq!(document["request"]["serviceName"], "astro-ai");
     run(&stage, &["init", "--from-app-runner", "nobody"]).end().must(2).says("there is no App Runner service nobody");
+}
+
+#[tokio::test]
+async fn express_services_become_a_configuration_whose_plan_changes_nothing() {
+    let stage = Stage::empty().await;
+    let (web, shop) = (stage.image_of("web", "one"), stage.image_of("shop", "one"));
+    let environment = json!([{"name": "LEVEL", "value": "info"}]);
+    stage.world.express_service(ExpressServiceSeed::new("web", &web).container("environment", environment));
+    stage.world.express_service(ExpressServiceSeed::new("shop", &shop).with("cluster", "pmis"));
+    run(&stage, &["init", "--cluster", "default", "--cluster", "pmis"]).end().must(0).says("2 services of production");
+    let file = std::fs::read_to_string(stage.path("work/.github/shipline.yml")).unwrap();
+    assert!(file.contains("web: { express: { service: web } }"), "{file}");
+    assert!(file.contains("shop: { express: { cluster: pmis, service: shop } }"), "{file}");
+    stage.command(&["check"]).end().must(0);
+    let images = [format!("--image=web={web}"), format!("--image=shop={shop}")];
+    let ran = stage.command(&["deploy", "production", "--yes", &images[0], &images[1]]).end().must(0);
+    ran.says("nothing to do");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+    // It deploys as it is.
+    let two = stage.image_of("web", "two");
+    stage.command(&["deploy", "production", "web", "--yes", &format!("--image=web={two}")]).end().must(0);
+    assert_eq!(stage.changes(), ["UpdateExpressGatewayService"]);
+}
+
+#[tokio::test]
+async fn a_compose_file_that_cannot_be_taken_over_is_told_and_nothing_is_written() {
+    let stage = Stage::empty().await;
+    let init = |arguments: &[&str]| run(&stage, &[&["init"], arguments].concat()).end();
+    init(&["--compose", "compose.yml", "--host", "i-0123456789abcdef0"]).must(2).says("is relative");
+    init(&["--compose", "/srv/compose.yml", "--host", "web-1"]).must(2).says("neither an instance nor a tag");
+    assert!(!stage.path("work/.github/shipline.yml").exists());
+    assert!(stage.world.calls().is_empty());
 }

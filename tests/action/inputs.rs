@@ -68,7 +68,6 @@ const BROKEN: &[Broken] = &[
             ("cpu", "256 to 16384"),
             ("min-task-count", "more than max-task-count"),
             ("auto-scaling-metric", "average-cpu, average-memory"),
-            ("infrastructure-role-arn", "docs/express.md"),
             ("execution-role-arn", "admin"),
             ("secrets", "entry 1 of the list"),
             ("environment-variables", "is not JSON"),

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use self::rows::{ROWS, Use};
 use self::scope::{Scope, Scoped};
 use crate::config::spec::{
-    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ImageRepository, Steered,
-    TargetSpec, Way,
+    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ExpressSpec, ImageRepository,
+    Steered, TargetSpec, Way,
 };
 use crate::types::{AccountId, EnvironmentName, Region, ServiceName};
 
@@ -152,6 +152,21 @@ impl<'a> Place<'a> {
         })
     }
 
+    fn express(&self) -> impl Iterator<Item = (&'a ServiceName, &'a ExpressSpec)> {
+        self.spec.services.iter().filter_map(|(name, target)| match target {
+            TargetSpec::Express(express) => Some((name, &**express)),
+            TargetSpec::Ecs(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => None,
+        })
+    }
+
+    /// Whether roles and secrets of a service's tasks are known: its task definition was read, or
+    /// ECS makes it of the configuration alone.
+    fn knows(&self, name: &ServiceName) -> bool {
+        let made =
+            |(own, express): (&ServiceName, &ExpressSpec)| own == name && express.create == CreateService::WhenMissing;
+        self.ground.tasks.contains_key(name) || self.express().any(made)
+    }
+
     fn compose(&self) -> impl Iterator<Item = &'a crate::config::spec::ComposeSpec> {
         self.spec.services.values().filter_map(|target| match target {
             TargetSpec::Compose(compose) => Some(compose),
@@ -214,7 +229,9 @@ fn uses(place: &Place<'_>) -> BTreeSet<Use> {
     add(uploads, Use::Uploads);
     add(place.images().any(|(_, image)| public(&image.repository)), Use::PublicImages);
     add(place.ecs().next().is_some(), Use::Ecs);
-    add(place.spec.services.values().any(|target| matches!(target, TargetSpec::Express(_))), Use::Express);
+    add(place.spec.services.values().any(|target| matches!(target, TargetSpec::Ecs(_))), Use::PlainEcs);
+    add(place.express().next().is_some(), Use::Express);
+    add(place.express().any(|(_, express)| express.create == CreateService::WhenMissing), Use::ExpressCreation);
     let steps = |target: &TargetSpec| match target {
         TargetSpec::Ecs(ecs) => ecs.steering(place.spec.steering).by == Steered::Rollout,
         TargetSpec::Express(_) | TargetSpec::AppRunner(_) | TargetSpec::Compose(_) => false,
@@ -224,7 +241,6 @@ fn uses(place: &Place<'_>) -> BTreeSet<Use> {
     add(commands.iter().any(|hooks| !hooks.is_empty()), Use::Hooks);
     add(place.app_runner().any(|app| app.create == CreateService::WhenMissing), Use::AppRunnerCreation);
     add(place.compose().any(|compose| compose.host != ComposeHost::Local), Use::Compose);
-    add(place.compose().any(|compose| matches!(compose.host, ComposeHost::Tag { .. })), Use::ComposeTags);
     add(place.spec.scan.is_some(), Use::Scans);
     add(place.app_runner().next().is_some(), Use::AppRunner);
     add(place.app_runner().any(|app| !app.service.starts_with("arn:")), Use::AppRunnerNames);

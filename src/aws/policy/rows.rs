@@ -17,8 +17,12 @@ pub(super) enum Use {
     Steps,
     /// Runs one-off tasks.
     Hooks,
-    /// Deploys to ECS Express Mode, beside what ECS needs.
+    /// Deploys to ECS services that are not in Express Mode, beside what both need.
+    PlainEcs,
+    /// Deploys to ECS Express Mode, beside what both need.
     Express,
+    /// Creates Express services that are missing.
+    ExpressCreation,
     /// Deploys to App Runner, explains failures, shows logs, verifies.
     AppRunner,
     /// Creates App Runner services that are missing.
@@ -27,8 +31,6 @@ pub(super) enum Use {
     AppRunnerNames,
     /// Runs programs on Compose hosts.
     Compose,
-    /// Finds Compose hosts by a tag.
-    ComposeTags,
     /// Reads what scans found.
     Scans,
     /// Watches alarms.
@@ -69,9 +71,9 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Ecs, "ecs:DescribeServiceRevisions", Scope::ServiceRevisions),
     row(Use::Ecs, "ecs:DescribeTaskDefinition", Scope::Everything),
     row(Use::Ecs, "ecs:RegisterTaskDefinition", Scope::Everything),
-    row(Use::Ecs, "ecs:ListTaskDefinitions", Scope::Everything),
-    row(Use::Ecs, "ecs:TagResource", Scope::NewTaskDefinitions),
-    row(Use::Ecs, "ecs:ListServices", Scope::InClusters),
+    row(Use::PlainEcs, "ecs:ListTaskDefinitions", Scope::Everything),
+    row(Use::PlainEcs, "ecs:TagResource", Scope::NewTaskDefinitions),
+    row(Use::PlainEcs, "ecs:ListServices", Scope::InClusters),
     row(Use::Ecs, "ecs:ListTasks", Scope::InClusters),
     row(Use::Ecs, "ecs:DescribeTasks", Scope::Tasks),
     row(Use::Ecs, "ecs:DescribeClusters", Scope::Clusters),
@@ -89,9 +91,12 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Hooks, "ecs:StopTask", Scope::Tasks),
     row(Use::Express, "ecs:DescribeExpressGatewayService", Scope::Services),
     row(Use::Express, "ecs:UpdateExpressGatewayService", Scope::Services),
+    row(Use::ExpressCreation, "ecs:CreateExpressGatewayService", Scope::Services),
+    row(Use::ExpressCreation, "iam:PassRole", Scope::InfrastructureRoles),
     row(Use::AppRunner, "apprunner:DescribeService", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:ListOperations", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:UpdateService", Scope::AppRunnerServices),
+    row(Use::AppRunner, "apprunner:UpdateService", Scope::AppRunnerParts),
     row(Use::AppRunner, "apprunner:StartDeployment", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:ListTagsForResource", Scope::AppRunnerServices),
     row(Use::AppRunner, "apprunner:TagResource", Scope::AppRunnerServices),
@@ -103,10 +108,11 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::AppRunner, "ssm:DescribeParameters", Scope::Everything),
     row(Use::AppRunnerNames, "apprunner:ListServices", Scope::Everything),
     row(Use::AppRunnerCreation, "apprunner:CreateService", Scope::AppRunnerServices),
+    row(Use::AppRunnerCreation, "apprunner:CreateService", Scope::AppRunnerParts),
     row(Use::Compose, "ssm:SendCommand", Scope::ComposeHosts),
     row(Use::Compose, "ssm:GetCommandInvocation", Scope::Everything),
     row(Use::Compose, "ssm:CancelCommand", Scope::Everything),
-    row(Use::ComposeTags, "ssm:DescribeInstanceInformation", Scope::Everything),
+    row(Use::Compose, "ssm:DescribeInstanceInformation", Scope::Everything),
     row(Use::Scans, "ecr:DescribeImageScanFindings", Scope::Repositories),
     // Composite alarms are told to who may ask for all (API reference, `DescribeAlarms`).
     row(Use::Alarms, "cloudwatch:DescribeAlarms", Scope::Everything),

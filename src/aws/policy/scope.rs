@@ -26,10 +26,14 @@ pub(super) enum Scope {
     TaskDefinitionsInClusters,
     /// Only to hand them to ECS.
     TaskRoles,
+    /// Only to hand them to ECS, for what it makes around an Express service.
+    InfrastructureRoles,
     LogGroups,
     AllLogGroups,
     Secrets,
     AppRunnerServices,
+    /// What a whole configuration names beside the service.
+    AppRunnerParts,
     /// Only to hand them to App Runner.
     AppRunnerRoles,
     AppRunnerLogGroups,
@@ -83,10 +87,19 @@ impl Scope {
                 Scoped::of([place.arn("ecs", "task-definition/*:*")]).when(in_clusters())
             }
             Self::TaskRoles => task_roles(place),
+            Self::InfrastructureRoles => {
+                let roles = place.express().filter_map(|(_, express)| express.infrastructure_role.as_ref());
+                Scoped::of(roles.map(ToString::to_string))
+                    .when(json!({ "StringEquals": { "iam:PassedToService": "ecs.amazonaws.com" } }))
+            }
             Self::LogGroups => log_groups(place),
             Self::AllLogGroups => Scoped::of([place.arn("logs", "log-group:*")]),
             Self::Secrets => secrets(place),
             Self::AppRunnerServices => Scoped::of(place.app_runner().map(|app| app_runner(place, &app.service))),
+            // A request that names them is authorized for them as well, and a service keeps those it has.
+            Self::AppRunnerParts => {
+                Scoped::of(["autoscalingconfiguration/*", "vpcconnector/*"].map(|part| place.arn("apprunner", part)))
+            }
             Self::AppRunnerRoles => Scoped {
                 wide: Some(
                     "`iam:PassRole` for App Runner names every role: write the service's access and instance role \
@@ -173,9 +186,11 @@ fn any_role(place: &Place<'_>) -> String {
 fn task_roles(place: &Place<'_>) -> Scoped {
     let known = |name: &ServiceName| place.ground.tasks.get(name);
     let unknown: Vec<&str> =
-        place.ecs().filter(|(name, _)| known(name).is_none()).map(|(name, _)| name.as_str()).collect();
-    let roles: BTreeSet<String> =
+        place.ecs().filter(|(name, _)| !place.knows(name)).map(|(name, _)| name.as_str()).collect();
+    let mut roles: BTreeSet<String> =
         place.ecs().filter_map(|(name, _)| known(name)).flat_map(|facts| facts.roles.iter().cloned()).collect();
+    let written = place.express().flat_map(|(_, express)| [&express.execution_role, &express.task_role]);
+    roles.extend(written.flatten().map(ToString::to_string));
     let condition = json!({ "StringEquals": { "iam:PassedToService": "ecs-tasks.amazonaws.com" } });
     if unknown.is_empty() {
         return Scoped::of(roles).when(condition);
@@ -208,7 +223,7 @@ fn log_groups(place: &Place<'_>) -> Scoped {
 
 fn secrets(place: &Place<'_>) -> Scoped {
     let known = |name: &ServiceName| place.ground.tasks.get(name);
-    let all_known = place.ecs().all(|(name, _)| known(name).is_some());
+    let all_known = place.ecs().all(|(name, _)| place.knows(name));
     let written = place.ecs().flat_map(|(_, ecs)| ecs.changes.secrets.values().cloned().collect::<Vec<_>>());
     let live = place.ecs().filter_map(|(name, _)| known(name)).flat_map(|facts| facts.secrets.iter().cloned());
     secrets_of(place, all_known.then(|| written.chain(live).collect()))

@@ -150,7 +150,12 @@ environments:
     );
     assert_eq!(
         resources(&policy, "apprunner:UpdateService"),
-        ["arn:aws:apprunner:eu-central-1:111122223333:service/astro-ai/*"]
+        [
+            "arn:aws:apprunner:eu-central-1:111122223333:service/astro-ai/*",
+            // A whole configuration names these as well.
+            "arn:aws:apprunner:eu-central-1:111122223333:autoscalingconfiguration/*",
+            "arn:aws:apprunner:eu-central-1:111122223333:vpcconnector/*",
+        ]
     );
     assert_eq!(resources(&policy, "apprunner:ListServices"), ["*"]);
     assert_eq!(

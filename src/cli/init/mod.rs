@@ -1,22 +1,25 @@
 //! `shipline init`: a configuration written from what is already running.
 //!
-//! `from_ecs` and `from_app_runner_services` find services, `write` makes the file of them. A file
-//! that is there is never overwritten.
+//! `from_ecs`, `from_app_runner_services` and `from_compose` find services, `write` makes the file of
+//! them. A file that is there is never overwritten.
 
 pub mod from_app_runner;
+pub(super) mod from_compose;
 mod write;
 
 use std::path::Path;
 
 use serde_json::json;
 
+use self::from_compose::ComposeFile;
 use self::write::{Draft, DraftService, Runs};
 use super::check::DEFAULT_FILE;
 use super::environment::{self, Login};
 use super::host::Host;
 use crate::aws::Session;
-use crate::config::spec::AwsSpec;
+use crate::config::spec::{AwsSpec, ComposeHost};
 use crate::problem::{Problem, Problems};
+use crate::targets::ecs::discover::Managed;
 use crate::targets::{app_runner, ecs};
 use crate::types::EnvironmentName;
 
@@ -34,12 +37,28 @@ pub(super) enum Output {
 pub(super) struct Wanted {
     /// The environment's name in the file.
     pub(super) environment: EnvironmentName,
-    /// ECS clusters; the only one there is when empty and no App Runner service is named.
+    /// ECS clusters; the only one there is when empty and nothing else is named.
     pub(super) clusters: Vec<String>,
-    /// App Runner services; all there are when empty and no cluster is named.
+    /// App Runner services; all there are when empty and nothing else is named.
     pub(super) app_runner: Vec<String>,
+    /// A compose file.
+    pub(super) compose: Option<ComposeFile>,
     /// Where the file goes.
     pub(super) output: Output,
+}
+
+/// Where what is looked at runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    ThisMachine,
+    Aws,
+}
+
+impl Wanted {
+    fn place(&self) -> Place {
+        let local = self.compose.as_ref().is_some_and(|compose| compose.host == ComposeHost::Local);
+        if local && self.clusters.is_empty() && self.app_runner.is_empty() { Place::ThisMachine } else { Place::Aws }
+    }
 }
 
 /// Looks at what runs and writes the file.
@@ -51,8 +70,11 @@ pub(super) async fn init(wanted: &Wanted, file: Option<&str>, host: &Host) -> Re
             "Look at it with `shipline check`, print another one with `--print`, or name another file with `--config`.";
         return Err(Problem::mistake("file-exists", format!("{name} is there already"), next).into());
     }
-    let session = environment::session(host, None, &AwsSpec::default(), &Login::default()).await?;
-    let draft = look(wanted, &session).await?;
+    let session = match wanted.place() {
+        Place::ThisMachine => None,
+        Place::Aws => Some(environment::session(host, None, &AwsSpec::default(), &Login::default()).await?),
+    };
+    let draft = look(wanted, session.as_ref(), host).await?;
     let text = write::file(&draft);
     // What is written must be what is read: anything else is our own mistake.
     crate::config::parse(name, &text).map_err(|problems| {
@@ -108,30 +130,40 @@ fn save(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
 
-async fn look(wanted: &Wanted, session: &Session) -> Result<Draft, Problem> {
-    let everything = wanted.clusters.is_empty() && wanted.app_runner.is_empty();
-    let mut draft = Draft {
-        environment: wanted.environment.clone(),
-        account: session.account().await?,
-        region: session.region().clone(),
-        services: Vec::new(),
-        alarms: Vec::new(),
-        notes: Vec::new(),
+async fn look(wanted: &Wanted, session: Option<&Session>, host: &Host) -> Result<Draft, Problem> {
+    let aws = match session {
+        Some(session) => Some((session.account().await?, session.region().clone())),
+        None => None,
     };
-    let clusters = if everything { only_cluster(session).await? } else { wanted.clusters.clone() };
-    for cluster in &clusters {
-        from_ecs(cluster, session, &mut draft).await?;
+    let environment = wanted.environment.clone();
+    let mut draft = Draft { environment, aws, services: Vec::new(), alarms: Vec::new(), notes: Vec::new() };
+    if let Some(compose) = &wanted.compose {
+        from_compose::add(compose, wanted, session, host, &mut draft).await?;
     }
-    if everything || !wanted.app_runner.is_empty() {
-        from_app_runner_services(&wanted.app_runner, session, &mut draft).await?;
+    if let Some(session) = session {
+        look_at_aws(wanted, session, &mut draft).await?;
     }
     if draft.services.is_empty() {
-        let region = session.region();
-        let what = format!("nothing that Shipline deploys to runs in {} ({region})", draft.account);
-        let next = "Name a cluster with `--cluster`, another region with AWS_REGION, or other credentials.";
+        let place = draft.aws.as_ref().map(|(account, region)| format!("in {account} ({region})"));
+        let place = place.unwrap_or_else(|| "on this machine".to_owned());
+        let what = format!("nothing that Shipline deploys to runs {place}");
+        let next = "Name a cluster with `--cluster`, a compose file with `--compose`, another region with AWS_REGION, or \
+                    other credentials.";
         return Err(draft.notes.into_iter().fold(Problem::mistake("nothing-runs", what, next), Problem::because));
     }
     Ok(draft)
+}
+
+async fn look_at_aws(wanted: &Wanted, session: &Session, draft: &mut Draft) -> Result<(), Problem> {
+    let everything = wanted.clusters.is_empty() && wanted.app_runner.is_empty() && wanted.compose.is_none();
+    let clusters = if everything { only_cluster(session).await? } else { wanted.clusters.clone() };
+    for cluster in &clusters {
+        from_ecs(cluster, session, draft).await?;
+    }
+    if everything || !wanted.app_runner.is_empty() {
+        from_app_runner_services(&wanted.app_runner, session, draft).await?;
+    }
+    Ok(())
 }
 
 /// The account's one cluster; which of several is meant must be said.
@@ -156,8 +188,12 @@ async fn from_ecs(cluster: &str, session: &Session, draft: &mut Draft) -> Result
             .alarms
             .extend(service.alarms.iter().filter(|name| !draft.alarms.contains(name)).cloned().collect::<Vec<_>>());
         let Some((container, image)) = service.containers.first().cloned() else { continue };
-        let runs = Runs::Ecs { cluster: cluster.to_owned(), service: service.name.clone(), container };
-        draft.services.push(DraftService { name: service.name, image: Some(image), runs });
+        let (cluster, name) = (cluster.to_owned(), service.name.clone());
+        let runs = match service.managed {
+            Managed::ByCustomer => Runs::Ecs { cluster, service: name, container },
+            Managed::ByEcs => Runs::Express { cluster, service: name },
+        };
+        draft.services.push(DraftService { name: service.name, image: Some(image), build: None, runs });
     }
     Ok(())
 }
@@ -185,7 +221,7 @@ async fn from_app_runner_services(wanted: &[String], session: &Session, draft: &
             draft.notes.push(format!("{}: it is built from source; no image is written for it", service.name));
         }
         let runs = Runs::AppRunner { service: service.name.clone() };
-        draft.services.push(DraftService { name: service.name, image: service.image, runs });
+        draft.services.push(DraftService { name: service.name, image: service.image, build: None, runs });
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::config::spec::ComposeHost;
 use crate::types::{AccountId, EnvironmentName, ImageRef, Region, RegistryHost};
 
 /// The first line: editors complete and check by it.
@@ -13,8 +14,8 @@ const SCHEMA: &str =
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Draft {
     pub(super) environment: EnvironmentName,
-    pub(super) account: AccountId,
-    pub(super) region: Region,
+    /// Account and region, if anything of it is on AWS.
+    pub(super) aws: Option<(AccountId, Region)>,
     pub(super) services: Vec<DraftService>,
     pub(super) alarms: Vec<String>,
     /// What the reader should know.
@@ -28,14 +29,27 @@ pub(super) struct DraftService {
     pub(super) name: String,
     /// The image that runs now.
     pub(super) image: Option<String>,
+    /// How it is built, where that is known.
+    pub(super) build: Option<DraftBuild>,
     pub(super) runs: Runs,
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DraftBuild {
+    /// Relative to the repository.
+    pub(super) context: String,
+    /// The same, where it has another name than `Dockerfile`.
+    pub(super) dockerfile: Option<String>,
 }
 
 /// Where it runs.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Runs {
     Ecs { cluster: String, service: String, container: String },
+    Express { cluster: String, service: String },
     AppRunner { service: String },
+    Compose { project: String, service: String, file: String, host: ComposeHost },
 }
 
 /// The file.
@@ -46,13 +60,22 @@ pub(super) fn file(draft: &Draft) -> String {
         let image = service.image.as_deref().and_then(|image| image.parse::<ImageRef>().ok());
         match image {
             Some(image) => {
-                let own = *image.registry() == RegistryHost::of_ecr(&draft.account, &draft.region);
+                let ecr = draft.aws.as_ref().map(|(account, region)| RegistryHost::of_ecr(account, region));
+                let own = Some(image.registry()) == ecr.as_ref();
                 let _ =
                     writeln!(out, "  {name}:\n    image:\n      repository: {}", quoted(image.repository().as_str()));
                 if !own {
                     let _ = writeln!(out, "      registry: {}", quoted(image.registry().as_str()));
                 }
-                out.push_str("      # context: .   # with it, Shipline builds the image\n");
+                match &service.build {
+                    Some(build) => {
+                        let _ = writeln!(out, "      context: {}", quoted(&build.context));
+                        if let Some(file) = &build.dockerfile {
+                            let _ = writeln!(out, "      dockerfile: {}", quoted(file));
+                        }
+                    }
+                    None => out.push_str("      # context: .   # with it, Shipline builds the image\n"),
+                }
             }
             None => {
                 let _ =
@@ -60,13 +83,15 @@ pub(super) fn file(draft: &Draft) -> String {
             }
         }
     }
-    let _ = writeln!(out, "environments:\n  {}:\n    aws:", draft.environment);
-    let _ = writeln!(out, "      region: {}\n      allowed-account-ids: [\"{}\"]", draft.region, draft.account);
-    let _ = writeln!(
-        out,
-        "      # role: arn:aws:iam::{}:role/shipline-{}   # `shipline iam-policy {}` prints what it needs",
-        draft.account, draft.environment, draft.environment
-    );
+    let _ = writeln!(out, "environments:\n  {}:", draft.environment);
+    if let Some((account, region)) = &draft.aws {
+        let _ = writeln!(out, "    aws:\n      region: {region}\n      allowed-account-ids: [\"{account}\"]");
+        let _ = writeln!(
+            out,
+            "      # role: arn:aws:iam::{account}:role/shipline-{0}   # `shipline iam-policy {0}` prints what it needs",
+            draft.environment
+        );
+    }
     out.push_str("    services:\n");
     for (service, name) in draft.services.iter().zip(&names) {
         let target = match &service.runs {
@@ -76,7 +101,25 @@ pub(super) fn file(draft: &Draft) -> String {
                 quoted(service),
                 quoted(container)
             ),
+            Runs::Express { cluster, service } if cluster == "default" => {
+                format!("express: {{ service: {} }}", quoted(service))
+            }
+            Runs::Express { cluster, service } => {
+                format!("express: {{ cluster: {}, service: {} }}", quoted(cluster), quoted(service))
+            }
             Runs::AppRunner { service } => format!("app-runner: {{ service: {} }}", quoted(service)),
+            Runs::Compose { project, service, file, host } => format!(
+                "compose: {{ project: {}, service: {}, file: {}{} }}",
+                quoted(project),
+                quoted(service),
+                quoted(file),
+                match host {
+                    ComposeHost::Local => String::new(),
+                    ComposeHost::Instance(id) => format!(", host: {{ instance: {id} }}"),
+                    ComposeHost::Tag { key, value } =>
+                        format!(", host: {{ tag: {} }}", quoted(&format!("{key}={value}"))),
+                }
+            ),
         };
         let _ = writeln!(out, "      {name}: {{ {target} }}");
     }
@@ -134,8 +177,7 @@ mod tests {
     fn draft(services: Vec<DraftService>) -> Draft {
         Draft {
             environment: "production".parse().unwrap(),
-            account: "111122223333".parse().unwrap(),
-            region: "us-east-1".parse().unwrap(),
+            aws: Some(("111122223333".parse().unwrap(), "us-east-1".parse().unwrap())),
             services,
             alarms: vec!["pmis 5xx: \"high\"".to_owned()],
             notes: Vec::new(),
@@ -144,7 +186,7 @@ mod tests {
 
     fn ecs(name: &str, image: &str) -> DraftService {
         let runs = Runs::Ecs { cluster: "pmis".to_owned(), service: name.to_owned(), container: "app".to_owned() };
-        DraftService { name: name.to_owned(), image: Some(image.to_owned()), runs }
+        DraftService { name: name.to_owned(), image: Some(image.to_owned()), build: None, runs }
     }
 
     #[test]
@@ -158,6 +200,7 @@ mod tests {
             DraftService {
                 name: "web_Front".to_owned(),
                 image: None,
+                build: None,
                 runs: Runs::AppRunner { service: "web_Front".to_owned() },
             },
         ]);

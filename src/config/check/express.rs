@@ -1,9 +1,10 @@
 //! Services in Express Mode.
 
+use super::super::raw::List;
 use super::super::raw::express::{Express, ScalingWord};
 use super::super::raw::values::{NameOrArn, Text as _};
 use super::super::read::{At, Reader, Slot};
-use super::super::spec::{ExpressSpec, ScalingMetric, ScalingSpec};
+use super::super::spec::{CreateService, ExpressSpec, ScalingMetric, ScalingSpec};
 use super::image::texts;
 use super::target::{kind_of_arn, name, secrets};
 use super::{items, not_empty, value};
@@ -20,6 +21,8 @@ pub(super) fn express(raw: &Express, reader: &mut Reader) -> ExpressSpec {
     }
     size(raw, reader);
     counts(raw, reader);
+    let create = creation(raw, reader);
+    let names = |list: &Slot<List<NameOrArn>>| items(list).map(|name| name.value.as_str().to_owned()).collect();
     let metric = value(&raw.auto_scaling_metric).map(|word| match word {
         ScalingWord::AverageCpu => ScalingMetric::AverageCpu,
         ScalingWord::AverageMemory => ScalingMetric::AverageMemory,
@@ -28,6 +31,7 @@ pub(super) fn express(raw: &Express, reader: &mut Reader) -> ExpressSpec {
     ExpressSpec {
         cluster: cluster(&raw.cluster, &raw.service, reader),
         service: name(&raw.service),
+        create,
         environment: texts(&raw.environment),
         secrets: secrets(&raw.environment, &raw.secrets, reader),
         command: raw
@@ -40,6 +44,9 @@ pub(super) fn express(raw: &Express, reader: &mut Reader) -> ExpressSpec {
         health_check_path: value(&raw.health_check_path).map(|path| path.as_str().to_owned()),
         execution_role: value(&raw.execution_role),
         task_role: value(&raw.task_role),
+        infrastructure_role: value(&raw.infrastructure_role),
+        subnets: names(&raw.subnets),
+        security_groups: names(&raw.security_groups),
         scaling: ScalingSpec {
             least: value(&raw.min_task_count).map(|count| count.0),
             most: value(&raw.max_task_count).map(|count| count.0),
@@ -47,6 +54,35 @@ pub(super) fn express(raw: &Express, reader: &mut Reader) -> ExpressSpec {
             target: value(&raw.auto_scaling_target_value).map(|value| value.0),
         },
     }
+}
+
+/// A service that is to be created is named by its name, and has both of its roles.
+fn creation(raw: &Express, reader: &mut Reader) -> CreateService {
+    let Some(At { value: true, place }) = &raw.create else { return CreateService::No };
+    if let Some(service) = raw.service.as_ref().filter(|service| !is_service_name(service.value.as_str())) {
+        let what = "A service that is to be created needs a name of up to 255 letters, digits, `-` and `_`.";
+        reader.note(&service.place, Problem::mistake("service-name", what, "Write its name, or remove `create`."));
+    }
+    let roles = [
+        ("execution-role", raw.execution_role.is_none(), "ecs-tasks.amazonaws.com", "AmazonECSTaskExecutionRolePolicy"),
+        (
+            "infrastructure-role",
+            raw.infrastructure_role.is_none(),
+            "ecs.amazonaws.com",
+            "AmazonECSInfrastructureRoleforExpressGatewayServices",
+        ),
+    ];
+    for (role, _, trusts, policy) in roles.into_iter().filter(|(_, missing, ..)| *missing) {
+        let what = format!("A service that is to be created needs its `{role}`.");
+        let next = format!("Name a role that {trusts} may assume and that has the policy {policy}.");
+        reader.note(place, Problem::mistake("role-missing", what, next).see("docs/express.md"));
+    }
+    CreateService::WhenMissing
+}
+
+/// Amazon ECS API reference, `CreateExpressGatewayService`.
+fn is_service_name(name: &str) -> bool {
+    name.len() <= 255 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
 /// The cluster that is named, or that the service's ARN (`…:service/<cluster>/<name>`) names.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::CreateService;
 use crate::types::RoleArn;
 
 /// An Express service and what to change in its configuration; what is not named stays.
@@ -11,6 +12,8 @@ pub struct ExpressSpec {
     pub cluster: String,
     /// Service, name or ARN.
     pub service: String,
+    /// Whether a missing service is created.
+    pub create: CreateService,
     /// Environment variables to set; others stay.
     pub environment: BTreeMap<String, String>,
     /// Secrets to set: name to where the value is kept; others stay.
@@ -29,6 +32,12 @@ pub struct ExpressSpec {
     pub execution_role: Option<RoleArn>,
     /// Role of the program.
     pub task_role: Option<RoleArn>,
+    /// Role with which ECS makes and keeps the load balancer and scaling of a new service.
+    pub infrastructure_role: Option<RoleArn>,
+    /// Subnets of the tasks and the load balancer; those that are there when empty.
+    pub subnets: Vec<String>,
+    /// Security groups of the tasks; those that are there when empty.
+    pub security_groups: Vec<String>,
     /// How many tasks run.
     pub scaling: ScalingSpec,
 }

@@ -1062,7 +1062,7 @@ environments:
     (
         "an Express service",
         r"version: 1
-services: { api: {}, web: {}, far: {}, big: {} }
+services: { api: {}, web: {}, far: {}, big: {}, new: {} }
 environments:
   x:
     services:
@@ -1075,10 +1075,11 @@ environments:
           auto-scaling-metric: latency
           min-task-count: 5
           max-task-count: 2
-          infrastructure-role: arn:aws:iam::111122223333:role/x
+          infrastructure-roles: arn:aws:iam::111122223333:role/x
       web: { express: { cluster: shop, cpu: 256, memory: 4096 } }
       far: { express: { cluster: other, service: 'arn:aws:ecs:us-east-1:111122223333:service/shop/far' } }
       big: { express: { service: big, cpu: 256, memory: 1536, execution-role: admin } }
+      new: { express: { service: 'arn:aws:ecs:us-east-1:111122223333:service/shop/new', create: true } }
 ",
         &[
             "8 environments.x.services.api.express.service wrong-arn",
@@ -1087,12 +1088,15 @@ environments:
             "11 environments.x.services.api.express.container-port invalid-value",
             "12 environments.x.services.api.express.auto-scaling-metric invalid-value",
             "13 environments.x.services.api.express.min-task-count counts-crossed",
-            "15 environments.x.services.api.express.infrastructure-role unknown-key",
+            "15 environments.x.services.api.express.infrastructure-roles unknown-key",
             "16 environments.x.services.web.express.service missing-key",
             "16 environments.x.services.web.express.memory no-such-size",
             "17 environments.x.services.far.express.cluster cluster-differs",
             "18 environments.x.services.big.express.execution-role invalid-value",
             "18 environments.x.services.big.express.memory no-such-size",
+            "19 environments.x.services.new.express.service service-name",
+            "19 environments.x.services.new.express.create role-missing",
+            "19 environments.x.services.new.express.create role-missing",
         ],
     ),
     (

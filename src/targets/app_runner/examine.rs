@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::AppRunnerTarget;
+use crate::config::spec::CreateService;
 use crate::engine::Examination;
 use crate::engine::target::FailureKind;
 use crate::problem::Problem;
@@ -17,6 +18,12 @@ impl AppRunnerTarget {
         }
         let (service, operations) = match self.look(None).await {
             Ok(seen) => seen,
+            Err(failure) if failure.kind == FailureKind::Missing && self.spec.create == CreateService::WhenMissing => {
+                found.good(format!("service {} is not there and is created", self.spec.service));
+                let named = self.spec.secrets.iter().map(|(name, from)| (name.clone(), from.clone())).collect();
+                secrets::examine(&self.config, &named, &mut found).await;
+                return found;
+            }
             Err(failure) if failure.kind == FailureKind::Missing => {
                 found.fails(
                     Problem::provider(

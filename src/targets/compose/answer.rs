@@ -43,6 +43,66 @@ pub(super) struct Answer {
     /// What the HTTP check got: a status, or curl's words and `000`.
     pub(super) http: Option<String>,
     pub(super) begun: Option<Begun>,
+    /// When changes were asked for, by their names, oldest first.
+    pub(super) asked: Vec<(Timestamp, String)>,
+    /// The project's name.
+    pub(super) project: Option<String>,
+    /// Services of a compose file: name, build context, Dockerfile, image; `-` for none.
+    pub(super) found: Vec<Vec<String>>,
+    /// Images that services run, by service.
+    pub(super) runs: Vec<(String, String)>,
+    /// What its engine runs: `linux/amd64`.
+    pub(super) platform: Option<String>,
+    pub(super) disk: Option<Disk>,
+    /// Where the service's data is mounted.
+    pub(super) mounts: Vec<String>,
+    /// Named volumes of the service.
+    pub(super) volumes: Vec<Volume>,
+    /// Whether the compose file has a health check for the service.
+    pub(super) checked: bool,
+    /// The registry of the service's image, and whether the host can log in to it.
+    pub(super) login: Option<(String, Login)>,
+    /// What the service's containers wrote.
+    pub(super) logged: Vec<Logged>,
+    /// The driver of a log that cannot be read.
+    pub(super) unlogged: Option<String>,
+}
+
+/// Room for images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Disk {
+    /// KiB that are free.
+    pub(super) free: u64,
+    pub(super) path: String,
+}
+
+/// A named volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Volume {
+    pub(super) name: String,
+    /// Whether somebody else makes it.
+    pub(super) external: bool,
+    /// Whether it is there.
+    pub(super) held: bool,
+}
+
+/// Whether a host can log in to a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Possible,
+    /// It was refused, in the registry's words.
+    Refused(String),
+    /// Nothing there can do it.
+    Impossible,
+    /// It holds no login; public images can be pulled.
+    Unknown,
+}
+
+/// What a container wrote, with a time before each line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Logged {
+    pub(super) container: String,
+    pub(super) lines: Vec<String>,
 }
 
 /// A container of the service.
@@ -174,6 +234,20 @@ impl Answer {
                 self.databases.push(Database { path: path.to_owned(), can: way != "none" });
             }
             "http" => self.http = Some(plain(rest).trim().to_owned()),
+            "asked" => {
+                let one = |(at, job): (&str, &str)| Some((at.parse().ok()?, job.to_owned()));
+                self.asked.extend(rest.split_once(' ').and_then(one));
+            }
+            "project" => self.project = Some(rest.trim().to_owned()),
+            "found" => self.found.push(rest.split('\t').map(str::to_owned).collect()),
+            "runs" => self.runs.extend(rest.split_once(' ').map(|(one, image)| (one.to_owned(), image.to_owned()))),
+            "platform" => self.platform = Some(rest.trim().to_owned()).filter(|known| known.contains('/')),
+            "disk" | "mount" | "volume" | "checked" | "login" => self.take_fact(word, rest),
+            "logged" => {
+                let (container, text) = rest.split_once(' ').unwrap_or((rest, ""));
+                self.logged.push(Logged { container: container.to_owned(), lines: plain_lines(text) });
+            }
+            "unlogged" => self.unlogged = Some(rest.to_owned()),
             "begun" => {
                 self.begun = match rest {
                     "yes" => Some(Begun::Now),
@@ -193,6 +267,31 @@ impl Answer {
         Ok(())
     }
 
+    /// What only an examination asks for.
+    fn take_fact(&mut self, word: &str, rest: &str) {
+        let (first, last) = rest.split_once(' ').unwrap_or((rest, ""));
+        match word {
+            "disk" => self.disk = first.parse().ok().map(|free| Disk { free, path: last.to_owned() }),
+            "mount" => self.mounts.push(rest.to_owned()),
+            "checked" => self.checked = true,
+            "volume" => {
+                let (held, name) = last.split_once(' ').unwrap_or((last, ""));
+                let (external, held) = (first == "external", held == "held");
+                self.volumes.push(Volume { name: name.to_owned(), external, held });
+            }
+            _ => {
+                let (registry, said) = last.split_once(' ').unwrap_or((last, ""));
+                let login = match first {
+                    "possible" => Login::Possible,
+                    "refused" => Login::Refused(plain(said)),
+                    "impossible" => Login::Impossible,
+                    _ => Login::Unknown,
+                };
+                self.login = Some((registry.to_owned(), login));
+            }
+        }
+    }
+
     /// The image of this id.
     pub(super) fn image(&self, id: &str) -> Option<&Image> {
         self.images.iter().find(|image| image.id == id)
@@ -208,6 +307,11 @@ fn lines(coded: &str) -> Vec<String> {
     // Compose writes this before a line even where nobody looks at a terminal.
     let clean = |line: &str| line.replace("\u{1b}[2K", "").trim_end().to_owned();
     plain(coded).lines().map(clean).filter(|line| !line.is_empty()).collect()
+}
+
+/// Every line as it was written.
+fn plain_lines(coded: &str) -> Vec<String> {
+    plain(coded).lines().map(str::to_owned).collect()
 }
 
 fn json<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, ProviderFailure> {

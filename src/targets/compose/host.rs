@@ -49,12 +49,18 @@ impl Way {
 pub(super) enum Verb {
     /// Everything a plan is made from.
     Survey,
+    /// What the compose file names, and what of it runs.
+    Discover,
+    /// What a deployment would run into.
+    Examine,
     /// What changes while a change is followed.
     Look,
     /// Begins a change.
     Start,
-    /// The service's last lines.
+    /// The service's last lines, and how its containers ended.
     Logs,
+    /// The service's lines since an instant.
+    Lines,
     /// Begins a one-off task.
     StartTask,
     /// How a task stands.
@@ -67,9 +73,12 @@ impl Verb {
     fn word(self) -> &'static str {
         match self {
             Self::Survey => "survey",
+            Self::Discover => "discover",
+            Self::Examine => "examine",
             Self::Look => "look",
             Self::Start => "start",
             Self::Logs => "logs",
+            Self::Lines => "lines",
             Self::StartTask => "start_task",
             Self::LookTask => "look_task",
             Self::StopTask => "stop_task",

@@ -212,6 +212,130 @@ shown_answer() { # $1: URL
     printf %s "$said" | told http
 }
 
+# What the compose file says of a service's data and health. Values of variables are left out.
+facts_of() { # $1: service
+    compose -f "$file" config 2>/dev/null | awk -v service="$1" '
+        function bare(text) { sub(/:$/, "", text); gsub(/^["\047]|["\047]$/, "", text); return text }
+        function rest(text) { sub(/^[ -]*[a-z_]+: /, "", text); return bare(text) }
+        function mount() {
+            if (target == "") return
+            print "mount", target
+            if (kind == "volume" && source != "") used[source] = 1
+            source = target = kind = ""
+        }
+        /^[^ ]/ { mount(); section = bare($1); name = key = "" }
+        /^  [^ ]/ { mount(); name = bare($1); key = "" }
+        section == "services" && name == service && /^    [^ ]/ { mount(); key = bare($1) }
+        section == "services" && name == service && key == "image" { image = rest($0) }
+        section == "services" && name == service && key == "healthcheck" { checked = 1 }
+        key == "healthcheck" && $1 == "disable:" && $2 == "true" { off = 1 }
+        section == "services" && name == service && key == "volumes" {
+            if ($1 == "-") { mount(); kind = rest($0) }
+            if ($1 == "source:") source = rest($0)
+            if ($1 == "target:") target = rest($0)
+        }
+        section == "volumes" && /^    name: / { real[name] = rest($0) }
+        section == "volumes" && /^    external: true/ { external[name] = 1 }
+        END {
+            mount()
+            if (checked && !off) print "checked"
+            if (image != "") print "wants", image
+            for (name in used) print "volume", (external[name] ? "external" : "own"), (name in real ? real[name] : name)
+        }'
+}
+# $1: image; whether this host can log in to where it comes from
+shown_login() {
+    host=${1%%/*}
+    case $host in
+        "$1" | docker.io) return 0 ;;
+        *.* | *:*) ;;
+        *) return 0 ;;
+    esac
+    config=${DOCKER_CONFIG:-${HOME:-/root}/.docker}/config.json
+    if grep -qF "\"$host\"" "$config" 2>/dev/null; then printf 'login possible %s\n' "$host" && return; fi
+    case $host in
+        *.dkr.ecr.*.amazonaws.com | *.dkr.ecr.*.amazonaws.com.cn)
+            if grep -q ecr-login "$config" 2>/dev/null; then
+                printf 'login possible %s\n' "$host"
+            elif command -v aws >/dev/null; then
+                region=${host#*.dkr.ecr.}
+                # The password goes nowhere: only whether there is one is asked.
+                if said=$(aws ecr get-login-password --region "${region%%.amazonaws.com*}" 2>&1 >/dev/null); then
+                    printf 'login possible %s\n' "$host"
+                else
+                    printf 'login refused %s %s\n' "$host" "$(printf %s "$said" | encoded)"
+                fi
+            else
+                printf 'login impossible %s\n' "$host"
+            fi
+            ;;
+        *) printf 'login unknown %s\n' "$host" ;;
+    esac
+}
+discover() { # what the compose file names, and what of it runs
+    version=$(docker compose version --short 2>&1) || { printf '%s\n' "$version" | told no-compose && return; }
+    [ -e "$file" ] || { echo 'file missing' && return; }
+    text=$(docker compose -f "$file" config 2>&1) || { printf '%s\n' "$text" | told wrong && return; }
+    whole=$(cd "$(dirname -- "$file")" && pwd)/$(basename -- "$file")
+    # What runs may have been given another name than the file's.
+    project=$(docker ps -a --filter "label=com.docker.compose.project.config_files=$whole" \
+        --format '{{.Label "com.docker.compose.project"}}' 2>/dev/null | head -n 1)
+    [ -n "$project" ] || project=$(printf '%s\n' "$text" | sed -n 's/^name: //p' | tr -d "\"'")
+    printf 'project %s\n' "$project"
+    found=$(printf '%s\n' "$text" | awk '
+        function bare(text) { sub(/:$/, "", text); gsub(/^["\047]|["\047]$/, "", text); return text }
+        function rest(text) { sub(/^ *[a-z_]+: /, "", text); return bare(text) }
+        function told() {
+            if (name != "") printf "%s\t%s\t%s\t%s\n", name, context, file, image
+            name = key = ""; context = file = image = "-"
+        }
+        BEGIN { context = file = image = "-" }
+        /^[^ ]/ { told(); section = bare($1) }
+        section == "services" && /^  [^ ]/ { told(); name = bare($1) }
+        section == "services" && /^    [^ ]/ { key = bare($1) }
+        section == "services" && key == "image" { image = rest($0) }
+        section == "services" && key == "build" && /^      context: / { context = rest($0) }
+        section == "services" && key == "build" && /^      dockerfile: / { file = rest($0) }
+        END { told() }')
+    printf '%s\n' "$found" | sed 's/^/found /'
+    printf '%s\n' "$found" | cut -f 1 | while IFS= read -r service; do
+        container=$(containers "$service" 2>/dev/null | head -n 1)
+        [ -z "$container" ] || printf 'runs %s %s\n' "$service" "$(docker inspect --format '{{.Config.Image}}' "$container")"
+    done
+}
+examine() { # service, URL, then paths of databases; what a deployment would run into
+    service=$1 url=$2
+    shift 2
+    survey "$service" "$@"
+    printf 'platform %s\n' "$(docker version --format '{{.Server.Os}}/{{.Server.Arch}}' 2>/dev/null)"
+    root=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null)
+    [ -n "$root" ] && [ -d "$root" ] || root=$(dirname -- "$file")
+    df -Pk "$root" 2>/dev/null | awk -v root="$root" 'NR == 2 { print "disk", $4, root }'
+    docker compose version >/dev/null 2>&1 && [ -e "$file" ] || return 0
+    facts=$(facts_of "$service")
+    printf '%s\n' "$facts" | grep -v '^volume ' | grep -v '^wants '
+    printf '%s\n' "$facts" | sed -n 's/^volume //p' | while read -r whose name; do
+        held=missing
+        if docker volume inspect "$name" >/dev/null 2>&1; then held=held; fi
+        printf 'volume %s %s %s\n' "$whose" "$held" "$name"
+    done
+    container=$(containers "$service" -a 2>/dev/null | head -n 1)
+    image=''
+    [ -z "$container" ] || image=$(docker inspect --format '{{.Config.Image}}' "$container" 2>/dev/null)
+    [ -n "$image" ] || image=$(printf '%s\n' "$facts" | sed -n 's/^wants //p')
+    shown_login "$image"
+    [ -z "$container" ] || shown_answer "$url"
+}
+lines() { # service, since when, how many of each container at most
+    ids=$(containers "$1" -a 2>&1) || { printf '%s\n' "$ids" | told refused && return; }
+    for id in $ids; do
+        known=$(docker inspect --format '{{.HostConfig.LogConfig.Type}} {{.Name}}' "$id" 2>/dev/null) || continue
+        case $known in
+            none\ *) echo 'unlogged none' ;;
+            *) docker logs --timestamps --since "$2" --tail "$3" "$id" 2>&1 | told "logged ${known#* /}" ;;
+        esac
+    done
+}
 look() { # service, URL; what changes while it is followed
     printf 'now %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
     shown_containers "$1"
@@ -242,6 +366,7 @@ survey() { # service, then paths of databases; everything a plan is made from
     done
     shown_job "$state/$service"
     [ ! -e "$state/$service/history" ] || sed 's/^/history /' "$state/$service/history"
+    [ ! -e "$state/$service/asked" ] || tail -n 400 "$state/$service/asked" | sed 's/^/asked /'
     container=$(containers "$service" -q 2>/dev/null | head -n 1)
     for path in "$@"; do
         if [ -n "$container" ]; then way_of "$container" "$path"; else way='missing'; fi
@@ -350,7 +475,7 @@ case $verb in
         printf 'shipline-out %s %s\n' "$(wc -c <"$state/out/$name" | tr -d ' ')" "$name"
         tail -c "+$(($2 + 1))" "$state/out/$name" | head -c "$page"
         ;;
-    look | survey | start | logs | start_task | look_task | stop_task)
+    look | survey | discover | examine | start | logs | lines | start_task | look_task | stop_task)
         answer=$("$verb" "$@" 2>&1) || { code=$? && printf '%s\n' "$answer" >&2 && exit "$code"; }
         answer=$(printf '%s\n' "$answer" | encoded)
         length=${#answer}

@@ -19,7 +19,8 @@ use super::host::PROGRAM;
 use crate::aws::failure;
 use crate::config::spec::ComposeHost;
 use crate::engine::target::FailureKind;
-use crate::engine::{Cancel, ProviderFailure, clock, wait};
+use crate::engine::{Cancel, Examination, ProviderFailure, clock, wait};
+use crate::problem::Problem;
 
 /// How long one command may take: none waits for a container.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -74,6 +75,50 @@ impl Instance {
             wait::pause(pause, &Cancel::new()).await;
             pause = pause.mul_f64(1.5).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Whether Systems Manager reaches it; what it finds is noted. Where that may not be asked, the
+    /// command itself tells.
+    pub(super) async fn examine(&self, found: &mut Examination) -> bool {
+        let id = match self.id.get_or_try_init(|| self.find()).await {
+            Ok(id) => id,
+            Err(failure) => {
+                found.failed(failure.into());
+                return false;
+            }
+        };
+        let filter = InstanceInformationStringFilter::builder().key("InstanceIds").values(id).build();
+        let Ok(filter) = filter else { return true };
+        let asked = self.client.describe_instance_information().filters(filter).send().await;
+        let answer = match asked.map_err(|error| failure("ssm:DescribeInstanceInformation", &error)) {
+            Ok(answer) => answer,
+            Err(failure) => {
+                found.failed(failure.into());
+                return true;
+            }
+        };
+        let Some(node) = answer.instance_information_list().first() else {
+            found.fails(Problem::provider(
+                "instance-not-managed",
+                format!("Systems Manager does not know {id} in this region"),
+                "Start it, with the SSM agent and a role with AmazonSSMManagedInstanceCore; or correct `host`.",
+            ));
+            return false;
+        };
+        if node.ping_status() == Some(&PingStatus::Online) {
+            found.good(format!("{id} is online in Systems Manager"));
+            return true;
+        }
+        let seen = node.last_ping_date_time().map_or_else(|| "never".to_owned(), ToString::to_string);
+        found.fails(
+            Problem::provider(
+                "instance-not-online",
+                format!("{id} does not answer Systems Manager"),
+                "Look whether it runs, whether its SSM agent does, and whether it reaches the SSM endpoints.",
+            )
+            .because(format!("last heard of: {seen}")),
+        );
+        false
     }
 
     async fn send(&self, instance: &str, script: String) -> Result<String, ProviderFailure> {

@@ -4,7 +4,7 @@
 //! (`local`, `instance`); `docker compose up --wait` of one service with an override file that only
 //! Shipline writes; the image a container was started with, by digest, as the truth (`judge`).
 //! Reading order: `record` (what is written into plans and onto the host), `prepare`, `change`
-//! (forward and back), `judge`, `past`, `tasks`.
+//! (forward and back), `judge`, `past`, `tasks`; `examine` and `follow_log` only look.
 //!
 //! What it is not: it has no second set of containers, so canary, linear and blue/green are refused.
 //!
@@ -14,6 +14,9 @@
 
 mod answer;
 mod change;
+pub mod discover;
+mod examine;
+mod follow_log;
 mod host;
 mod instance;
 mod judge;
@@ -29,7 +32,10 @@ use async_trait::async_trait;
 use aws_types::SdkConfig;
 
 use crate::config::spec::{ComposeHost, ComposeSpec, Strategy};
-use crate::engine::{Back, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Tasks, Wish};
+use crate::engine::{
+    Back, Examination, Logs, NotApplied, Past, PastRevision, Preparation, ProviderFailure, Sight, Target, TargetError,
+    Tasks, Wish,
+};
 use crate::process::Environment;
 use crate::rollout::{Cause, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::{Region, ServiceName};
@@ -160,7 +166,22 @@ impl Target for ComposeTarget {
     }
 
     async fn past(&self) -> Result<Past, TargetError> {
-        self.remember().await
+        self.remember().await.map(|(past, _)| past)
+    }
+
+    async fn history(&self, last: usize) -> Result<Past, TargetError> {
+        let (mut past, since) = self.remember().await?;
+        past.good.insert(0, PastRevision { revision: past.live.clone(), since });
+        past.good.truncate(last);
+        Ok(past)
+    }
+
+    async fn examine(&self) -> Examination {
+        self.examine_host().await
+    }
+
+    fn logs(&self) -> Option<&dyn Logs> {
+        Some(self)
     }
 
     fn tasks(&self) -> Option<&dyn Tasks> {

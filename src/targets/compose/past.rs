@@ -6,9 +6,11 @@ use super::record::{self, Entry, Leaving, NOTHING, Was};
 use crate::engine::{Past, PastRevision, TargetError};
 use crate::problem::Problem;
 use crate::rollout::Revision;
+use crate::types::Timestamp;
 
 impl ComposeTarget {
-    pub(super) async fn remember(&self) -> Result<Past, TargetError> {
+    /// The past, and since when the live one serves where the host recorded it.
+    pub(super) async fn remember(&self) -> Result<(Past, Option<Timestamp>), TargetError> {
         let seen = self.survey().await?;
         if let Some(said) = &seen.no_compose {
             let what = format!("`docker compose` does not run on {}", self.host_name());
@@ -16,14 +18,24 @@ impl ComposeTarget {
             return Err(refused(Problem::refused("compose-missing", what, next).because(said.trim().to_owned())));
         }
         let live = record::live(&seen);
-        let good = good(&Entry::all(&seen), &live);
+        let entries = Entry::all(&seen);
+        let good = good(&entries, &live);
+        let since = |revision: &Revision| since(&entries, &seen.asked, revision);
         let mut notices = Vec::new();
         if good.is_empty() {
             notices.push("no earlier release is recorded on the host yet".to_owned());
         }
-        let good = good.into_iter().map(|revision| PastRevision { revision, since: None }).collect();
-        Ok(Past { live, good, notices })
+        let dated = |revision: Revision| PastRevision { since: since(&revision), revision };
+        let good = good.into_iter().map(dated).collect();
+        let served = since(&live);
+        Ok((Past { live, good, notices }, served))
     }
+}
+
+/// When the last change to a revision was asked for.
+fn since(entries: &[Entry], asked: &[(Timestamp, String)], revision: &Revision) -> Option<Timestamp> {
+    let entry = entries.iter().rev().find(|entry| entry.wanted.revision.id == revision.id)?;
+    asked.iter().rev().find(|(_, job)| *job == entry.job).map(|(at, _)| *at)
 }
 
 /// Good revisions, newest first. Those that a person went away from come last: they were good once,

@@ -75,7 +75,7 @@ impl ComposeTarget {
         ServicePlan { place, image, previous, change, notices }
     }
 
-    fn refuse_strategy(&self) -> Result<(), TargetError> {
+    pub(super) fn refuse_strategy(&self) -> Result<(), TargetError> {
         if self.strategy == Strategy::Rolling {
             return Ok(());
         }
@@ -89,6 +89,11 @@ impl ComposeTarget {
     }
 
     fn refuse_host(&self, seen: &Answer) -> Result<(), TargetError> {
+        self.host_problems(seen).into_iter().next().map_or(Ok(()), |problem| Err(refused(problem)))
+    }
+
+    /// Everything that is wrong with the host and the project there.
+    pub(super) fn host_problems(&self, seen: &Answer) -> Vec<Problem> {
         let host = self.host_name();
         let (file, service) = (&self.host.file, &self.spec.service);
         let install = "Install Docker's compose plugin there (package docker-compose-plugin, or docker-compose from \
@@ -110,19 +115,25 @@ impl ComposeTarget {
             let what = format!("{file} has no service `{service}`");
             let next = format!("Correct `service` in the configuration; there are: {}.", seen.services.join(", "));
             Problem::mistake("unknown-compose-service", what, next)
-        } else if self.spec.check.is_some() && !seen.curl {
-            let what = format!("`check` is asked on {host}, which has no curl");
+        } else {
+            return self.service_problems(seen);
+        };
+        vec![problem]
+    }
+
+    fn service_problems(&self, seen: &Answer) -> Vec<Problem> {
+        let curl = (self.spec.check.is_some() && !seen.curl).then(|| {
+            let what = format!("`check` is asked on {}, which has no curl", self.host_name());
             Problem::refused("curl-missing", what, "Install curl there, or use the environment's `verify` instead.")
-        } else if let Some(database) = seen.databases.iter().find(|database| !database.can) {
+        });
+        let uncopied = seen.databases.iter().filter(|database| !database.can).map(|database| {
             let what = format!("{} cannot be copied while it is in use", database.path);
             let next = "Put sqlite3 or python3 into the image, or install sqlite3 on the host and let Shipline run there \
                         as root; or remove it from `backups`.";
             Problem::refused("backup-not-possible", what, next)
                 .because("neither the container nor, for its volume, the host has sqlite3 or python3")
-        } else {
-            return Ok(());
-        };
-        Err(refused(problem))
+        });
+        curl.into_iter().chain(uncopied).collect()
     }
 
     /// An image that only this machine's engine has cannot be pulled anywhere else.

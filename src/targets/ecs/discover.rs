@@ -21,6 +21,17 @@ pub struct FoundService {
     pub alarms: Vec<String>,
     /// What deploys it: `ECS`, `CODE_DEPLOY`, `EXTERNAL`.
     pub controller: String,
+    /// Who keeps its task definition and load balancer.
+    pub managed: Managed,
+}
+
+/// Who keeps what is around a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Managed {
+    /// The customer.
+    ByCustomer,
+    /// ECS, in Express Mode.
+    ByEcs,
 }
 
 /// Names of the account's clusters in this region.
@@ -72,5 +83,9 @@ async fn one(client: &Client, service: &sdk::Service) -> Result<FoundService, Pr
         containers,
         alarms: alarms.unwrap_or_default(),
         controller: controller.to_owned(),
+        managed: match service.resource_management_type().map(sdk::ResourceManagementType::as_str) {
+            Some("ECS") => Managed::ByEcs,
+            _ => Managed::ByCustomer,
+        },
     })
 }

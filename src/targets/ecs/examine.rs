@@ -50,7 +50,7 @@ impl EcsTarget {
     }
 
     /// Whether there is a cluster to look into, as far as that can be seen.
-    async fn cluster_is_there(&self, found: &mut Examination) -> bool {
+    pub(super) async fn cluster_is_there(&self, found: &mut Examination) -> bool {
         let asked = self.patient.describe_clusters().clusters(&self.spec.cluster).send().await;
         let answer = match asked.map_err(|error| failure("ecs:DescribeClusters", &error)) {
             Ok(answer) => answer,
@@ -120,7 +120,7 @@ impl EcsTarget {
         Some((balancer.container_name()?.to_owned(), balancer.container_port()?))
     }
 
-    async fn examine_target_group(&self, arn: &str, found: &mut Examination) {
+    pub(super) async fn examine_target_group(&self, arn: &str, found: &mut Examination) {
         let client = aws_sdk_elasticloadbalancingv2::Client::new(&self.config);
         let name = arn.rsplit('/').nth(1).unwrap_or(arn).to_owned();
         let asked = client.describe_target_groups().target_group_arns(arn).send().await;
@@ -163,7 +163,7 @@ impl EcsTarget {
         }
     }
 
-    async fn examine_content(
+    pub(super) async fn examine_content(
         &self,
         content: Map<String, Value>,
         of: &str,

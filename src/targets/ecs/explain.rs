@@ -27,7 +27,8 @@ impl EcsTarget {
     pub(super) async fn explain_cause(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
         let wanted = Self::definition_of(&shift.revision);
         let wanted = wanted.as_str();
-        let before = Self::definition_of(&plan.previous);
+        // A service that is created had none before.
+        let before = facts::of_revision(&plan.previous).ok().map(|facts| facts.task_definition);
         let facts = facts::of_shift(shift).ok();
         let own = facts.as_ref().filter(|facts| facts.way == Way::Update);
         let of = tasks::Of {
@@ -41,14 +42,19 @@ impl EcsTarget {
             timed("ecs:DescribeTasks", tasks::stopped(&self.patient, &of, &self.memory.tasks)),
             timed("ecs:DescribeServices", self.must_live()),
             timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, wanted)),
-            timed("ecs:DescribeTaskDefinition", raw::describe(&self.patient, &before)),
+            timed("ecs:DescribeTaskDefinition", async {
+                match &before {
+                    Some(before) => raw::describe(&self.patient, before).await.map(Some),
+                    None => Ok(None),
+                }
+            }),
         )
         .await;
         let mut unread = Vec::new();
         let stopped = stopped.unwrap_or_else(|fact| note(&mut unread, fact, Vec::new()));
         let live = live.map_or_else(|fact| note(&mut unread, fact, None), Some);
         let new = new.map_or_else(|fact| note(&mut unread, fact, None), Some);
-        let old = old.map_or_else(|fact| note(&mut unread, fact, None), Some);
+        let old = old.unwrap_or_else(|fact| note(&mut unread, fact, None));
 
         let verdict = tasks::hopeless(&stopped).or_else(|| tasks::worst(&stopped));
         let mut cause = refined(seen, verdict.as_ref(), short(wanted));

@@ -97,7 +97,7 @@ pub(crate) fn needed(service: &str, operation: &str, body: &Value, env: &Env) ->
     let on = |resource: String| vec![Needed::new(&format!("{service}:{operation}"), resource)];
     match service {
         "ecs" => ecs(operation, body, env),
-        "apprunner" => apprunner(operation, body),
+        "apprunner" => apprunner(operation, body, env),
         "ecr" => match text(body, "repositoryName") {
             Some(name) => on(env.arn("ecr", &format!("repository/{name}"))),
             None if operation == "DescribeRepositories" => {
@@ -159,13 +159,38 @@ fn ecs(operation: &str, body: &Value, env: &Env) -> Vec<Needed> {
             }
             all
         }
+        "DescribeExpressGatewayService" => {
+            vec![Needed::new(&action, text(body, "serviceArn").unwrap_or_default())]
+        }
+        "CreateExpressGatewayService" | "UpdateExpressGatewayService" => express(&action, body, env),
         _ => vec![Needed::new(&action, "*")],
     }
 }
 
-fn apprunner(operation: &str, body: &Value) -> Vec<Needed> {
-    let resource = text(body, "ServiceArn").or_else(|| text(body, "ResourceArn")).unwrap_or("*");
-    let mut all = vec![Needed::new(&format!("apprunner:{operation}"), resource)];
+/// ECS registers the task definition with the caller's own right, and hands the roles over
+/// (README of aws-actions/amazon-ecs-deploy-express-service, "IAM Permissions").
+fn express(action: &str, body: &Value, env: &Env) -> Vec<Needed> {
+    let cluster = text(body, "cluster").unwrap_or("default").rsplit('/').next().unwrap_or_default();
+    let name = text(body, "serviceName").unwrap_or("*");
+    let new = || env.arn("ecs", &format!("service/{cluster}/{name}"));
+    let mut all = vec![Needed::new(action, text(body, "serviceArn").map_or_else(new, str::to_owned))];
+    if body.get("taskDefinitionArn").is_none() {
+        all.push(Needed::new("ecs:RegisterTaskDefinition", "*"));
+    }
+    all.extend(passed(body, &["taskRoleArn", "executionRoleArn"], "ecs-tasks.amazonaws.com"));
+    all.extend(passed(body, &["infrastructureRoleArn"], "ecs.amazonaws.com"));
+    all
+}
+
+fn apprunner(operation: &str, body: &Value, env: &Env) -> Vec<Needed> {
+    let action = format!("apprunner:{operation}");
+    let new = text(body, "ServiceName").filter(|_| operation == "CreateService");
+    let new = new.map(|name| env.arn("apprunner", &format!("service/{name}/new")));
+    let named = text(body, "ServiceArn").or_else(|| text(body, "ResourceArn")).map(str::to_owned);
+    let mut all = vec![Needed::new(&action, named.or(new).unwrap_or_else(|| "*".to_owned()))];
+    let egress = &body["NetworkConfiguration"]["EgressConfiguration"];
+    let parts = [text(body, "AutoScalingConfigurationArn"), text(egress, "VpcConnectorArn")];
+    all.extend(parts.into_iter().flatten().map(|part| Needed::new(&action, part)));
     let source = &body["SourceConfiguration"]["AuthenticationConfiguration"];
     all.extend(passed(source, &["AccessRoleArn"], "build.apprunner.amazonaws.com"));
     all.extend(passed(&body["InstanceConfiguration"], &["InstanceRoleArn"], "tasks.apprunner.amazonaws.com"));

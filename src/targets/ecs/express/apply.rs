@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::ExpressTarget;
-use super::facts::{self, Wish};
+use super::facts::{self, Asked, Wish};
 use super::raw::{self, Configuration, Known};
 use super::settings;
 use crate::engine::target::FailureKind;
@@ -45,11 +45,15 @@ impl Now {
 
 impl ExpressTarget {
     pub(super) async fn apply_plan(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
-        let wish = facts::wish(plan).map_err(|problem| untouched(said::of_problem(problem)))?;
-        let wish = wish.ok_or_else(|| {
-            let text = "the plan changes nothing here, so there is nothing to apply";
-            untouched(said::of_problem(Problem::defect("nothing-to-apply", text)))
-        })?;
+        let asked = facts::asked(plan).map_err(|problem| untouched(said::of_problem(problem)))?;
+        let wish = match asked {
+            Some(Asked::Change(wish)) => wish,
+            Some(Asked::Create { request }) => return self.ask_creation(&request).await,
+            None => {
+                let text = "the plan changes nothing here, so there is nothing to apply";
+                return Err(untouched(said::of_problem(Problem::defect("nothing-to-apply", text))));
+            }
+        };
         let now = self.now().await.map_err(|failure| untouched(said::of_failure(&failure)))?;
         if let Some(found) = self.under_way(&now, &wish).await {
             return Ok(self.follow(&found, Direction::Forward, None).await);

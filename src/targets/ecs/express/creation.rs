@@ -1,12 +1,16 @@
-//! The call that makes an Express service, in words to copy: pure.
+//! The request that makes an Express service, and the same in words to copy: pure.
 //!
-//! Shipline itself makes none: that takes two roles and leaves a load balancer that costs money.
+//! Shipline itself sends it only where the configuration says so (`create`): a service leaves a load
+//! balancer that costs money.
 
 use serde_json::{Map, Value, json};
 
 use super::settings;
 use crate::config::spec::ExpressSpec;
 use crate::types::PinnedImage;
+
+const EXECUTION: &str = "executionRoleArn";
+const INFRASTRUCTURE: &str = "infrastructureRoleArn";
 
 /// `aws ecs create-express-gateway-service` with these members of its request, one option a line.
 /// The names are those of the API (`CreateExpressGatewayService`), the values are quoted for a shell.
@@ -25,8 +29,8 @@ pub fn command(region: &str, members: &Map<String, Value>) -> String {
 /// The roles every Express service needs, as they are called in AWS's own guide.
 pub fn roles() -> [(&'static str, Value); 2] {
     [
-        ("executionRoleArn", json!("arn:aws:iam::<account>:role/ecsTaskExecutionRole")),
-        ("infrastructureRoleArn", json!("arn:aws:iam::<account>:role/ecsInfrastructureRoleForExpressServices")),
+        (EXECUTION, json!("arn:aws:iam::<account>:role/ecsTaskExecutionRole")),
+        (INFRASTRUCTURE, json!("arn:aws:iam::<account>:role/ecsInfrastructureRoleForExpressServices")),
     ]
 }
 
@@ -43,7 +47,28 @@ pub(super) fn request(
     if let Some(image) = image {
         members.extend(settings::wanted(Map::new(), image, spec));
     }
+    if let Some(role) = &spec.infrastructure_role {
+        members.insert(INFRASTRUCTURE.to_owned(), json!(role.to_string()));
+    }
     members
+}
+
+/// The same with the roles of the configuration and no others.
+pub(super) fn wanted(cluster: &str, service: &str, image: &PinnedImage, spec: &ExpressSpec) -> Map<String, Value> {
+    let mut members = request(cluster, service, Some(image), spec);
+    if spec.execution_role.is_none() {
+        members.shift_remove(EXECUTION);
+    }
+    if spec.infrastructure_role.is_none() {
+        members.shift_remove(INFRASTRUCTURE);
+    }
+    members
+}
+
+/// What of a request is the service's configuration.
+pub(super) fn settings_of(request: &Map<String, Value>) -> Map<String, Value> {
+    let own = |name: &&String| !["cluster", "serviceName", INFRASTRUCTURE].contains(&name.as_str());
+    request.iter().filter(|(name, _)| own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// `primaryContainer` as `primary-container`.

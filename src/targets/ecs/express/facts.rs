@@ -26,12 +26,33 @@ pub(super) struct Wish {
     pub(super) seen: Option<String>,
 }
 
+/// The wish of a plan, by what it does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Asked {
+    /// The service changes.
+    Change(Wish),
+    /// It is created.
+    Create {
+        /// The whole request.
+        request: Map<String, Value>,
+    },
+}
+
 /// The wish of a plan.
-pub(super) fn wish(plan: &ServicePlan) -> Result<Option<Wish>, Problem> {
+pub(super) fn asked(plan: &ServicePlan) -> Result<Option<Asked>, Problem> {
     match &plan.change {
         Change::Nothing => Ok(None),
         Change::Move { wish, .. } => opaque(wish, "wish").map(Some),
     }
+}
+
+/// The wish of a plan that changes the service.
+pub(super) fn wish(plan: &ServicePlan) -> Result<Option<Wish>, Problem> {
+    Ok(match asked(plan)? {
+        Some(Asked::Change(wish)) => Some(wish),
+        Some(Asked::Create { .. }) | None => None,
+    })
 }
 
 /// The configuration that a revision recorded.

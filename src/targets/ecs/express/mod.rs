@@ -12,7 +12,9 @@
 //! so that no member is lost; a revision is a service revision with the configuration it had.
 
 mod apply;
+mod create;
 pub mod creation;
+mod examine;
 mod facts;
 mod past;
 mod prepare;
@@ -25,12 +27,14 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use aws_types::SdkConfig;
+use serde_json::Value;
 
-use super::{EcsTarget, Looks};
-use crate::config::spec::{EcsSpec, ExpressSpec, Strategy};
-use crate::engine::{Back, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
+use super::{EcsTarget, Looks, said};
+use crate::config::spec::{CreateService, EcsSpec, ExpressSpec, Strategy};
+use crate::engine::{Back, Examination, Logs, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
 use crate::rollout::{Cause, ServicePlan, Shift, TargetKind, TargetPlace};
 use crate::types::ServiceName;
+use facts::Asked;
 
 /// The container that serves (Amazon ECS API reference, `CreateExpressGatewayService`: "a container named Main").
 const MAIN: &str = "Main";
@@ -60,6 +64,15 @@ impl ExpressTarget {
         Self { ecs: EcsTarget::sharing(looks, service, &as_ecs, strategy.into(), Path::new(".")), spec: spec.clone() }
     }
 
+    /// What is registered now; nothing for a service that is yet to be created.
+    pub async fn task_definitions(&self) -> Result<Vec<Value>, TargetError> {
+        match self.live_service().await? {
+            Ok(_) => self.ecs.task_definitions().await,
+            Err(_) if self.spec.create == CreateService::WhenMissing => Ok(Vec::new()),
+            Err(absent) => Err(self.missing(&absent, None)),
+        }
+    }
+
     /// The service's place; the address is known once it was read.
     fn place_at(&self, endpoint: Option<&str>) -> TargetPlace {
         let url = endpoint.map(|endpoint| match endpoint.split_once("://") {
@@ -85,7 +98,10 @@ impl Target for ExpressTarget {
     }
 
     async fn observe(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError> {
-        self.ecs.observe_shift(plan, shift).await
+        match asked(plan)? {
+            Some(Asked::Create { .. }) => self.see_creation(plan, shift).await,
+            Some(Asked::Change(_)) | None => self.ecs.observe_shift(plan, shift).await,
+        }
     }
 
     async fn explain(&self, plan: &ServicePlan, shift: &Shift, seen: Cause) -> Cause {
@@ -93,14 +109,36 @@ impl Target for ExpressTarget {
     }
 
     async fn revert(&self, plan: &ServicePlan, shift: Option<&Shift>) -> Result<Back, Box<Cause>> {
-        self.revert_plan(plan, shift).await.map_err(Box::new)
+        let back = match facts::asked(plan).map_err(|problem| Box::new(said::of_problem(problem)))? {
+            Some(Asked::Create { request }) => self.keep_created(plan, &request, shift).await,
+            Some(Asked::Change(_)) | None => self.revert_plan(plan, shift).await,
+        };
+        back.map_err(Box::new)
     }
 
     async fn past(&self) -> Result<Past, TargetError> {
         self.read_past().await
     }
 
+    async fn history(&self, last: usize) -> Result<Past, TargetError> {
+        self.read_history(last).await
+    }
+
+    async fn examine(&self) -> Examination {
+        self.examine_service().await
+    }
+
+    fn logs(&self) -> Option<&dyn Logs> {
+        // Its task definition names the groups, as that of any ECS service.
+        Some(&self.ecs)
+    }
+
     fn tasks(&self) -> Option<&dyn Tasks> {
         Some(self)
     }
+}
+
+/// The wish of a plan; one that cannot be read is refused.
+fn asked(plan: &ServicePlan) -> Result<Option<Asked>, TargetError> {
+    facts::asked(plan).map_err(|problem| TargetError::Refused(Box::new(problem)))
 }

@@ -3,6 +3,7 @@
 //! ECS remembers successful service deployments for 90 days, each with the task definition it ran.
 //! What a task definition does not say (health check path, scaling, network) is taken from now.
 
+use aws_sdk_ecs::types::ServiceDeploymentStatus::Successful;
 use futures_util::future::join_all;
 
 use super::ExpressTarget;
@@ -18,20 +19,35 @@ use crate::targets::ecs::same;
 use crate::targets::ecs::truth::{self, ServiceRevision};
 use crate::types::Timestamp;
 
-/// How many earlier revisions are described.
+/// How many earlier revisions are described for a rollback.
 const MOST: usize = 5;
+/// How many ARNs `DescribeServiceRevisions` takes.
+const REVISIONS: usize = 20;
 
 impl ExpressTarget {
     pub(super) async fn read_past(&self) -> Result<Past, TargetError> {
+        self.read(MOST).await.map(|(past, _)| past)
+    }
+
+    /// The live one and the good ones before it, each with the time since when it served.
+    pub(super) async fn read_history(&self, last: usize) -> Result<Past, TargetError> {
+        let (mut past, since) = self.read(last.saturating_sub(1)).await?;
+        past.good.insert(0, PastRevision { revision: past.live.clone(), since });
+        past.good.truncate(last);
+        Ok(past)
+    }
+
+    /// At most that many good ones, and since when the live one serves.
+    async fn read(&self, most: usize) -> Result<(Past, Option<Timestamp>), TargetError> {
         let now = self.now().await?;
-        let served = self.served(&now.current).await?;
+        let served = self.served(&now.current, most).await?;
         let mut notices = Vec::new();
         if served.is_empty()
             && let Some(without) = self.ecs.asking.without()
         {
             notices.push(without.notice().to_owned());
         }
-        let read = join_all(served.iter().take(MOST).map(|known| self.earlier(known, &now.known, &now.current))).await;
+        let read = join_all(served.iter().take(most).map(|known| self.earlier(known, &now.known, &now.current))).await;
         let mut good = Vec::new();
         for (served, known) in served.iter().zip(read) {
             match known {
@@ -46,27 +62,34 @@ impl ExpressTarget {
                 }
             }
         }
-        Ok(Past { live: facts::revision(&now.current, Found::AtRest), good, notices })
+        #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 are whole for what is told")]
+        let since = Timestamp::from_second(now.current.created as i64).ok();
+        Ok((Past { live: facts::revision(&now.current, Found::AtRest), good, notices }, since))
     }
 
     /// Revisions of successful deployments, newest first, each task definition once, without the live one.
-    async fn served(&self, live: &Configuration) -> Result<Vec<ServiceRevision>, TargetError> {
-        let successful = aws_sdk_ecs::types::ServiceDeploymentStatus::Successful;
+    async fn served(&self, live: &Configuration, most: usize) -> Result<Vec<ServiceRevision>, TargetError> {
         let (cluster, service) = (&self.ecs.spec.cluster, &self.ecs.spec.service);
-        let listed = match truth::list(&self.ecs.patient, cluster, service, Some(successful)).await {
+        let listed = match truth::list(&self.ecs.patient, cluster, service, Some(Successful)).await {
             Ok(listed) => listed,
             Err(failure) => self.ecs.asking.sort(failure).map(|()| Vec::new())?,
         };
         let targets: Vec<String> = listed.into_iter().filter_map(|brief| brief.target).collect();
-        let revisions = match truth::revisions(&self.ecs.patient, targets.clone()).await {
-            Ok(revisions) => revisions,
-            Err(failure) => self.ecs.asking.sort(failure).map(|()| Vec::new())?,
-        };
         let mut found: Vec<ServiceRevision> = Vec::new();
-        for target in targets.iter().filter(|target| **target != live.revision) {
-            let Some(known) = revisions.iter().find(|known| known.arn == *target) else { continue };
-            if known.definition != live.definition && !found.iter().any(|other| other.definition == known.definition) {
-                found.push(known.clone());
+        for some in targets.chunks(REVISIONS) {
+            let revisions = match truth::revisions(&self.ecs.patient, some.to_vec()).await {
+                Ok(revisions) => revisions,
+                Err(failure) => self.ecs.asking.sort(failure).map(|()| Vec::new())?,
+            };
+            for target in some.iter().filter(|target| **target != live.revision) {
+                let Some(known) = revisions.iter().find(|known| known.arn == *target) else { continue };
+                let new = !found.iter().any(|other| other.definition == known.definition);
+                if new && known.definition != live.definition {
+                    found.push(known.clone());
+                }
+            }
+            if found.len() >= most {
+                break;
             }
         }
         Ok(found)

@@ -5,7 +5,7 @@
 
 use super::ExpressTarget;
 use super::creation;
-use super::facts::{self, Wish as ExpressWish};
+use super::facts::{self, Asked, Wish as ExpressWish};
 use super::raw::{self, Configuration, Known};
 use super::settings;
 use crate::config::spec::Strategy;
@@ -20,19 +20,32 @@ use crate::targets::ecs::looks::Tries;
 use crate::targets::ecs::prepare::{found, refused};
 use crate::targets::ecs::raw::short;
 use crate::targets::ecs::{same, truth};
+use crate::types::PinnedImage;
+
+/// Why there is no service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// None of that name.
+    Service(String),
+    /// Not even its cluster.
+    Cluster(String),
+    /// It is being deleted.
+    Draining(String),
+}
 
 impl ExpressTarget {
     pub(super) async fn prepare_wish(&self, wish: &Wish) -> Result<ServicePlan, TargetError> {
         self.refuse_strategy()?;
-        let live = self.live_service(wish).await?;
+        let live = match self.live_service().await? {
+            Ok(live) => live,
+            Err(absent) => return self.plan_creation(wish, absent),
+        };
         let known = raw::describe(&self.ecs.patient, &live.arn).await?;
         let current = known.current(&live).ok_or_else(|| refused(nothing_active(&live)))?;
         let mut notices = Vec::new();
         let (wanted, image) = match wish {
             Wish::Image { image, .. } => {
-                if settings::image(&current.settings).is_none() {
-                    return Err(refused(own_definition(current)));
-                }
+                refuse_own_definition(current)?;
                 (settings::wanted(current.settings.clone(), image, &self.spec), Some(image.clone()))
             }
             Wish::Source { .. } => return Err(runs_images_only(&crate::engine::Target::place(self).name)),
@@ -55,14 +68,14 @@ impl ExpressTarget {
             Change::Nothing
         } else {
             let fields = same::differences(&current.settings, &wanted);
-            let wish = ExpressWish { express: wanted, fresh, seen };
-            Change::Move { fields, wish: ecs_facts::write(&wish) }
+            let wish = Asked::Change(ExpressWish { express: wanted, fresh, seen });
+            Change::Move { fields, wish: serde_json::json!(wish) }
         };
         let place = self.place_at(current.endpoint.as_deref());
         Ok(ServicePlan { place, image, previous, change, notices })
     }
 
-    fn refuse_strategy(&self) -> Result<(), TargetError> {
+    pub(super) fn refuse_strategy(&self) -> Result<(), TargetError> {
         if self.ecs.steering.strategy == Strategy::Rolling {
             return Ok(());
         }
@@ -75,18 +88,18 @@ impl ExpressTarget {
         )))
     }
 
-    /// The service, or a refusal that says how to make it.
-    async fn live_service(&self, wish: &Wish) -> Result<Live, TargetError> {
+    /// The service, or what is missing.
+    pub(super) async fn live_service(&self) -> Result<Result<Live, Absent>, TargetError> {
         let (cluster, service) = (self.ecs.cluster_name(), self.ecs.service_name());
         let live = match self.ecs.lookout.service(Tries::Many, &self.ecs.spec.service).await {
             Ok(Look::Found(live)) => *live,
             Ok(Look::Missing) => {
                 let what = format!("there is no Express service {service} in cluster {cluster} ({})", self.ecs.region);
-                return Err(self.missing(what, wish));
+                return Ok(Err(Absent::Service(what)));
             }
             Err(failure) if failure.kind == FailureKind::Missing => {
                 let what = format!("there is no ECS cluster {cluster} in {}", self.ecs.region);
-                return Err(self.missing(what, wish));
+                return Ok(Err(Absent::Cluster(what)));
             }
             Err(failure) => return Err(failure.into()),
         };
@@ -98,20 +111,19 @@ impl ExpressTarget {
             )));
         }
         if live.status == "ACTIVE" || live.status.is_empty() {
-            return Ok(live);
+            return Ok(Ok(live));
         }
-        Err(self.missing(format!("the Express service {service} is {}, so it runs nothing", live.status), wish))
+        let what = format!("the Express service {service} is {}, so it runs nothing", live.status);
+        Ok(Err(if live.status == "INACTIVE" { Absent::Service(what) } else { Absent::Draining(what) }))
     }
 
-    fn missing(&self, what: String, wish: &Wish) -> TargetError {
-        let image = match wish {
-            Wish::Image { image, .. } => Some(image),
-            Wish::Revision(revision) => revision.image.as_ref(),
-            Wish::Source { .. } => None,
-        };
+    /// A refusal that says how to make it.
+    pub(super) fn missing(&self, absent: &Absent, image: Option<&PinnedImage>) -> TargetError {
+        let (Absent::Service(what) | Absent::Cluster(what) | Absent::Draining(what)) = absent;
         let request = creation::request(self.ecs.cluster_name(), self.ecs.service_name(), image, &self.spec);
         let next = format!(
-            "Check `service`, `cluster`, region and account. To make it, once, with your roles:\n  {}",
+            "Check `service`, `cluster`, region and account. To have it made, set `create: true` and both roles; to make \
+             it yourself, once:\n  {}",
             creation::command(&self.ecs.region, &request)
         );
         refused(Problem::provider("service-not-found", what, next).see("docs/express.md"))
@@ -171,7 +183,7 @@ impl ExpressTarget {
     }
 }
 
-fn nothing_active(live: &Live) -> Problem {
+pub(super) fn nothing_active(live: &Live) -> Problem {
     Problem::provider(
         "nothing-active",
         format!("the Express service {} has no active configuration", short(&live.arn)),
@@ -180,10 +192,13 @@ fn nothing_active(live: &Live) -> Problem {
 }
 
 /// A service that was given a task definition of its own has no container to read and write here.
-fn own_definition(current: &Configuration) -> Problem {
-    Problem::refused(
+pub(super) fn refuse_own_definition(current: &Configuration) -> Result<(), TargetError> {
+    if settings::image(&current.settings).is_some() {
+        return Ok(());
+    }
+    Err(refused(Problem::refused(
         "own-task-definition",
         format!("this Express service runs a task definition of its own, {}", short(&current.definition)),
         "Name the service under `ecs` (`cluster`, `service`, `container: Main`): Shipline then changes that task definition.",
-    )
+    )))
 }

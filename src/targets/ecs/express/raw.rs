@@ -83,6 +83,22 @@ pub(super) async fn update(
         .ok_or_else(|| unreadable(operation, "the answer has no target configuration"))
 }
 
+/// Makes the service; the answer is the configuration that it begins with. Sent once.
+pub(super) async fn create(client: &Client, request: &Map<String, Value>) -> Result<Configuration, ProviderFailure> {
+    let operation = "ecs:CreateExpressGatewayService";
+    let body = KeptBody::default();
+    let sent = client
+        .create_express_gateway_service()
+        .infrastructure_role_arn("in the body")
+        .customize()
+        .mutate_request(with_body(Value::Object(request.clone()).to_string()))
+        .interceptor(body.clone());
+    sent.send().await.map_err(|error| failure(operation, &error))?;
+    let answer = body.answer(operation)?;
+    configuration(&answer["service"]["activeConfigurations"][0])
+        .ok_or_else(|| unreadable(operation, "the answer has no active configuration"))
+}
+
 fn configuration(document: &Value) -> Option<Configuration> {
     let text = |member: &str| document.get(member).and_then(Value::as_str).map(str::to_owned);
     let endpoint = document["ingressPaths"][0]["endpoint"].as_str().map(str::to_owned);

@@ -31,8 +31,13 @@ pub(super) fn image(settings: &Map<String, Value>) -> Option<&str> {
 
 /// The configuration with that image and what `spec` names.
 pub(super) fn wanted(mut settings: Map<String, Value>, image: &PinnedImage, spec: &ExpressSpec) -> Map<String, Value> {
+    render::set_image(member(&mut settings, "primaryContainer"), image);
+    changed(settings, spec)
+}
+
+/// The configuration with what `spec` names.
+pub(super) fn changed(mut settings: Map<String, Value>, spec: &ExpressSpec) -> Map<String, Value> {
     let container = member(&mut settings, "primaryContainer");
-    render::set_image(container, image);
     let changes = ContainerChanges {
         environment: spec.environment.clone(),
         secrets: spec.secrets.clone(),
@@ -71,7 +76,23 @@ pub(super) fn wanted(mut settings: Map<String, Value>, image: &PinnedImage, spec
             member(&mut settings, "scalingTarget").insert(name.to_owned(), value);
         }
     }
+    let network = [("subnets", &spec.subnets), ("securityGroups", &spec.security_groups)];
+    for (name, list) in network.into_iter().filter(|(_, list)| !list.is_empty()) {
+        member(&mut settings, "networkConfiguration").insert(name.to_owned(), json!(list));
+    }
     settings
+}
+
+/// Puts members over those of `settings`; a member of both that is an object is put over as one.
+pub(super) fn overlay(settings: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (name, value) in over {
+        match (settings.get_mut(name), value) {
+            (Some(Value::Object(known)), Value::Object(value)) => overlay(known, value),
+            _ => {
+                settings.insert(name.clone(), value.clone());
+            }
+        }
+    }
 }
 
 /// The members to send so that `now` becomes `wanted`.

@@ -8,10 +8,11 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::facts;
+use super::facts::{self, Asked};
 use super::settings;
 use super::{ExpressTarget, MAIN};
 use crate::engine::{NotApplied, TargetError, TaskSight, Tasks};
+use crate::problem::Problem;
 use crate::rollout::{ServicePlan, Task};
 use crate::targets::ecs::facts::{self as ecs_facts, Wanted};
 use crate::targets::ecs::prepare::refused;
@@ -21,6 +22,16 @@ use crate::targets::ecs::render;
 #[async_trait]
 impl Tasks for ExpressTarget {
     async fn prepare_task(&self, command: &[String], plan: &ServicePlan) -> Result<Value, TargetError> {
+        if let Some(Asked::Create { .. }) = facts::asked(plan).map_err(refused)? {
+            return Err(refused(Problem::refused(
+                "no-service-yet",
+                format!(
+                    "{} is created by this deployment, so there is no network its commands could run in",
+                    plan.place.name
+                ),
+                "Deploy once without `before` and `after`, or make the service yourself; from then on they run.",
+            )));
+        }
         let wish = facts::wish(plan).map_err(refused)?;
         let previous = ecs_facts::of_revision(&plan.previous).map_err(refused)?;
         let wanted = match wish {
@@ -47,10 +58,11 @@ impl Tasks for ExpressTarget {
     }
 }
 
-/// The same content in the family of tasks.
+/// The same content in the family of tasks, without the tags that ECS gave its own: they need a permission of their own.
 fn beside(mut content: Map<String, Value>) -> Map<String, Value> {
     let family = content.get("family").and_then(Value::as_str).unwrap_or_default();
     let family = format!("{family}-tasks");
+    content.shift_remove("tags");
     content.insert("family".to_owned(), json!(family));
     content
 }

@@ -51,6 +51,11 @@ impl Ecs {
 
     /// Adds a service whose first deployment is already done: for tests.
     pub(crate) fn seed_express(&mut self, body: &Value, now: Millis, env: &mut Env) -> Result<String, ApiError> {
+        // A test that plants a service has its cluster.
+        if body.get("cluster").is_none() && !self.clusters.contains_key("default") {
+            let arn = env.arn("ecs", "cluster/default");
+            self.clusters.insert("default".to_owned(), Cluster { arn, status: "ACTIVE".to_owned() });
+        }
         let index = self.add_express(body, now, env)?;
         self.finish_first_deployment(index, now, env);
         Ok(self.services[index].arn.clone())
@@ -61,20 +66,18 @@ impl Ecs {
             .ok_or_else(|| invalid("infrastructureRoleArn cannot be empty."))?
             .to_owned();
         checked_path(body)?;
-        if body.get("cluster").is_none() && !self.clusters.contains_key("default") {
-            let arn = env.arn("ecs", "cluster/default");
-            self.clusters.insert("default".to_owned(), Cluster { arn, status: "ACTIVE".to_owned() });
-        }
         let cluster = self.cluster(body)?;
         let name = text(body, "serviceName").map_or_else(|| format!("express-{}", env.ids.digits()), str::to_owned);
         let short = env.ids.slug().chars().take(4).collect::<String>().to_ascii_lowercase();
         let log_group = format!("/aws/ecs/{cluster}/{name}-{short}");
+        checked_role(&role, "infrastructureRoleArn", env)?;
+        checked_name(&name)?;
         let definition = if let Some(own) = text(body, "taskDefinitionArn") {
             beside_definition(body)?;
             self.definitions.usable(own)?.arn.clone()
         } else {
             let defaults = json!({"cpu": "256", "memory": "512"});
-            let request = definition_request(&cluster, &name, &log_group, &merged(&defaults, body))?;
+            let request = definition_request(&cluster, &name, &log_group, &merged(&defaults, body), env)?;
             let made = self.definitions.register(&request, now, env)?;
             text(&made["taskDefinition"], "taskDefinitionArn").unwrap_or_default().to_owned()
         };
@@ -101,6 +104,10 @@ impl Ecs {
         });
         put(&mut request, "tags", body.get("tags").cloned());
         let index = self.add_service(&request, now, env)?;
+        // Resources created by Express Mode: a log group, where none is named.
+        if body["primaryContainer"].get("awsLogsConfiguration").is_none() && body.get("taskDefinitionArn").is_none() {
+            env.logs.create_group(&log_group);
+        }
         let endpoint = format!("{name}-{short}.ecs.{}.on.aws", env.region);
         let service = &mut self.services[index];
         service
@@ -140,7 +147,7 @@ impl Ecs {
             beside_definition(body)?;
             self.definitions.usable(own)?.arn.clone()
         } else if OF_DEFINITION.iter().any(|member| body.get(member).is_some()) {
-            let request = definition_request(&cluster, &name, &log_group, &merged(&of_definition(running), body))?;
+            let request = definition_request(&cluster, &name, &log_group, &merged(&of_definition(running), body), env)?;
             if same_definition(running, &request) {
                 running.arn.clone()
             } else {
@@ -258,6 +265,21 @@ fn invalid(message: &str) -> ApiError {
     ApiError::bad("InvalidParameterException", message)
 }
 
+/// A role is an ARN of IAM, of the service's own account.
+fn checked_role(arn: &str, member: &str, env: &Env) -> Result<(), ApiError> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", account, role] if role.starts_with("role/") && *account == env.account => Ok(()),
+        _ => Err(invalid(&format!("{member} is not valid: {arn}"))),
+    }
+}
+
+/// "Up to 255 letters (uppercase and lowercase), numbers, underscores, and hyphens".
+fn checked_name(name: &str) -> Result<(), ApiError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.len() <= 255 && name.chars().all(good) { Ok(()) } else { Err(invalid("Service name is not valid.")) }
+}
+
 fn checked_path(body: &Value) -> Result<(), ApiError> {
     match text(body, "healthCheckPath") {
         Some(path) if !path.starts_with('/') => Err(invalid("healthCheckPath must start with a forward slash.")),
@@ -305,10 +327,11 @@ fn network(given: Option<&Value>) -> Value {
 }
 
 /// The task definition that a configuration means.
-fn definition_request(cluster: &str, name: &str, log_group: &str, of: &Value) -> Result<Value, ApiError> {
+fn definition_request(cluster: &str, name: &str, log_group: &str, of: &Value, env: &Env) -> Result<Value, ApiError> {
     let container = &of["primaryContainer"];
     let image = text(container, "image").ok_or_else(|| invalid("primaryContainer.image cannot be empty."))?;
     let role = text(of, "executionRoleArn").ok_or_else(|| invalid("executionRoleArn cannot be empty."))?;
+    checked_role(role, "executionRoleArn", env)?;
     let logs = &container["awsLogsConfiguration"];
     let mut main = json!({
         "name": MAIN, "image": image, "essential": true,

@@ -102,6 +102,10 @@ impl Service {
             self.deployments[index].reason =
                 Some("Service deployment rollback failed because no rollback candidate was found.".to_owned());
             self.deployments[index].moved(Status::RollbackFailed, at);
+            let rollout = self.deployments[index].rollout.clone();
+            if let Some(known) = self.rollouts.iter_mut().find(|known| known.id == rollout) {
+                known.fail(at, "ECS deployment failed: there is no rollback candidate.");
+            }
             self.freeze(index);
             return;
         };
