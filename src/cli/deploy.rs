@@ -16,9 +16,9 @@ use super::release::{self, Images};
 use super::scan_gate::Patience;
 use super::{confirm, planning, telling};
 use crate::config::spec::{Config, EnvironmentSpec};
-use crate::engine::{Alarms, Driven, Limits, MemoryJournal, Parts, Targets, Wish, clock, drive};
+use crate::engine::{Alarms, Driven, Limits, MemoryJournal, MetricSource, Parts, Targets, Wish, clock, drive};
 use crate::github::Client;
-use crate::metrics::CloudWatchAlarms;
+use crate::metrics::{CloudWatchAlarms, Measurements};
 use crate::notify::Notifier;
 use crate::problem::{Problem, Problems};
 use crate::report::{Commit, View, ViewInput, view};
@@ -88,6 +88,8 @@ pub struct Prepared<'a> {
     pub plan: Plan,
     /// Where.
     pub targets: Targets,
+    /// Where the environment's measurements come from.
+    pub metrics: Option<Arc<dyn MetricSource>>,
     /// Where the environment's alarms are kept.
     pub alarms: Option<Arc<dyn Alarms>>,
     /// Who is told.
@@ -116,6 +118,7 @@ pub async fn prepare<'a>(
     for notice in environment::deferred(spec)? {
         recorder.notice(&notice);
     }
+    gates.pass(gates::person(&request.environment, spec), recorder)?;
     gates.pass(gates::freeze(&request.environment, spec), recorder)?;
     let services = environment::chosen(&request.environment, spec, &request.services)?;
     release::possible(request, &services)?;
@@ -136,6 +139,10 @@ pub async fn prepare<'a>(
         .as_ref()
         .filter(|_| !spec.alarms.is_empty())
         .map(|session| -> Arc<dyn Alarms> { Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone())) });
+    let metrics = match session.as_ref().filter(|_| !spec.analysis.is_empty()) {
+        Some(session) => Some(Arc::new(Measurements::new(session.sdk())?) as Arc<dyn MetricSource>),
+        None => None,
+    };
     let pipeline = Arc::new(release::pipeline(session.as_ref(), host));
     let asked = Asked {
         spec,
@@ -153,7 +160,7 @@ pub async fn prepare<'a>(
         release::previous_commits(&mut plan, session.as_ref(), host).await;
     }
     let notifier = telling::notifier(spec, session.as_ref(), host);
-    Ok(Prepared { spec, plan, targets, alarms, notifier, images, github })
+    Ok(Prepared { spec, plan, targets, metrics, alarms, notifier, images, github })
 }
 
 /// Drives a prepared plan to its end and reports.
@@ -165,7 +172,7 @@ pub async fn roll_out(
     recorder: &Recorder,
     began: Timestamp,
 ) -> Result<Report, Problems> {
-    let Prepared { spec, plan, targets, alarms, notifier, images, github } = prepared;
+    let Prepared { spec, plan, targets, metrics, alarms, notifier, images, github } = prepared;
     let first = Phase::first(&plan);
     let to_do = first.outcome().is_none();
     if to_do {
@@ -198,7 +205,8 @@ pub async fn roll_out(
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let run = host.run_name();
-    let parts = Parts { targets: &targets, alarms: alarms.as_deref(), metrics: None, gates: None, run: &run };
+    let parts =
+        Parts { targets: &targets, alarms: alarms.as_deref(), metrics: metrics.as_deref(), gates: None, run: &run };
     let driving = drive(&plan, parts, &journal, recorder, &host.cancel, Limits::default());
     let known = known_of_run(command, &images, recorder, Vec::new());
     let beginning = to_do.then(|| planned(view(&plan, &first, known, began, clock::now())));

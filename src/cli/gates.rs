@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use super::ledger;
 use super::recorder::Recorder;
-use crate::config::spec::{EnvironmentSpec, Policy};
+use crate::config::spec::{Approval, EnvironmentSpec, Policy};
 use crate::engine::clock;
 use crate::github::{Client, Deployment, DeploymentState};
 use crate::problem::{Problem, Problems};
@@ -44,6 +44,20 @@ impl Gates {
             }
         }
     }
+}
+
+/// Whether a step of the rollout waits for a person: nobody can answer a run in a workflow.
+pub(super) fn person(name: &EnvironmentName, spec: &EnvironmentSpec) -> Result<(), Problems> {
+    if spec.steering.strategy.asks() == Approval::NotAsked {
+        return Ok(());
+    }
+    let what = format!(
+        "a {} rollout of {name} asks a person in its middle, and a run in a workflow cannot be answered",
+        spec.steering.strategy.word()
+    );
+    let next = "Deploy it with the bot (`/deploy`), or remove `approval` there: a GitHub environment with required reviewers \
+                asks before the run, and `analysis` decides about the steps.";
+    Err(Problem::refused("needs-a-person", what, next).into())
 }
 
 /// Whether the freeze windows let a deployment begin now.

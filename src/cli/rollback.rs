@@ -116,7 +116,7 @@ async fn prepare<'a>(
     let images = Images { origins, put_back, commit, ..Images::default() };
     let notifier = telling::notifier(spec, session.as_ref(), host);
     // Nothing is watched on the way back: a firing alarm is why one goes.
-    Ok(Prepared { spec, plan, targets, alarms: None, notifier, images, github })
+    Ok(Prepared { spec, plan, targets, metrics: None, alarms: None, notifier, images, github })
 }
 
 fn choose(service: &ServiceName, to: &To, digest: Option<ImageDigest>, past: &Past) -> Result<Revision, Problem> {

@@ -22,6 +22,9 @@ pub struct WaitsView {
     pub since: Timestamp,
     /// When the bake is over, or the time to decide.
     pub until: Timestamp,
+    /// Who may decide; empty where that is not known.
+    #[serde(default)]
+    pub people: Vec<String>,
 }
 
 /// What the rollout waits for now.
@@ -36,7 +39,7 @@ pub(super) fn waits(plan: &Plan, phase: &Phase) -> Option<WaitsView> {
     };
     let Gate { step, traffic, since, .. } = *gate;
     let until = later(since, takes);
-    Some(WaitsView { wave: wave + 1, step, traffic, waits: word.to_owned(), said, since, until })
+    Some(WaitsView { wave: wave + 1, step, traffic, waits: word.to_owned(), said, since, until, people: Vec::new() })
 }
 
 fn later(at: Timestamp, takes: Span) -> Timestamp {

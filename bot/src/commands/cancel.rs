@@ -67,7 +67,7 @@ pub(super) async fn run(ask: &Ask<'_>, environment: Option<&EnvironmentName>) ->
 }
 
 /// The open deployments that are meant, of one environment, oldest first.
-async fn open(ask: &Ask<'_>, environment: Option<&EnvironmentName>) -> Result<Vec<Deployment>, Halted> {
+pub(super) async fn open(ask: &Ask<'_>, environment: Option<&EnvironmentName>) -> Result<Vec<Deployment>, Halted> {
     let store = &ask.bot.store;
     if let Some(environment) = environment {
         return Ok(store.open_deployments(&ask.key(environment)).await?);

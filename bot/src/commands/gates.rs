@@ -1,4 +1,4 @@
-//! `/approve`, `/reject`: answer what waits for a person; `/promote`, `/pause`, `/resume`: of a canary.
+//! `/approve`, `/reject`: answer what waits for a person.
 //!
 //! A comment names no plan. So it only answers a gate that was open when the comment came in, and in
 //! the conversation where the gate was asked for, unless it names the commit.
@@ -117,19 +117,6 @@ impl Ask<'_> {
         }
         Ok(())
     }
-}
-
-/// `/promote`, `/pause` and `/resume` without a canary.
-pub(super) fn no_canary(ask: &Ask<'_>, environment: Option<&EnvironmentName>) -> Result<Answer, Halted> {
-    ask.allow_look()?;
-    if let Some(name) = environment {
-        ask.scene(name)?;
-    }
-    let place = environment.map(|name| format!(" on `{name}`")).unwrap_or_default();
-    let what = format!("No canary is running{place}.");
-    Err(Denied::new(ReasonCode::NoGate, what, see(environment))
-        .because("This version shifts traffic without a canary; a policy that wants one is refused.")
-        .into())
 }
 
 fn see(environment: Option<&EnvironmentName>) -> String {

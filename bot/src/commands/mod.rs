@@ -20,6 +20,7 @@ mod plan;
 mod rollback;
 pub mod run;
 mod status;
+mod steer;
 mod text;
 mod unlock;
 pub mod usage;

@@ -20,14 +20,14 @@ use tracing::{Instrument as _, info, warn};
 use super::ask::{Answer, Ask, Halted, visibility};
 use super::desk::Patience;
 use super::{Command, NotACommand, NotACommandCode, Parsed};
-use super::{cancel, deploy, gates, help, history, lock, plan, rollback, status, unlock};
+use super::{cancel, deploy, gates, help, history, lock, plan, rollback, status, steer, unlock};
 use crate::context::Bot;
 use crate::decision::access::{self, Visibility};
 use crate::decision::{Denied, ReasonCode, Rights, Situation};
 use crate::github::{Hub, Reaction};
 use crate::handlers::HandlerFailed;
 use crate::messages::{self, answer_marker};
-use crate::store::{Claimed, Decision, NewAudit};
+use crate::store::{Claimed, Decision, NewAudit, Steer};
 use crate::webhook::NewComment;
 
 /// So often GitHub may fail to tell who somebody is or what the policy says before that is the answer.
@@ -303,9 +303,9 @@ async fn run(ask: &Ask<'_>, command: &Command) -> Result<Answer, Halted> {
             let word = gates::Said { decision: Decision::Reject, sha: None, reason: reason.as_deref() };
             gates::answer(ask, environment.as_ref(), word).await
         }
-        Command::Promote { environment } | Command::Pause { environment } | Command::Resume { environment } => {
-            gates::no_canary(ask, environment.as_ref())
-        }
+        Command::Promote { environment } => steer::run(ask, environment.as_ref(), Steer::Promote).await,
+        Command::Pause { environment } => steer::run(ask, environment.as_ref(), Steer::Pause).await,
+        Command::Resume { environment } => steer::run(ask, environment.as_ref(), Steer::Resume).await,
     }
 }
 

@@ -35,6 +35,9 @@ pub fn deployment(shown: &Shown<'_>) -> String {
         }
         (Stand::Rolling(whole), Some(view)) => {
             rollout(&mut text, shown, whole, view);
+            if let Some(waits) = &whole.waits {
+                text.add(&gate::step(shown.deployment, waits));
+            }
             text.add(&cancel(shown));
             details(&mut text, shown, whole, view);
         }
@@ -123,6 +126,7 @@ fn state_line(shown: &Shown<'_>, view: Option<&View>) -> String {
 fn rolling(shown: &Shown<'_>, view: &View) -> String {
     match view.result.as_str() {
         "preparing" => hooks("before any change", view),
+        "gating" => gate::step_standing(view),
         "verifying" => "everything serves, checking".to_owned(),
         "finishing" => hooks("everything serves", view),
         "undoing" => hooks("the traffic is back", view),

@@ -28,6 +28,7 @@ mod preview;
 mod putting_back;
 mod reporter;
 mod rolling;
+mod steps;
 mod teller;
 mod telling;
 mod wanted;

@@ -8,9 +8,9 @@ use secrecy::ExposeSecret as _;
 use shipline::aws::{self, Mask, Session, Sources, Start};
 use shipline::cli::environment::{Machine, targets};
 use shipline::config::spec::{ComposeHost, EnvironmentSpec, TargetSpec};
-use shipline::engine::{Alarms, Cancel, Targets, clock};
+use shipline::engine::{Alarms, Cancel, MetricSource, Targets, clock};
 use shipline::image::{Options, Pipeline};
-use shipline::metrics::CloudWatchAlarms;
+use shipline::metrics::{CloudWatchAlarms, Measurements};
 use shipline::notify::Notifier;
 use shipline::types::{AccountId, CommitSha, EnvironmentName, Region, ServiceName};
 use tempfile::TempDir;
@@ -27,6 +27,7 @@ pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) targets: Targets,
     pub(super) alarms: Arc<dyn Alarms>,
+    pub(super) metrics: Option<Arc<dyn MetricSource>>,
     pub(super) notifier: Notifier,
     /// Holds the task-definition files of the policy's commit as long as plans are made.
     _files: Option<TempDir>,
@@ -88,8 +89,14 @@ pub(super) async fn open(bot: &Bot, hub: &Hub, wanted: &Wanted<'_>) -> Result<Op
         targets(root, Machine::Foreign, Some(&session), wanted.spec, wanted.services, Some(&hub.source_host()))
             .map_err(|problem| policy::denied(&problem.into(), ReasonCode::PlanRefused))?;
     let alarms = Arc::new(CloudWatchAlarms::new(session.sdk(), session.region().clone()));
+    let metrics: Option<Arc<dyn MetricSource>> = if wanted.spec.analysis.is_empty() {
+        None
+    } else {
+        let source = Measurements::new(session.sdk());
+        Some(Arc::new(source.map_err(|problem| policy::denied(&problem.into(), ReasonCode::Defect))?))
+    };
     let notifier = telling::notifier(bot, wanted.repository, wanted.spec, Some(&session));
-    Ok(Opened { session, targets, alarms, notifier, _files: files })
+    Ok(Opened { session, targets, alarms, metrics, notifier, _files: files })
 }
 
 /// Claims the places of the services for the repository, unless another one deploys there.

@@ -29,6 +29,8 @@ pub(super) struct RolloutReporter {
     plan: Plan,
     began: Timestamp,
     shows: Shows,
+    /// Who may decide at a step of traffic.
+    people: Vec<String>,
     /// The check run while it runs.
     check: Option<Check>,
     kept: Mutex<Recorded>,
@@ -48,12 +50,12 @@ impl RolloutReporter {
         teller: Arc<Teller>,
         (plan, began): (Plan, Timestamp),
         input: ViewInput,
-        shows: Shows,
+        (shows, people): (Shows, Vec<String>),
         check: Option<Check>,
     ) -> Self {
         let phase = Phase::first(&plan);
         let kept = Mutex::new(Recorded { input, phase, word: "" });
-        Self { bot, teller, plan, began, shows, check, kept }
+        Self { bot, teller, plan, began, shows, people, check, kept }
     }
 
     fn kept(&self) -> MutexGuard<'_, Recorded> {
@@ -63,7 +65,11 @@ impl RolloutReporter {
     /// The rollout as it stands.
     pub(super) fn view(&self) -> View {
         let kept = self.kept().clone();
-        view(&self.plan, &kept.phase, kept.input, self.began, clock::now())
+        let mut view = view(&self.plan, &kept.phase, kept.input, self.began, clock::now());
+        if let Some(waits) = &mut view.waits {
+            waits.people.clone_from(&self.people);
+        }
+        view
     }
 
     /// The commits between, when GitHub has told them.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::FutureExt as _;
 use shipline::cli::ledger;
-use shipline::engine::{Alarms, Driven, Limits, Parts, Targets, clock, drive};
+use shipline::config::spec::EnvironmentSpec;
+use shipline::engine::{Alarms, Driven, Limits, MetricSource, Parts, Targets, clock, drive};
 use shipline::github::{Lifetime, NewDeployment};
 use shipline::notify::Notifier;
 use shipline::report::ViewInput;
@@ -20,10 +21,11 @@ use super::leased::{Gate, leased};
 use super::opened::{self, Files, Opened, Wanted};
 use super::prepare::{Ready, command};
 use super::reporter::{RolloutReporter, Shows, so_far};
+use super::steps::Steps;
 use super::teller::Check;
 use super::telling::{self, Beginning, Telling};
 use super::worker::Worker;
-use crate::decision::Denied;
+use crate::decision::{Denied, approving};
 use crate::policy;
 use crate::store::{DeploymentKind, Stage, StoreFailed};
 
@@ -47,12 +49,13 @@ const TAKE_UP: Duration = Duration::from_hours(1);
 pub(super) struct Ground {
     targets: Targets,
     alarms: Arc<dyn Alarms>,
+    metrics: Option<Arc<dyn MetricSource>>,
     notifier: Notifier,
 }
 
 impl From<Opened> for Ground {
     fn from(opened: Opened) -> Self {
-        Self { targets: opened.targets, alarms: opened.alarms, notifier: opened.notifier }
+        Self { targets: opened.targets, alarms: opened.alarms, metrics: opened.metrics, notifier: opened.notifier }
     }
 }
 
@@ -93,7 +96,7 @@ pub(super) async fn begin(worker: &Worker, ready: Ready) -> Result<(), Halt> {
         DeploymentKind::Deploy { .. } => Shows::AtOnce,
         DeploymentKind::Rollback { .. } => Shows::WithTheFirstChange,
     };
-    roll(worker, record, ground, input, (shows, Beginning::Now)).await
+    roll(worker, record, (ground, spec), input, (shows, Beginning::Now)).await
 }
 
 /// Takes a rollout up that another worker began, from its journal.
@@ -113,7 +116,7 @@ pub(super) async fn resume(worker: &Worker, record: Record) -> Result<(), Halt> 
 }
 
 /// The targets of a plan, and its alarms, by the policy it was made from.
-async fn reopen(worker: &Worker, plan: &Plan) -> Result<Ground, Denied> {
+async fn reopen(worker: &Worker, plan: &Plan) -> Result<(Ground, EnvironmentSpec), Denied> {
     let asked = &worker.deployment.asked;
     let state = worker.kept.state().await;
     let config = policy::read(state.policy.as_deref())?;
@@ -126,7 +129,8 @@ async fn reopen(worker: &Worker, plan: &Plan) -> Result<Ground, Denied> {
         services: &services,
         files: Files::NotNeeded,
     };
-    opened::open(&worker.bot, &worker.hub, &wanted).await.map(Ground::from)
+    let opened = opened::open(&worker.bot, &worker.hub, &wanted).await?;
+    Ok((opened.into(), spec.clone()))
 }
 
 /// A rollout under way must not be given up because AWS is away for a while. When it is, people are told.
@@ -148,20 +152,28 @@ async fn not_reopened(worker: &Worker, record: &Record, entries: &[Entry], denie
 async fn roll(
     worker: &Worker,
     record: Record,
-    ground: Ground,
+    (ground, spec): (Ground, EnvironmentSpec),
     input: ViewInput,
     (shows, beginning): (Shows, Beginning),
 ) -> Result<(), Halt> {
-    let Ground { targets, alarms, notifier } = ground;
+    let Ground { targets, alarms, metrics, notifier } = ground;
     let Record { plan, started, .. } = record;
-    let reporter = reporter(worker, &plan, started, input, shows);
+    let people = spec.policy.access.approve.iter().map(approving::mention).collect();
+    let reporter = reporter(worker, &plan, (started, people), input, shows);
     let telling = Telling::new(worker, notifier);
     let gate = Gate::new(Arc::clone(&worker.kept), worker.bot.times.lease, worker.signals.clone());
     let targets = leased(targets, &gate, &worker.bot.redactor);
     let journal = StoreJournal { kept: Arc::clone(&worker.kept), lost: worker.signals.lost.clone() };
     let limits = Limits { after_cancel: plan.within.duration() + WAY_BACK, ..Limits::default() };
     let run = format!("deployment/{}", worker.deployment.id);
-    let parts = Parts { targets: &targets, alarms: Some(alarms.as_ref()), metrics: None, gates: None, run: &run };
+    let steps = Steps::new(worker, spec, &plan);
+    let parts = Parts {
+        targets: &targets,
+        alarms: Some(alarms.as_ref()),
+        metrics: metrics.as_deref(),
+        gates: Some(&steps),
+        run: &run,
+    };
     let driving = drive(&plan, parts, &journal, &reporter, &worker.signals.cancel, limits);
     let mut driving = Box::pin(driving).fuse();
     // The commits are for the report: nothing waits for them.
@@ -210,7 +222,13 @@ async fn stopped<'a>(worker: &Worker, gate: &'a Gate) -> tokio::sync::RwLockWrit
     gate.quiet().await
 }
 
-fn reporter(worker: &Worker, plan: &Plan, began: Timestamp, input: ViewInput, shows: Shows) -> RolloutReporter {
+fn reporter(
+    worker: &Worker,
+    plan: &Plan,
+    (began, people): (Timestamp, Vec<String>),
+    input: ViewInput,
+    shows: Shows,
+) -> RolloutReporter {
     let check = match worker.deployment.asked.kind {
         DeploymentKind::Deploy { sha } => Some(Check {
             sha,
@@ -221,7 +239,7 @@ fn reporter(worker: &Worker, plan: &Plan, began: Timestamp, input: ViewInput, sh
         DeploymentKind::Rollback { .. } => None,
     };
     let (bot, teller) = (Arc::clone(&worker.bot), Arc::clone(&worker.teller));
-    RolloutReporter::new(bot, teller, (plan.clone(), began), input, shows, check)
+    RolloutReporter::new(bot, teller, (plan.clone(), began), input, (shows, people), check)
 }
 
 /// The commits between what serves and the release, newest first; none when GitHub does not tell.

@@ -29,6 +29,7 @@ mod places;
 mod queue;
 mod rows;
 mod shapes;
+mod steer;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +45,7 @@ pub use lease::EnvironmentLease;
 pub use shapes::{
     Accepted, AuditEntry, Backlog, Claimed, DeliveryEnd, Head, Lock, LockAnswer, NewAudit, StoreFailed, Taken,
 };
+pub use steer::{Steer, Steering};
 
 /// The database. Clones share it.
 #[derive(Clone)]

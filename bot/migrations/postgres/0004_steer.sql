@@ -1,0 +1,2 @@
+-- What somebody last said about a rollout that moves traffic step by step: promote, pause, resume.
+ALTER TABLE deployments ADD COLUMN steer TEXT;
