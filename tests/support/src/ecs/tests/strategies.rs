@@ -226,6 +226,8 @@ fn a_pause_before_each_shift_waits_for_a_decision_with_an_id_of_its_own() {
     assert_eq!(json!(target(&account.deployment(5000, &arn))), json!(0.0));
     account.decide(5000, &arn, &first, Some("CONTINUE")).unwrap();
     assert_eq!(account.hook(5000, &arn)["status"], "SUCCEEDED");
+    let twice = account.decide(5000, &arn, &first, Some("ROLLBACK")).unwrap_err();
+    assert!(twice.1.starts_with("Provided hookId is either completed"), "a decision is final: {twice:?}");
     assert_eq!(json!(target(&account.deployment(5001, &arn))), json!(10.0));
     let second = account.hook(9000, &arn);
     assert_ne!(second["hookId"], first["hookId"]);
@@ -304,6 +306,7 @@ fn the_hooks_of_one_stage_must_all_be_answered_and_functions_of_others_succeed()
     assert_eq!(kinds[0], (&json!("AWS_LAMBDA"), &json!("SUCCEEDED")));
     assert_eq!(kinds[1], (&json!("PAUSE"), &json!("AWAITING_ACTION")));
     account.decide(2000, &arn, &found[1], None).unwrap();
+    assert!(account.decide(2500, &arn, &found[1], None).is_err(), "the other hook still waits");
     assert_eq!(account.deployment(3000, &arn)["lifecycleStage"], "POST_SCALE_UP");
     account.decide(3000, &arn, &found[2], None).unwrap();
     assert_eq!(account.status(9000, &arn), "SUCCESSFUL");
