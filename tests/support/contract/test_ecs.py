@@ -209,7 +209,7 @@ class EcsDeployments(EcsTest):
         self.assertEqual([d["serviceDeploymentArn"] for d in only], [first])
 
     def test_somebody_else_supersedes_by_rule(self):
-        self.shop(rules=[{"image": "v2", "behaviour": {"kind": "superseded", "after_ms": 50}}])
+        self.shop(rules=[{"image": "v2", "behaviour": {"kind": "superseded", "after_ms": 800}}])
         arn = self.update()
         self.assertEqual(self.ended(arn)[0]["status"], "STOPPED")
         newest = self.ecs.list_service_deployments(cluster="shop", service="api")["serviceDeployments"][0]

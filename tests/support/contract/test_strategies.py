@@ -59,15 +59,21 @@ class StrategiesTest(EcsTest):
 
 
 class Strategies(StrategiesTest):
+    def in_order(self, seen, all_of_them, surely):
+        """What was seen is in that order; short stages may pass between two looks, long ones not."""
+        rest = iter(all_of_them)
+        self.assertTrue(all(stage in rest for stage in seen), seen)
+        self.assertEqual([stage for stage in surely if stage not in seen], [])
+
     def test_a_canary_goes_through_its_stages(self):
-        self.shifting(CANARY, timing=SLOW)
+        self.shifting(CANARY, timing={**SLOW, "minute_ms": 400})
         found, seen = self.stages(self.update())
-        before = ["PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", "POST_TEST_TRAFFIC_SHIFT",
-                  "PRE_PRODUCTION_TRAFFIC_SHIFT"]
+        before = ["RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT",
+                  "POST_TEST_TRAFFIC_SHIFT", "PRE_PRODUCTION_TRAFFIC_SHIFT"]
         after = ["PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "CLEAN_UP"]
-        self.assertEqual(seen, [(stage, 0.0) for stage in before]
-                         + [("PRODUCTION_TRAFFIC_SHIFT", 10.0), ("PRE_PRODUCTION_TRAFFIC_SHIFT", 10.0)]
-                         + [(stage, 100.0) for stage in after])
+        canary, bake = ("PRODUCTION_TRAFFIC_SHIFT", 10.0), ("BAKE_TIME", 100.0)
+        self.in_order(seen, [(stage, 0.0) for stage in before] + [canary, ("PRE_PRODUCTION_TRAFFIC_SHIFT", 10.0)]
+                      + [(stage, 100.0) for stage in after], surely=[canary, bake])
         self.assertEqual(found["deploymentConfiguration"]["strategy"], "CANARY")
         revision = found["targetServiceRevision"]["arn"]
         known = self.ecs.describe_service_revisions(serviceRevisionArns=[revision])["serviceRevisions"][0]
@@ -76,15 +82,18 @@ class Strategies(StrategiesTest):
 
     def test_a_linear_deployment_goes_up_in_steps(self):
         self.shifting({"strategy": "LINEAR", "bakeTimeInMinutes": 0,
-                       "linearConfiguration": {"stepPercent": 30.0, "stepBakeTimeInMinutes": 1}}, timing=SLOW)
+                       "linearConfiguration": {"stepPercent": 30.0, "stepBakeTimeInMinutes": 1}},
+                      timing={**SLOW, "minute_ms": 800})
         _, seen = self.stages(self.update())
-        self.assertEqual([weight for stage, weight in seen if stage == "PRODUCTION_TRAFFIC_SHIFT"],
-                         [30.0, 60.0, 90.0, 100.0])
-        self.assertEqual([weight for stage, weight in seen if stage == "PRE_PRODUCTION_TRAFFIC_SHIFT"],
-                         [0.0, 30.0, 60.0, 90.0])
+        weights = [0.0, 30.0, 60.0, 90.0, 100.0]
+        shifts = [stage for stage in seen if "PRODUCTION_TRAFFIC" in stage[0]]
+        steps = [("PRODUCTION_TRAFFIC_SHIFT", weight) for weight in weights[1:]]
+        pauses = [("PRE_PRODUCTION_TRAFFIC_SHIFT", weight) for weight in weights[:-1]]
+        ways = [stage for both in zip(pauses, steps) for stage in both] + [("POST_PRODUCTION_TRAFFIC_SHIFT", 100.0)]
+        self.in_order(shifts, ways, surely=steps[:-1])
 
     def test_blue_and_green_run_side_by_side_in_the_bake(self):
-        self.shifting({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 10}, timing=SLOW)
+        self.shifting({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 100}, timing=SLOW)
         arn = self.update()
         found = self.until(lambda d: d.get("lifecycleStage") == "BAKE_TIME", lambda: self.deployment(arn))
         counts = [found["targetServiceRevision"], *found["sourceServiceRevisions"]]

@@ -113,6 +113,12 @@ pub enum Behaviour {
         /// The alarm's name.
         name: String,
     },
+    /// Tasks become healthy, but ECS cannot shift traffic (its role, the listener rule): a rolling
+    /// update does not notice, any other strategy rolls back at its first shift.
+    Unshiftable {
+        /// Why, as after "invalid networking configuration. ".
+        message: String,
+    },
 }
 
 const fn unavailable() -> u16 {
@@ -178,6 +184,12 @@ impl Behaviour {
     #[must_use]
     pub fn unplaceable(message: impl Into<String>) -> Self {
         Self::Unplaceable { message: message.into(), every_ms: None }
+    }
+
+    /// Traffic cannot be shifted because of `message`.
+    #[must_use]
+    pub fn unshiftable(message: impl Into<String>) -> Self {
+        Self::Unshiftable { message: message.into() }
     }
 
     /// Superseded by somebody else's update after `after_ms`.

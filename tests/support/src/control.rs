@@ -35,7 +35,7 @@
 //!
 //! | member | kinds and their members |
 //! | --- | --- |
-//! | `rules[].behaviour` | `healthy` {`after_ms`, `drain_ms`, `lines`}, `exits` {`code`\*, `after_ms`, `every_ms`, `lines`, `container`}, `cannot_pull` {`message`\*, `every_ms`}, `resource_initialization` {`message`\*, `every_ms`}, `unhealthy` {`check`: `target_group` or `container`, `status`, `after_ms`, `every_ms`, `lines`}, `out_of_memory` {`after_ms`, `every_ms`, `lines`}, `unplaceable` {`message`\*, `every_ms`}, `stuck`, `superseded` {`after_ms`, `task_definition`}, `alarm` {`name`\*, `after_ms`} |
+//! | `rules[].behaviour` | `healthy` {`after_ms`, `drain_ms`, `lines`}, `exits` {`code`\*, `after_ms`, `every_ms`, `lines`, `container`}, `cannot_pull` {`message`\*, `every_ms`}, `resource_initialization` {`message`\*, `every_ms`}, `unhealthy` {`check`: `target_group` or `container`, `status`, `after_ms`, `every_ms`, `lines`}, `out_of_memory` {`after_ms`, `every_ms`, `lines`}, `unplaceable` {`message`\*, `every_ms`}, `stuck`, `superseded` {`after_ms`, `task_definition`}, `unshiftable` {`message`\*}, `alarm` {`name`\*, `after_ms`} |
 //! | `rules[]` besides | `service`, `image` (contained in any image), `rollback`: `succeeds`, `fails` or `stuck`, `rollback_ms`, `times` |
 //! | `traffic[]` | `service`, `image` (contained in the image), `error_rate` (0 to 1), `status` (500), `latency_ms`, `spread_ms` |
 //! | `timing` | milliseconds by step; `stage_ms` of an idle lifecycle stage, `minute_ms` of each minute of bakes, steps and hook time-outs, `hook_minute_ms` of hook time-outs alone |

@@ -128,7 +128,17 @@ fn ecs(operation: &str, body: &Value, env: &Env) -> Vec<Needed> {
     let each = |member: &str| texts(body, member);
     match operation {
         "DescribeServices" => each("services").iter().map(|asked| service(asked)).collect(),
-        "UpdateService" | "ListServiceDeployments" => vec![service(text(body, "service").unwrap_or_default())],
+        "ListServiceDeployments" => vec![service(text(body, "service").unwrap_or_default())],
+        "UpdateService" => {
+            let mut all = vec![service(text(body, "service").unwrap_or_default())];
+            // Roles that ECS itself takes on: for functions of hooks, and to move traffic.
+            let hooks = list(&body["deploymentConfiguration"]["lifecycleHooks"]);
+            let balancers = list(&body["loadBalancers"]).map(|balancer| &balancer["advancedConfiguration"]);
+            for from in hooks.chain(balancers) {
+                all.extend(passed(from, &["roleArn"], "ecs.amazonaws.com"));
+            }
+            all
+        }
         "DescribeServiceDeployments" => {
             each("serviceDeploymentArns").iter().map(|arn| Needed::new(&action, arn)).collect()
         }
@@ -237,6 +247,18 @@ mod tests {
         assert!(refused(&policy, "ecs", "ListTasks", &json!({"cluster": "other"})).is_some());
         let denied = json!({"Statement": [list, {"Effect": "Deny", "Action": "ecs:*", "Resource": "*"}]});
         assert!(refused(&denied, "ecs", "ListTasks", &json!({"cluster": "pmis"})).is_some());
+    }
+
+    #[test]
+    fn an_update_that_names_roles_for_hooks_and_traffic_hands_them_over() {
+        let hook = json!({"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]});
+        let function = json!({"roleArn": "arn:aws:iam::111122223333:role/hooks"});
+        let body = json!({"cluster": "pmis", "service": "api",
+            "deploymentConfiguration": {"lifecycleHooks": [hook, function]},
+            "loadBalancers": [{"advancedConfiguration": {"roleArn": "arn:aws:iam::111122223333:role/traffic"}}]});
+        let needed = needed("ecs", "UpdateService", &body, &Env::new());
+        let resources: Vec<&str> = needed.iter().map(|one| one.resource.rsplit('/').next().unwrap()).collect();
+        assert_eq!(resources, ["api", "hooks", "traffic"]);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! the stages before and after `SCALE_UP` that have hooks. The first deployment of a service has
 //! no traffic to move: it goes like a rolling one.
 //!
-//! Where the documentation is silent the model chooses: which revision `RECONCILE_SERVICE` keeps
+//! Where the documentation is silent the model chooses: that the circuit breaker watches every
+//! strategy (some pages name it for rolling updates alone, others do not), which revision `RECONCILE_SERVICE` keeps
 //! beside the new one (that of the last successful deployment), and which stage a rollback shows
 //! (`PRODUCTION_TRAFFIC_SHIFT`, whose hooks it runs again).
 
@@ -16,6 +17,7 @@ use super::hook;
 use super::service::{Rollout, Service};
 use super::stage::Stage;
 use super::task::{Stop, TaskStatus};
+use crate::behaviour::Behaviour;
 use crate::env::Env;
 use crate::reply::Millis;
 
@@ -80,6 +82,11 @@ impl Service {
             Stage::ScaleUp => return self.launch_attempt(index, at, definitions, env),
             Stage::CleanUp => return self.clean_up(index, at, env),
             Stage::TestTrafficShift => {
+                if let Behaviour::Unshiftable { message } = &deployment.rule.behaviour {
+                    let why = "Service deployment rolled back because of invalid networking configuration.";
+                    deployment.reason = Some(format!("{why} {message}"));
+                    return self.begin_rollback(index, at, definitions, env);
+                }
                 let target = deployment.rollout.clone();
                 self.shift_test(&target);
             }

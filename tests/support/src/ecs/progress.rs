@@ -186,7 +186,7 @@ impl Service {
         for group in self.target_groups() {
             self.event(at, &format!("registered {} targets in (target-group {group})", run.len()), env);
         }
-        let healthy = matches!(behaviour, Behaviour::Healthy { .. });
+        let healthy = matches!(behaviour, Behaviour::Healthy { .. } | Behaviour::Unshiftable { .. });
         let after = at + task::settle(&behaviour, env);
         self.schedule(index, after, if healthy { Step::Healthy } else { Step::Fail });
     }

@@ -358,6 +358,7 @@ pub(crate) fn failure(behaviour: &Behaviour, definition: &Definition, target_gro
         | Behaviour::Unplaceable { .. }
         | Behaviour::Stuck {}
         | Behaviour::Superseded { .. }
-        | Behaviour::Alarm { .. } => None,
+        | Behaviour::Alarm { .. }
+        | Behaviour::Unshiftable { .. } => None,
     }
 }

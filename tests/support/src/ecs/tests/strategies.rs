@@ -226,6 +226,8 @@ fn a_pause_before_each_shift_waits_for_a_decision_with_an_id_of_its_own() {
     assert_eq!(json!(target(&account.deployment(5000, &arn))), json!(0.0));
     account.decide(5000, &arn, &first, Some("CONTINUE")).unwrap();
     assert_eq!(account.hook(5000, &arn)["status"], "SUCCEEDED");
+    let twice = account.decide(5000, &arn, &first, Some("ROLLBACK")).unwrap_err();
+    assert!(twice.1.starts_with("Provided hookId is either completed"), "a decision is final: {twice:?}");
     assert_eq!(json!(target(&account.deployment(5001, &arn))), json!(10.0));
     let second = account.hook(9000, &arn);
     assert_ne!(second["hookId"], first["hookId"]);
@@ -304,6 +306,7 @@ fn the_hooks_of_one_stage_must_all_be_answered_and_functions_of_others_succeed()
     assert_eq!(kinds[0], (&json!("AWS_LAMBDA"), &json!("SUCCEEDED")));
     assert_eq!(kinds[1], (&json!("PAUSE"), &json!("AWAITING_ACTION")));
     account.decide(2000, &arn, &found[1], None).unwrap();
+    assert!(account.decide(2500, &arn, &found[1], None).is_err(), "the other hook still waits");
     assert_eq!(account.deployment(3000, &arn)["lifecycleStage"], "POST_SCALE_UP");
     account.decide(3000, &arn, &found[2], None).unwrap();
     assert_eq!(account.status(9000, &arn), "SUCCESSFUL");
@@ -574,4 +577,35 @@ fn an_update_merges_the_configuration_and_replaces_what_is_inside_it() {
     let found = now(&mut account, json!({"strategy": "ROLLING"}));
     assert!(found.get("canaryConfiguration").is_none());
     assert_eq!(account.service(1000)["deployments"].as_array().unwrap().len(), 1, "no deployment comes of it");
+}
+
+#[test]
+fn traffic_that_ecs_may_not_shift_is_a_rollback_with_the_cause_and_no_user_on_the_new_revision() {
+    let message = "ECS was unable to manage the ELB resources due to missing permissions on ECS Infrastructure Role";
+    let mut account = Account::new(&canary(), vec![Rule::image("v2", Behaviour::unshiftable(message))]);
+    let arn = account.update(1000, "api:2");
+    let stages = account.stages(&arn, 1000, 2000);
+    assert!(stages.iter().all(|(_, _, weight)| *weight <= 0.0), "{stages:?}");
+    let ended = account.deployment(2000, &arn);
+    assert_eq!(ended["status"], "ROLLBACK_SUCCESSFUL");
+    assert!(ended["statusReason"].as_str().unwrap().ends_with(message), "{ended}");
+    let mut rolling = Account::new(&json!({}), vec![Rule::image("v2", Behaviour::unshiftable(message))]);
+    let arn = rolling.update(1000, "api:2");
+    assert_eq!(rolling.status(2000, &arn), "SUCCESSFUL");
+}
+
+#[test]
+fn a_pause_while_a_service_is_reconciled_holds_the_old_split_until_it_is_answered() {
+    let hooks = json!([pause("RECONCILE_SERVICE", 1440, "ROLLBACK")]);
+    let mut account = Account::new(&with(canary(), "lifecycleHooks", hooks), Vec::new());
+    account.update(1000, "api:2");
+    assert_eq!(account.split(1080).len(), 2, "one revision before: there is nothing to reconcile");
+    let second = account.update(1080, "api:3");
+    let hook = account.hook(2000, &second);
+    assert_eq!(hook["status"], "AWAITING_ACTION");
+    assert_eq!(account.split(2000).len(), 2);
+    account.decide(2000, &second, &hook, None).unwrap();
+    assert_eq!(account.split(2001), [("api:1".to_owned(), 100.0)]);
+    assert_eq!(account.status(9000, &second), "SUCCESSFUL");
+    assert_eq!(account.service(9000)["runningCount"], 2);
 }
