@@ -21,6 +21,7 @@ mod ecs;
 mod express;
 mod gates;
 mod github;
+mod gradual;
 mod hooks;
 mod iam_policy;
 mod image;
