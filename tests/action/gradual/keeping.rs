@@ -109,3 +109,42 @@ async fn who_may_not_look_at_deployments_may_not_decide_about_their_steps() {
     assert!(matches!(refused, Err(TargetError::Provider(_))), "{refused:?}");
     lab.planned("two", steering.strategy.into()).await;
 }
+
+#[tokio::test]
+async fn a_worker_without_a_port_lives_in_an_environment_with_a_canary() {
+    use crate::stage::Stage;
+    let stage = Stage::empty().await;
+    stage.service("api", |service| service.desired(2).shifting("api", "app", 8080));
+    stage.service("worker", |service| service.desired(1));
+    let file = |worker: &str| {
+        format!(
+            "version: 1
+services:
+  api: {{}}
+  worker: {{}}
+environments:
+  production:
+    aws: {{ region: us-east-1 }}
+    rollout: {{ canary: {{ percent: 10, bake: 10m, stays: 1m }} }}
+    services:
+      api: {{ ecs: {{ cluster: pmis, service: api }} }}
+      worker: {{ ecs: {{ cluster: pmis, service: worker{worker} }} }}
+"
+        )
+    };
+    let images = ["api", "worker"].map(|name| (name, stage.image_of(name, "two")));
+    let deploy = || {
+        let given = images.clone().map(|(name, image)| format!("--image={name}={image}"));
+        stage.command(&["deploy", "production", "--yes", &given[0], &given[1]]).end()
+    };
+    stage.write(".github/shipline.yml", &file(""));
+    deploy().must(3).says("worker has neither a load balancer nor Service Connect").says("rollout: rolling");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+    stage.write(".github/shipline.yml", &file(", rollout: rolling"));
+    deploy().must(0).says("deployment.strategy");
+    for (name, image) in &images {
+        stage.assert_serves(name, image);
+    }
+    let strategy = |name: &str| stage.live(name)["deploymentConfiguration"]["strategy"].clone();
+    assert_eq!((strategy("api"), strategy("worker")), (json!("CANARY"), Value::Null));
+}
