@@ -7,7 +7,7 @@ use super::raw::shape::Book;
 use super::spec::{
     Access, Allow, Approval, ApprovalsSpec, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, CreateService,
     DeferredTo, EcsTasksSpec, ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric,
-    ScalingSpec, Steered, Strategy, TargetSpec, WeekTime, Who,
+    ScalingSpec, Steered, Steering, Strategy, TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;
@@ -82,6 +82,11 @@ fn the_full_example_is_understood() {
     };
     assert_eq!(production.steering.strategy, canary);
     assert_eq!((production.steering.by, production.steering.patience), (Steered::Rollout, Span::minutes(24 * 60)));
+    let by = |name: &str| match &production.services[&name.parse().unwrap()] {
+        TargetSpec::Ecs(ecs) => ecs.steering(production.steering),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((by("api"), by("web")), (production.steering, Steering::default()), "`web` stands aside");
     assert_eq!(production.within, Span::minutes(30));
     assert_eq!(production.waves.len(), 1, "all at once when no order is given");
     let bot: Vec<&str> =

@@ -135,7 +135,7 @@ pub(crate) async fn settle(target: &dyn Target, plan: &ServicePlan, shift: &Shif
     let deadline = shipline::engine::clock::instant() + std::time::Duration::from_secs(20);
     let cancel = Cancel::new();
     let waited = until(Some(deadline), quick, &cancel, async || match target.observe(plan, shift).await.unwrap() {
-        Sight::Moving(_) => Seen::NotYet,
+        Sight::Moving(_) | Sight::Baking(_) => Seen::NotYet,
         sight => Seen::Ready(sight),
     });
     match waited.await {

@@ -24,6 +24,7 @@ mod express_create;
 mod express_looks;
 mod gates;
 mod github;
+mod gradual;
 mod hooks;
 mod iam_policy;
 mod image;

@@ -281,6 +281,9 @@ macro_rules! contract {
         }
     };
     ($module:ident, $world:expr) => {
+        contract!($module, $world, and [a_canary_is_refused_with_a_next_step]);
+    };
+    ($module:ident, $world:expr, and [$($more:ident)?]) => {
         contract!($module, $world, [
             preparing_changes_nothing_and_says_the_same_twice,
             what_already_serves_is_nothing_to_do,
@@ -294,12 +297,13 @@ macro_rules! contract {
             somebody_elses_change_is_named_and_left_alone,
             a_change_that_does_not_end_stays_moving_and_says_what_it_does,
             the_past_lists_what_served_before_and_it_can_be_deployed,
-            a_canary_is_refused_with_a_next_step,
+            $($more)?
         ]);
     };
 }
 
 contract!(ecs, super::ecs_world::Ecs::new());
+contract!(ecs_in_steps, super::ecs_world::Ecs::in_steps(), and []);
 contract!(express, super::express_world::Express::new());
 contract!(app_runner, super::app_runner_world::AppRunner::new());
 contract!(app_runner_from_source, super::source_world::Source::new());

@@ -37,7 +37,7 @@ pub use policy::{
     WeekTime, Who,
 };
 pub use scan::{ScanSpec, Severity, Unscanned};
-pub use strategy::{Approval, Steered, Steering, Strategy};
+pub use strategy::{Approval, OwnRollout, Steered, Steering, Strategy};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -277,26 +277,6 @@ pub struct EcsSpec {
     pub force: ForceNewDeployment,
     /// Whether it is replaced as the environment says.
     pub rollout: OwnRollout,
-}
-
-/// How one service is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OwnRollout {
-    /// As the environment says.
-    #[default]
-    AsEnvironment,
-    /// Step by step by the platform, whatever the environment says: it has no traffic to move.
-    Rolling,
-}
-
-impl EcsSpec {
-    /// How it is replaced in an environment that is steered like that.
-    pub fn steering(&self, environment: Steering) -> Steering {
-        match self.rollout {
-            OwnRollout::AsEnvironment => environment,
-            OwnRollout::Rolling => Steering::default(),
-        }
-    }
 }
 
 /// Changes to one container; only what is named changes, an empty value is a value.

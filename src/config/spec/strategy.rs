@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::EcsSpec;
 use crate::types::{Percent, Span};
 
 /// How traffic moves from the old revision to the new one.
@@ -61,6 +62,26 @@ pub enum Steered {
     /// The rollout: the platform stops before each step until it is told to go on, and goes back by
     /// itself when nobody tells it.
     Rollout,
+}
+
+/// How one service is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OwnRollout {
+    /// As the environment says.
+    #[default]
+    AsEnvironment,
+    /// Step by step by the platform, whatever the environment says: it has no traffic to move.
+    Rolling,
+}
+
+impl EcsSpec {
+    /// How it is replaced in an environment that is steered like that.
+    pub fn steering(&self, environment: Steering) -> Steering {
+        match self.rollout {
+            OwnRollout::AsEnvironment => environment,
+            OwnRollout::Rolling => Steering::default(),
+        }
+    }
 }
 
 /// A strategy with who decides about its steps.

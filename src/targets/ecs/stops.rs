@@ -7,6 +7,7 @@
 use aws_sdk_ecs::types::DeploymentLifecycleHookAction as Answer;
 
 use super::EcsTarget;
+use super::apply::AGAIN;
 use super::calls::{Left, Pauses};
 use super::course::Stop;
 use super::looks::Tries;
@@ -20,25 +21,31 @@ use crate::rollout::{Pause, Shift, Touched};
 impl EcsTarget {
     /// Tells ECS to go on after a stop, unless it does already.
     pub(super) async fn go_on_after(&self, shift: &Shift, pause: &Pause) -> Result<(), NotApplied> {
-        let deployment = self.arn_of(shift).await.ok_or_else(|| untouched(&unseen()))?;
-        if !self.waits_at(&deployment, &pause.id).await.map_err(|failure| untouched(&failure))? {
-            return Ok(());
-        }
-        let refused = match self.say(&deployment, &pause.id, Answer::Continue).await {
-            Ok(()) => {
-                self.memory.let_through(&deployment, &pause.id);
+        let refused = |touched: Touched| move |failure| NotApplied { cause: said::of_failure(&failure), touched };
+        let deployment = self.arn_of(shift).await.ok_or_else(unseen).map_err(refused(Touched::No))?;
+        let mut touched = Touched::No;
+        let mut last = unseen();
+        for _ in 0..=AGAIN {
+            // Answered by us, by somebody else, or over: what became of it is for the next look to tell.
+            if !self.waits_at(&deployment, &pause.id).await.map_err(refused(touched))? {
                 return Ok(());
             }
-            Err(failure) if failure.kind == FailureKind::Unavailable => {
-                return Err(NotApplied { cause: said::of_failure(&failure), touched: Touched::Perhaps });
+            match self.say(&deployment, &pause.id, Answer::Continue).await {
+                Ok(()) => {
+                    self.memory.let_through(&deployment, &pause.id);
+                    return Ok(());
+                }
+                Err(failure) => {
+                    if failure.kind == FailureKind::Unavailable {
+                        touched = Touched::Perhaps;
+                    } else if failure.kind != FailureKind::Rejected {
+                        return Err(refused(touched)(failure));
+                    }
+                    last = failure;
+                }
             }
-            Err(failure) => failure,
-        };
-        // Somebody may have answered in between.
-        match self.waits_at(&deployment, &pause.id).await {
-            Ok(false) => Ok(()),
-            Ok(true) | Err(_) => Err(untouched(&refused)),
         }
+        Err(refused(touched)(last))
     }
 
     /// Asks ECS to take a deployment back: at its stop, or wherever it is.
@@ -92,8 +99,4 @@ fn unseen() -> ProviderFailure {
         request_id: None,
         kind: FailureKind::Unavailable,
     }
-}
-
-fn untouched(failure: &ProviderFailure) -> NotApplied {
-    NotApplied { cause: said::of_failure(failure), touched: Touched::No }
 }

@@ -1,4 +1,5 @@
-//! ECS, arranged for the contract: a rolling service whose circuit breaker goes back by itself.
+//! ECS, arranged for the contract: a service whose circuit breaker goes back by itself, replaced step
+//! by step, or given traffic in steps.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +11,17 @@ use shipline::engine::{Target, Wish};
 use shipline::targets::ecs::EcsTarget;
 use shipline_test_support::{AwsWorld, Behaviour, Rule, ServiceSeed};
 
-use super::{Arrange, Ends, Which, letter};
+use super::{Arrange, Ends, Which, canary, letter};
 use crate::app_runner::{image, service_name, session, wish};
 
-pub(crate) struct Ecs(AwsWorld);
+pub(crate) struct Ecs(AwsWorld, Usual);
+
+/// What the suite's usual strategy is here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Usual {
+    Rolling,
+    Canary,
+}
 
 impl Ecs {
     pub(crate) async fn new() -> Self {
@@ -21,7 +29,17 @@ impl Ecs {
         aws.cluster("shop");
         let arn = aws.task_definition(definition(Which::Old));
         aws.service(ServiceSeed::new("shop", "web", &arn).desired(2).circuit_breaker("rollback"));
-        Self(aws)
+        Self(aws, Usual::Rolling)
+    }
+
+    /// Every change is a canary of ECS's own.
+    pub(crate) async fn in_steps() -> Self {
+        let aws = AwsWorld::start().await;
+        aws.cluster("shop");
+        let arn = aws.task_definition(definition(Which::Old));
+        let service = ServiceSeed::new("shop", "web", &arn).desired(2).circuit_breaker("rollback");
+        aws.service(service.shifting("web", "app", 8080));
+        Self(aws, Usual::Canary)
     }
 }
 
@@ -41,6 +59,10 @@ fn definition(which: Which) -> Value {
 #[async_trait]
 impl Arrange for Ecs {
     async fn target(&self, strategy: Strategy) -> Arc<dyn Target> {
+        let strategy = match (strategy, self.1) {
+            (Strategy::Rolling, Usual::Canary) => canary(),
+            (strategy, _) => strategy,
+        };
         let spec = EcsSpec { cluster: "shop".to_owned(), service: "web".to_owned(), ..EcsSpec::default() };
         Arc::new(EcsTarget::new(&session(&self.0).await, &service_name(), &spec, strategy.into(), Path::new(".")))
     }
@@ -62,7 +84,7 @@ impl Arrange for Ecs {
     }
 
     fn mutations(&self) -> usize {
-        ["UpdateService", "RegisterTaskDefinition", "StopServiceDeployment", "TagResource"]
+        ["UpdateService", "RegisterTaskDefinition", "StopServiceDeployment", "ContinueServiceDeployment", "TagResource"]
             .map(|operation| self.0.count("ecs", operation))
             .into_iter()
             .sum()
