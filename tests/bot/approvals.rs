@@ -98,6 +98,8 @@ async fn an_approved_plan_is_carried_out_and_everything_is_told_in_its_one_comme
     <details><summary>Timeline</summary> … </details>
     ");
     assert_eq!(changes(&stage), 0);
+    let plan = stage.asks("reader", pull.number, "/plan production");
+    assert!(plan.contains("It would wait until 1 of members of `@acme/managers` has approved it"), "{plan}");
     let yes = stage.says("mona", pull.number, "/approve");
     let said = Instant::now();
     stage.until("the change", || (changes(&stage) == 1).then_some(()));
@@ -106,7 +108,7 @@ async fn an_approved_plan_is_carried_out_and_everything_is_told_in_its_one_comme
     assert!(end.contains("serves after"), "{end}");
     stage.assert_serves("api-production", &image);
     assert_eq!(decided(&stage, yes), "approved");
-    assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
+    assert_eq!(stage.answers(pull.number).len(), 2, "{}", stage.everything());
     let shown = stage.shown(pull.number, comment).unwrap();
     assert!(shown.contains("approved by mona"), "{shown}");
     assert_eq!(

@@ -198,7 +198,15 @@ async fn the_buttons_of_the_check_run_answer_like_a_comment() {
     };
     press("dev", &yes);
     let told = stage.answer(pull.number, "asked for this deployment, so somebody else must approve it");
-    insta::assert_snapshot!(plain(&told.body), @"");
+    insta::assert_snapshot!(plain(&told.body), @"
+    `approve by dev`: `dev` asked for this deployment, so somebody else must approve it.
+
+    - `approvals: { requester: true }` in the policy would let you.
+
+    **Next**: Members of `@acme/managers` can do it: ask one of the others.
+
+    <sub>reason: `own-request`</sub>
+    ");
     press("mona", &yes);
     stage.until("the count", || {
         stage.shown(pull.number, comment).filter(|shown| shown.contains("waiting for approval, 1 of 2")).map(|_| ())
@@ -246,7 +254,13 @@ async fn a_job_of_a_workflow_waits_for_the_same_people_and_goes_on_when_they_sai
     let pull = stage.pull("Say hello");
     let run = job(&stage, json!({"who": "dev", "environment": "production", "sha": pull.sha, "pull": pull.number}));
     let asked = stage.answer(pull.number, "**Your turn, @acme/managers**");
-    insta::assert_snapshot!(plain(&asked.body), @"");
+    insta::assert_snapshot!(plain(&asked.body), @"
+    ### production ← `alpha` · waiting for approval, 0 of 1
+
+    [a job of a workflow](http://127.0.0.1:N/acme/shop/actions/runs/N) wants to use this environment, started by dev.
+
+    **Your turn, @acme/managers** (1 of 1 needed, not dev): `/approve production` or `/reject production <reason>`. Nobody answers until DATE UTC: the job is rejected.
+    ");
     let own = stage.asks("dev", pull.number, "/approve production");
     assert!(own.contains("`own-request`"), "{own}");
     assert_eq!(answered(&stage, run), None);
@@ -312,4 +326,30 @@ async fn a_job_that_is_not_ours_or_names_another_address_is_left_alone() {
         assert_eq!(answered(&stage, run), None);
     }
     assert!(stage.answers(pull.number).is_empty(), "{}", stage.everything());
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_answers_is_rejected_when_its_time_is_over() {
+    let stage = stage("    approvals: { count: 1, from: [\"@acme/managers\"], expires: 1m }\n").await;
+    let pull = stage.pull("Say hello");
+    let run = job(&stage, json!({"who": "dev", "environment": "production", "sha": pull.sha, "pull": pull.number}));
+    stage.answer(pull.number, "**Your turn, @acme/managers**");
+    std::thread::sleep(Duration::from_secs(45));
+    assert_eq!(answered(&stage, run), None);
+    let told = stage.until("the answer", || answered(&stage, run));
+    assert_eq!(told, ("rejected".to_owned(), "Approved by 0 of 1 in time.".to_owned()));
+    stage.answer(pull.number, "not approved in time");
+    assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
+}
+
+#[tokio::test]
+async fn what_waits_for_a_locked_environment_is_rejected_even_when_people_said_yes() {
+    let stage = stage(ONE).await;
+    let pull = stage.pull("Say hello");
+    let run = job(&stage, json!({"who": "dev", "environment": "production", "sha": pull.sha, "pull": pull.number}));
+    stage.answer(pull.number, "**Your turn, @acme/managers**");
+    stage.asks("mona", pull.number, "/lock production");
+    stage.says("otto", pull.number, "/approve production");
+    let told = stage.until("the answer", || answered(&stage, run));
+    assert_eq!(told, ("rejected".to_owned(), "production is locked by mona: nothing goes there.".to_owned()));
 }

@@ -61,7 +61,7 @@ pub async fn asked(bot: &Arc<Bot>, rule: &RuleAsked) -> Result<(), HandlerFailed
         name: GateName::Run { run: rule.run, environment: environment.clone() },
         repository: rule.repository.clone(),
         key: crate::types::EnvironmentKey { repository: rule.repository.id, environment },
-        hash: Sha256::digest(about.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
+        hash: hex::encode(Sha256::digest(about.as_bytes())),
         commit: Some(rule.sha),
         issue: rule.pulls.first().copied(),
         requester: Some(rule.actor.clone()),

@@ -319,7 +319,7 @@ fn overtaken(worker: &Worker) -> Denied {
 /// What an approval holds under, beside the plan. Where a rule stands in the file means nothing.
 fn rules(spec: &EnvironmentSpec) -> String {
     let spec = EnvironmentSpec { deferred: Vec::new(), ..spec.clone() };
-    Sha256::digest(format!("{spec:?}").as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(format!("{spec:?}").as_bytes()))
 }
 
 fn later(now: Timestamp, long: Duration) -> Timestamp {

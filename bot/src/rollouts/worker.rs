@@ -84,7 +84,7 @@ impl Worker {
                 if self.signals.cancel.is_cancelled() {
                     return Err(Halt::Cancelled);
                 }
-                gating::look(self, gate).await
+                Box::pin(gating::look(self, gate)).await
             }
             Stage::Waiting | Stage::Building { .. } => {
                 if self.signals.cancel.is_cancelled() {
@@ -98,7 +98,7 @@ impl Worker {
                 };
                 self.kept.change(first).await?;
                 let ready = self.signals.before_changes(Box::pin(prepare::prepare(self))).await??;
-                gating::begin_or_ask(self, ready).await
+                Box::pin(gating::begin_or_ask(self, ready)).await
             }
         }
     }

@@ -210,7 +210,7 @@ impl Store {
             put(&mut tx, &gate, &approval, &token).await?;
             let mut entry = over(&gate, gate.state);
             entry.key = format!("gate/{id}/{}/withdrawn/{}", actor.id, millis(now));
-            entry.action = "approval.withdrawn".to_owned();
+            "approval.withdrawn".clone_into(&mut entry.action);
             "withdrawn".clone_into(&mut entry.outcome);
             entry.actor = Some(actor.clone());
             entry.details["why"] = serde_json::json!(why);

@@ -215,8 +215,12 @@ struct RulePayload<'a> {
     environment: Text<'a>,
     #[serde(borrow)]
     deployment_callback_url: Text<'a>,
+    /// Absent on older servers, which always make a deployment.
     #[serde(borrow)]
-    deployment: RawDeployment<'a>,
+    sha: Option<Text<'a>>,
+    /// Null for a job that makes none.
+    #[serde(borrow)]
+    deployment: Option<RawDeployment<'a>>,
     #[serde(default)]
     pull_requests: Vec<RawNumbered>,
     #[serde(borrow)]
@@ -315,17 +319,19 @@ fn button(payload: ButtonPayload<'_>) -> Outcome {
 }
 
 fn rule(payload: RulePayload<'_>) -> Outcome {
-    let RulePayload { action, environment, deployment_callback_url: callback, deployment, .. } = payload;
+    let RulePayload { action, environment, deployment_callback_url: callback, sha, deployment, .. } = payload;
     if action != "requested" {
         return Ok(Understood::Ignored(Ignored::Action));
     }
     let Some(installation) = payload.installation else { return Ok(Understood::Ignored(Ignored::NoInstallation)) };
+    let sha = sha.or_else(|| deployment.map(|deployment| deployment.sha));
+    let sha = sha.ok_or_else(|| serde_json::Error::custom("it names no commit"))?;
     let run = run_of(&callback).ok_or_else(|| serde_json::Error::custom("its callback names no run"))?;
     event(Event::Rule(RuleAsked {
         repository: repository_ref(&payload.repository, &installation)?,
         environment: storable(environment),
         run,
-        sha: deployment.sha.parse().map_err(serde_json::Error::custom)?,
+        sha: sha.parse().map_err(serde_json::Error::custom)?,
         actor: Actor { id: UserId::new(payload.sender.id.0), login: storable(payload.sender.login) },
         pulls: payload.pull_requests.iter().map(|pull| pull.number.0).collect(),
         callback: storable(callback),

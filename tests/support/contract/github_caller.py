@@ -60,7 +60,8 @@ class GitHubCaller(SimulatorTest):
 class InstalledApp(GitHubCaller):
     """An App at `acme` with everything it may ask for, and a hosted repository."""
 
-    EVENTS = ["issue_comment", "pull_request", "pull_request_review", "workflow_run", "check_run", "deployment_status"]
+    EVENTS = ["issue_comment", "pull_request", "pull_request_review", "workflow_run", "check_run", "deployment_status",
+              "deployment_protection_rule"]
 
     def setUp(self):
         super().setUp()

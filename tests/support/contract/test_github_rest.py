@@ -310,6 +310,31 @@ class InARepository(Driven):
         self.ask("POST", "actions/workflows/nothing.yml/dispatches", {"ref": "main"}, 404)
         self.ask("GET", "actions/runs/1", status=404)
 
+    def test_a_job_that_waits_for_the_apps_rule_is_answered_once(self):
+        run = self.act("protect-job", sha=self.pull()["sha"], who="dev", environment="production")["run"]
+        at = f"actions/runs/{run}/deployment_protection_rule"
+        answer = {"environment_name": "production", "state": "approved", "comment": "All is well."}
+        self.assertIsNone(self.ask("POST", at, answer, 204))
+        job, = self.act("protected-jobs")
+        self.assertEqual((job["run"], job["state"], job["comment"]), (run, "approved", "All is well."))
+
+    def test_a_check_run_has_at_most_three_buttons_of_limited_length(self):
+        sha = self.pull()["sha"]
+        button = {"label": "Approve", "description": "Let it go on", "identifier": "approve-1-0"}
+        check = {"name": "Shipline: production", "head_sha": sha, "conclusion": "action_required",
+                 "output": {"title": "waits", "summary": ""}}
+        made = self.ask("POST", "check-runs", {**check, "actions": [button]}, 201)
+        self.act("press", check=made["id"], identifier="approve-1-0", who="mona")
+        self.ask("POST", "check-runs", {**check, "actions": [button] * 4}, 422)
+        self.ask("POST", "check-runs", {**check, "actions": [{**button, "label": "x" * 21}]}, 422)
+        self.ask("PATCH", f"check-runs/{made['id']}", {"status": "in_progress", "actions": []}, 200)
+
+    def test_a_person_shows_who_they_are_with_a_token_of_their_own(self):
+        token = self.act("sign-in", login="mona")["token"]
+        self.assertEqual(self.call("GET", "/user", status=200, token=f"Bearer {token}")["login"], "mona")
+        self.call("GET", "/user", status=401, token="Bearer ghp_nobody")
+        self.call("GET", "/user", status=403, token=self.token)
+
     def test_deployments_of_the_app(self):
         sha = self.pull()["sha"]
         made = self.ask("POST", "deployments", {"ref": sha, "environment": "staging", "auto_merge": False, "required_contexts": [],

@@ -12,7 +12,8 @@ from github_caller import InstalledApp
 from webhook_catcher import Catcher
 
 TOLD = """
-check_run.completed check_run.created check_run.requested_action check_run.rerequested deployment_status.created
+check_run.completed check_run.created check_run.requested_action check_run.rerequested
+deployment_protection_rule.requested deployment_status.created
 installation.created installation.deleted installation.suspend installation.unsuspend
 issue_comment.created issue_comment.deleted issue_comment.edited ping
 pull_request.closed pull_request.converted_to_draft pull_request.edited pull_request.opened
@@ -72,7 +73,8 @@ class GitHubWebhooks(InstalledApp):
         self.act("check", sha=sha, name="test", status="in_progress")
         run = self.act("check", sha=sha, name="test", conclusion="failure")
         self.act("press", check=run["id"], who="mona")
-        own = self.ask("POST", "check-runs", {"name": "shipline / staging", "head_sha": sha, "status": "in_progress"}, 201)
+        own = self.ask("POST", "check-runs", {"name": "shipline / staging", "head_sha": sha, "status": "in_progress",
+                                             "actions": [{"label": "Back", "description": "Go back", "identifier": "rollback"}]}, 201)
         self.act("press", check=own["id"], identifier="rollback", who="mona")
         self.ask("PATCH", f"check-runs/{own['id']}", {"conclusion": "success", "output": {"title": "Serving", "summary": "Well"}}, 200)
         self.act("workflow", file="build.yml", name="Build")
@@ -84,6 +86,8 @@ class GitHubWebhooks(InstalledApp):
         for state in "queued", "in_progress", "success":
             self.ask("POST", f"deployments/{made['id']}/statuses", {"state": state, "log_url": "https://example.com/log"}, 201)
         self.act("deployment", who="dev", ref="main", environment="production", state="failure", payload="as text")
+        self.act("protect-job", sha=sha, pull=pull, who="dev", environment="production")
+        self.act("protect-job", sha=sha, who="dev", environment="production")
         self.act("merge", pull=pull, who="mona")
         self.act("install", account="other")
         self.act("suspend")

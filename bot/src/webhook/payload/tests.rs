@@ -211,3 +211,67 @@ proptest! {
         prop_assert!(understood("issue_comment", &whole.as_bytes()[..cut]).is_err());
     }
 }
+
+fn button_payload() -> Value {
+    json!({
+        "action": "requested_action", "check_run": {"id": 88, "name": "Shipline: production", "head_sha": "a"},
+        "requested_action": {"identifier": "approve-12-0"},
+        "repository": repository(), "sender": person(), "installation": {"id": 5},
+    })
+}
+
+#[test]
+fn a_pressed_button_is_who_pressed_which_of_which_check_run() {
+    let Understood::Event(event) = of("check_run", &button_payload()) else { panic!("not understood") };
+    let Event::Button(button) = *event else { panic!("{event:?}") };
+    assert_eq!((button.check, button.identifier.as_str(), button.actor.id.get()), (88, "approve-12-0", 7));
+    for (member, value, why) in [
+        ("action", json!("rerequested"), Ignored::Action),
+        ("requested_action", Value::Null, Ignored::Action),
+        ("sender", json!({"login": "x[bot]", "id": 9, "type": "Bot"}), Ignored::NotAPerson),
+        ("installation", Value::Null, Ignored::NoInstallation),
+    ] {
+        let mut payload = button_payload();
+        payload[member] = value;
+        assert_eq!(of("check_run", &payload), Understood::Ignored(why), "{member}");
+    }
+}
+
+fn rule_payload() -> Value {
+    json!({
+        "action": "requested", "environment": "production", "event": "push", "sha": "a".repeat(40), "ref": "refs/heads/main",
+        "deployment_callback_url": "https://api.github.com/repos/octo-org/hello/actions/runs/77/deployment_protection_rule",
+        "deployment": {"id": 1, "sha": "b".repeat(40), "environment": "production"},
+        "pull_requests": [{"number": 3}, {"number": 4}],
+        "repository": repository(), "sender": person(), "installation": {"id": 5},
+    })
+}
+
+#[test]
+fn a_job_that_waits_is_its_run_environment_commit_and_pull_requests() {
+    let rule = |payload: &Value| match of("deployment_protection_rule", payload) {
+        Understood::Event(event) => match *event {
+            Event::Rule(rule) => rule,
+            other => panic!("{other:?}"),
+        },
+        Understood::Ignored(why) => panic!("{why:?}"),
+    };
+    let found = rule(&rule_payload());
+    assert_eq!((found.run.get(), found.environment.as_str(), &found.pulls[..]), (77, "production", &[3, 4][..]));
+    assert_eq!(found.sha.to_string(), "a".repeat(40));
+    let mut without = rule_payload();
+    without["deployment"] = Value::Null;
+    assert_eq!(rule(&without).sha.to_string(), "a".repeat(40), "a job may make no deployment");
+    // An older server tells the commit in the deployment alone.
+    let mut older = rule_payload();
+    older.as_object_mut().unwrap().remove("sha");
+    assert_eq!(rule(&older).sha.to_string(), "b".repeat(40));
+    for callback in ["https://evil.example/", "https://api.github.com/actions/runs/x/deployment_protection_rule", ""] {
+        let mut payload = rule_payload();
+        payload["deployment_callback_url"] = json!(callback);
+        assert!(understood("deployment_protection_rule", payload.to_string().as_bytes()).is_err(), "{callback}");
+    }
+    let mut other = rule_payload();
+    other["action"] = json!("completed");
+    assert_eq!(of("deployment_protection_rule", &other), Understood::Ignored(Ignored::Action));
+}

@@ -58,7 +58,11 @@ impl GitHub {
         });
         repository.waits.push(Waits { run, environment: asked.environment.to_owned(), answer: None });
         let right = self.links(full).url(&format!("actions/runs/{run}/deployment_protection_rule"));
-        let pulls: Vec<Value> = asked.pull.map(|pull| self.pull_minimal(full, pull)).into_iter().collect();
+        let pulls: Vec<Value> = asked
+            .pull
+            .and_then(|pull| self.pull_document(full, pull, super::pulls::View::Api, now))
+            .into_iter()
+            .collect();
         let document = json!({
             "action": "requested", "environment": asked.environment, "event": "push", "sha": asked.sha,
             "ref": format!("refs/heads/{}", self.repositories[full].default_branch),
