@@ -68,10 +68,11 @@ class SimulatorTest(unittest.TestCase):
     def calls(self, service="", operation=""):
         return self.control("GET", f"calls?service={service}&operation={operation}")["calls"]
 
-    def client(self, service, key="AKIAEXAMPLE", secret="secret", token=None, retries=1, read_timeout=10, protocol=None):
+    def client(self, service, key="AKIAEXAMPLE", secret="secret", token=None, retries=1, read_timeout=10, protocol=None,
+               session=boto3):
         """One that speaks another protocol than boto3's own choice where `protocol` names it."""
         config = botocore.config.Config(retries={"total_max_attempts": retries}, read_timeout=read_timeout)
-        made = lambda: boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, aws_access_key_id=key,  # noqa: E731
+        made = lambda: session.client(service, region_name=REGION, endpoint_url=self.endpoint, aws_access_key_id=key,  # noqa: E731
                                     aws_secret_access_key=secret, aws_session_token=token, config=config)
         if protocol:
             with unittest.mock.patch("botocore.model.PRIORITY_ORDERED_SUPPORTED_PROTOCOLS", (protocol,)):
