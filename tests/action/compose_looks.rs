@@ -59,7 +59,7 @@ impl Repository {
 }
 
 fn codes(found: &Examination) -> Vec<(&'static str, String)> {
-    found.findings.iter().map(|one| (one.weight.word(), one.problem.code.to_string())).collect()
+    found.findings.iter().map(|one| (one.weight.word(), one.problem.code.clone())).collect()
 }
 
 async fn examined(project: &Project, change: impl FnOnce(&mut ComposeSpec)) -> Examination {
@@ -123,7 +123,7 @@ async fn history_names_good_releases_with_their_times_from_the_hosts_own_record(
     }
     let document = repository.command(&["history", "local", "--last", "3", "--json"]).end().must(0).document();
     let releases = document["services"][0]["releases"].as_array().unwrap();
-    let ids: Vec<String> = releases.iter().map(|one| one.to_string()).collect();
+    let ids: Vec<String> = releases.iter().map(ToString::to_string).collect();
     for (text, version) in ids.iter().zip(["v3", "v2", "v1"]) {
         let id = image_of("looks", version);
         assert!(text.contains(id.trim_start_matches("sha256:").get(..12).unwrap()), "{version}: {document:#}");
@@ -179,6 +179,7 @@ async fn a_compose_file_becomes_a_configuration_whose_plan_changes_nothing() {
     command: [sleep, \"1000\"]
     stop_grace_period: 1s
     environment: { PASSWORD: hunter2 }
+    healthcheck: { test: [CMD, \"true\"], interval: 1s }
   db:
     image: busybox:local
     command: [sleep, \"1000\"]
@@ -189,7 +190,7 @@ async fn a_compose_file_becomes_a_configuration_whose_plan_changes_nothing() {
     let (id, tag) = (image_of("looks", "v1"), format!("{}-web:latest", project.name));
     docker(&["tag", &id, &tag]);
     let file = project.path("work/deploy/compose.yml").display().to_string();
-    docker(&["compose", "-p", &project.name, "-f", &file, "up", "--detach", "--no-build"]);
+    docker(&["compose", "-p", &project.name, "-f", &file, "up", "--detach", "--no-build", "--wait"]);
     let before = (project.containers("web"), project.containers("db"));
 
     let ran = repository.command(&["init", "--compose", "deploy/compose.yml", "--environment", "local"]).end().must(0);

@@ -12,6 +12,7 @@ mod alarms;
 mod answering;
 mod app_runner;
 mod app_runner_create;
+mod app_runner_past;
 mod app_runner_source;
 mod cancel;
 mod checking;

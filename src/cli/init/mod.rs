@@ -184,9 +184,9 @@ async fn from_ecs(cluster: &str, session: &Session, draft: &mut Draft) -> Result
             draft.notes.push(format!("{}: left out, {} deploys it and not ECS", service.name, service.controller));
             continue;
         }
-        draft
-            .alarms
-            .extend(service.alarms.iter().filter(|name| !draft.alarms.contains(name)).cloned().collect::<Vec<_>>());
+        // Those of Express Mode are ECS's own: it watches them itself.
+        let watched = if service.managed == Managed::ByCustomer { &service.alarms[..] } else { &[] };
+        draft.alarms.extend(watched.iter().filter(|name| !draft.alarms.contains(name)).cloned().collect::<Vec<_>>());
         let Some((container, image)) = service.containers.first().cloned() else { continue };
         let (cluster, name) = (cluster.to_owned(), service.name.clone());
         let runs = match service.managed {

@@ -70,10 +70,10 @@ async fn look(way: Way, file: String, machine: &str) -> Result<FoundProject, Pro
         let next = "Mend what compose names, then run again.";
         return Err(Problem::mistake("compose-file-wrong", what, next).because(said.trim().to_owned()));
     }
-    Ok(project(seen))
+    Ok(project(&seen))
 }
 
-fn project(seen: Answer) -> FoundProject {
+fn project(seen: &Answer) -> FoundProject {
     let of = |found: Vec<String>| {
         let mut parts = found.into_iter();
         let mut part = || parts.next().filter(|part| !part.is_empty() && part != "-");
@@ -99,7 +99,7 @@ mod tests {
     fn what_runs_goes_before_what_is_written_and_a_service_may_have_neither() {
         let lines = "project shop\nfound web\t/srv/app\tDockerfile.prod\t-\nfound db\t-\t-\tpostgres:16\nfound x\t-\t-\t-\n\
                      runs web shop-web\nruns db postgres:15\n";
-        let found = project(Answer::read(lines).unwrap());
+        let found = project(&Answer::read(lines).unwrap());
         assert_eq!(found.name, "shop");
         let build = FoundBuild { context: "/srv/app".into(), dockerfile: "Dockerfile.prod".to_owned() };
         let service = |name: &str, image: Option<&str>, build| FoundService {

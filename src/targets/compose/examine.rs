@@ -48,7 +48,9 @@ impl ComposeTarget {
             found.good(format!("compose {version} of {host} reads {}{read}", self.host.file));
         }
         let readable = seen.services.contains(&self.spec.service);
-        problems.into_iter().for_each(|problem| found.fails(problem));
+        for problem in problems {
+            found.fails(problem);
+        }
         disk(seen, &host, found);
         if !readable {
             return;
@@ -163,11 +165,19 @@ fn examine_login(seen: &Answer, host: &str, found: &mut Examination) {
             )
             .because(said.trim().to_owned()),
         ),
-        Login::Impossible => found.fails(Problem::refused(
-            "no-registry-login",
-            format!("{host} is not logged in to {registry}, and has no aws command to do it with"),
-            "Install the AWS CLI or amazon-ecr-credential-helper there (docs/compose.md).",
-        )),
+        Login::Impossible => {
+            let problem = Problem::refused(
+                "no-registry-login",
+                format!("{host} is not logged in to {registry}, and has no aws command to do it with"),
+                "Install the AWS CLI or amazon-ecr-credential-helper there (docs/compose.md).",
+            );
+            // What runs came from there once, in a way that is not seen here.
+            if seen.containers.iter().any(|container| container.image.starts_with(registry.as_str())) {
+                found.warns(problem);
+            } else {
+                found.fails(problem);
+            }
+        }
         Login::Unknown => found.warns(Problem::refused(
             "not-logged-in",
             format!("{host} is not logged in to {registry}: it can pull public images alone"),

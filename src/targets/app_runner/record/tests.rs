@@ -21,11 +21,33 @@ fn after(record: &Record, from: &str, to: &str) -> Record {
 }
 
 #[test]
-fn the_two_images_before_the_live_one_are_remembered() {
+fn images_before_the_live_one_are_remembered_newest_first() {
     let record = after(&after(&Record::default(), "one", "two"), "two", "three");
     assert_eq!(images(&record.good(&live("three"))), ["two", "one"]);
     assert_eq!(record.last(), Some(("op", "three")));
     assert_eq!(record.previous(&live("three")).unwrap().image(), "two");
+}
+
+#[test]
+fn ten_images_before_the_live_one_are_remembered_with_their_commits() {
+    let commit = |number: usize| format!("{number:040x}");
+    let of = |number: usize| live(&format!("i{number}")).revision(commit(number).parse().ok());
+    let mut record = Record::default();
+    for number in 1..=14 {
+        record = record.next("op", &of(number), &of(number - 1));
+        assert!(record.0.len() <= 15, "{record:?}");
+    }
+    let good = record.good(&live("i14"));
+    assert_eq!(images(&good), ["i13", "i12", "i11", "i10", "i9", "i8", "i7", "i6", "i5", "i4"]);
+    for (revision, number) in good.iter().zip((4..=13).rev()) {
+        assert_eq!(revision.commit.unwrap().to_string(), commit(number));
+    }
+    // Going back makes the list shorter; what it held last is not held twice.
+    let back = record.next("op", &of(5), &of(14));
+    assert_eq!(images(&back.good(&live("i5"))), ["i14", "i13", "i12", "i11", "i10", "i9", "i8", "i7", "i6", "i4"]);
+    let again = back.next("op", &of(14), &of(5)).next("op", &of(6), &of(14));
+    let good = again.good(&live("i6"));
+    assert_eq!(images(&good), ["i14", "i5", "i13", "i12", "i11", "i10", "i9", "i8", "i7", "i4"]);
 }
 
 #[test]

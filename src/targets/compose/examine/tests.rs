@@ -22,7 +22,7 @@ fn target() -> ComposeTarget {
 fn found(answer: &str) -> Vec<(&'static str, String)> {
     let mut found = Examination::default();
     target().examine_seen(&Answer::read(answer).unwrap(), &mut found);
-    found.findings.iter().map(|one| (one.weight.word(), one.problem.code.to_string())).collect()
+    found.findings.iter().map(|one| (one.weight.word(), one.problem.code.clone())).collect()
 }
 
 #[test]

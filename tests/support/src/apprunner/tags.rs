@@ -3,11 +3,18 @@
 use serde_json::{Value, json};
 
 use super::AppRunner;
-use crate::reply::{Answer, text};
+use crate::reply::{Answer, ApiError, text};
 
 impl AppRunner {
     pub(super) fn tag(&mut self, body: &Value) -> Answer {
         let service = self.named(&resource(body))?;
+        let asked: Vec<&str> =
+            body["Tags"].as_array().into_iter().flatten().filter_map(|tag| text(tag, "Key")).collect();
+        let new = asked.iter().filter(|key| !service.tags.contains_key(**key)).count();
+        // App Runner developer guide, "Tagging": 50 a resource.
+        if service.tags.len() + new > 50 {
+            return Err(ApiError::bad("InvalidRequestException", "A resource can have at most 50 tags."));
+        }
         for tag in body["Tags"].as_array().into_iter().flatten() {
             let (key, value) = (text(tag, "Key").unwrap_or_default(), text(tag, "Value").unwrap_or_default());
             service.tags.insert(key.to_owned(), value.to_owned());
