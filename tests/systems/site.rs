@@ -385,7 +385,7 @@ impl Site {
             }
             for part in parts {
                 let groups = sdk.elb.describe_target_groups().names(format!("{there}-{part}")).send().await;
-                for group in groups.iter().flat_map(|found| found.target_groups()) {
+                for group in groups.map(|found| found.target_groups.unwrap_or_default()).unwrap_or_default() {
                     let arn = group.target_group_arn().unwrap();
                     let _ = sdk.elb.delete_target_group().target_group_arn(arn).send().await;
                 }

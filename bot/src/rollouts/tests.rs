@@ -378,10 +378,10 @@ fn whoever_wants_to_know_is_told_of_a_rollout_that_can_no_longer_be_followed() {
         let crate::store::Stage::Rolling { record } = &mut deployment.state.stage else { panic!("{deployment:#?}") };
         record.started = record.started.checked_sub(Duration::from_hours(10)).unwrap();
         let place = "aws: { region: us-east-1 }\n";
-        let rules = "aws: { region: us-east-1, role: \"arn:aws:iam::111122223333:role/gone\" }\n    \
+        let lines = "aws: { region: us-east-1, role: \"arn:aws:iam::111122223333:role/gone\" }\n    \
                      notify: [{ webhook: HOOK, on: [failure] }, { sns: \"arn:aws:sns:us-east-1:111122223333:till\" }]\n";
         let policy = deployment.state.policy.as_mut().unwrap();
-        *policy = policy.replacen(place, rules, 1);
+        *policy = policy.replacen(place, lines, 1);
         let now = clock::now();
         stage.store.release(&lease, &deployment.state, now, now).await.unwrap();
 
