@@ -7,6 +7,7 @@ use super::*;
 use crate::config::spec::{Approval, HttpCheck, OnFailure, Steered, Steering, Strategy as Moves};
 
 mod gates;
+mod model;
 
 use crate::types::{ServiceName, Span, Timestamp};
 

@@ -16,6 +16,7 @@ mod answering;
 mod approvals;
 mod approvals_elsewhere;
 mod building;
+mod canary;
 mod commands;
 mod crash;
 mod dangers;

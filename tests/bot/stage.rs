@@ -123,6 +123,13 @@ impl Stage {
         self.world.service(service.with("networkConfiguration", network).with("launchType", "FARGATE"));
     }
 
+    /// The same behind a load balancer whose traffic can be moved in steps.
+    pub(crate) fn shifting(&self, name: &str) {
+        let image = self.image("one", None);
+        let arn = self.world.task_definition(definition(name, &image));
+        self.world.service(ServiceSeed::new("pmis", name, &arn).desired(2).shifting(name, "app", 8080));
+    }
+
     /// Plants an image; answers it with its digest.
     pub(crate) fn image(&self, tag: &str, commit: Option<&str>) -> String {
         let mut labels = std::collections::BTreeMap::from([("word".to_owned(), tag.to_owned())]);

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use self::rows::{ROWS, Use};
 use self::scope::{Scope, Scoped};
 use crate::config::spec::{
-    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ExpressSpec, ImageRepository, Measure,
-    Steered, TargetSpec, Way, analysis,
+    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ExpressSpec, ImageRepository,
+    Measure, Steered, TargetSpec, Way, analysis,
 };
 use crate::types::{AccountId, EnvironmentName, Region, ServiceName};
 

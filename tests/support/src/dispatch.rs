@@ -42,7 +42,6 @@ fn told(incoming: &Incoming) -> (String, String, Value, Protocol) {
             // It speaks JSON beside CBOR.
             "GraniteServiceVersion20100801" => ("cloudwatch", Protocol::Json10),
             "SpencerFrontendService" => ("ecr-public", Protocol::Json11),
-            "GraniteServiceVersion20100801" => ("cloudwatch", Protocol::Json10),
             _ => ("unknown", Protocol::Json11),
         };
         let body = serde_json::from_slice(&incoming.body).unwrap_or(Value::Null);
@@ -135,6 +134,7 @@ fn perform(
         ecr,
         sts,
         cloudwatch,
+        traffic,
         sns,
         secrets,
         target_health,
@@ -166,7 +166,7 @@ fn perform(
         "ecr" => ecr.answer(operation, body, endpoint, at, env).map(|body| body.to_string()),
         "ecr-public" if operation == "GetAuthorizationToken" => Ok(ecr::public_authorization(at).to_string()),
         "sts" => sts.answer(operation, &form(body), key.as_deref(), at, env),
-        "cloudwatch" => cloudwatch.answer(operation, body, at, env).map(|body| body.to_string()),
+        "cloudwatch" => cloudwatch.answer(operation, body, at, env, traffic).map(|body| body.to_string()),
         "sns" => sns.answer(operation, &form(body), at, env),
         "secretsmanager" => secrets.in_manager(operation, body, env).map(|body| body.to_string()),
         "ssm" => secrets.in_store(operation, body).map(|body| body.to_string()),

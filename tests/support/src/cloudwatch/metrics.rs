@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::math::{self, Series};
+use crate::balancer::Traffic;
 use crate::reply::{Answer, ApiError, Millis, number, put, text};
 use crate::seed::MetricsSeed;
 
@@ -89,14 +90,14 @@ impl Metrics {
         Ok(json!({}))
     }
 
-    pub(crate) fn data(&self, body: &Value, now: Millis) -> Answer {
+    pub(crate) fn data(&self, body: &Value, now: Millis, traffic: &Traffic) -> Answer {
         let queries = body["MetricDataQueries"].as_array().cloned().unwrap_or_default();
         let (from, to) = times(body)?;
         check(&queries)?;
         let mut series: BTreeMap<&str, (Series, Option<&str>)> = BTreeMap::new();
         // An expression may stand before what it refers to.
         for query in queries.iter().filter(|query| query["MetricStat"].is_object()) {
-            series.insert(id(query), self.metric(&query["MetricStat"], from, to, now));
+            series.insert(id(query), self.metric(&query["MetricStat"], (from, to), now, traffic));
         }
         for query in queries.iter().filter(|query| query["Expression"].is_string()) {
             let expression = text(query, "Expression").unwrap_or_default();
@@ -121,7 +122,13 @@ impl Metrics {
     }
 
     /// The raw measurements of a metric in a time, and a status of its own.
-    fn metric(&self, stat: &Value, from: Millis, to: Millis, now: Millis) -> (Series, Option<&str>) {
+    fn metric(
+        &self,
+        stat: &Value,
+        (from, to): (Millis, Millis),
+        now: Millis,
+        traffic: &Traffic,
+    ) -> (Series, Option<&str>) {
         let metric = &stat["Metric"];
         let own = |member: &str| text(metric, member).unwrap_or_default().to_owned();
         let identity = (own("Namespace"), own("MetricName"), dimensions(metric));
@@ -134,7 +141,7 @@ impl Metrics {
         while at < to && trouble.is_none() {
             let end = (at + period).min(published);
             if at >= from && at < end {
-                let values = self.raw(&identity, at, end);
+                let values = self.raw(&identity, at, end, traffic);
                 if let Some(value) = statistics(statistic, values) {
                     series.insert(at, value);
                 }
@@ -144,7 +151,7 @@ impl Metrics {
         (series, trouble)
     }
 
-    fn raw(&self, (namespace, name, dimensions): &Identity, from: Millis, to: Millis) -> Vec<f64> {
+    fn raw(&self, (namespace, name, dimensions): &Identity, from: Millis, to: Millis, traffic: &Traffic) -> Vec<f64> {
         let asked = MetricAsked {
             namespace: namespace.clone(),
             name: name.clone(),
@@ -154,6 +161,14 @@ impl Metrics {
         };
         if let Some(values) = self.sources.iter().find_map(|source| source(&asked)) {
             return values;
+        }
+        if namespace == "AWS/ApplicationELB" {
+            // The load balancers of this world measure what goes through them.
+            let by: Vec<(String, String)> =
+                dimensions.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            if let Some(samples) = traffic.samples(name, &by, from, to) {
+                return samples.into_iter().map(|(_, value)| value).collect();
+            }
         }
         let put = self.put.get(&(namespace.clone(), name.clone(), dimensions.clone()));
         put.into_iter().flatten().filter(|(at, _)| (from..to).contains(at)).map(|(_, value)| *value).collect()

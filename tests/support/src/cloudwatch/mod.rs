@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::balancer::Traffic;
 use crate::env::Env;
 use crate::reply::{Answer, ApiError, Millis, number, page, put, seconds, text, texts};
 use crate::seed::AlarmSeed;
@@ -39,12 +40,12 @@ impl CloudWatch {
     }
 
     /// Answers one operation.
-    pub(crate) fn answer(&mut self, op: &str, body: &Value, now: Millis, env: &Env) -> Answer {
+    pub(crate) fn answer(&mut self, op: &str, body: &Value, now: Millis, env: &Env, traffic: &Traffic) -> Answer {
         match op {
             "DescribeAlarms" => self.describe(body, env),
             "SetAlarmState" => self.set(body, now),
             "PutMetricData" => self.metrics.put(body, now),
-            "GetMetricData" => self.metrics.data(body, now),
+            "GetMetricData" => self.metrics.data(body, now, traffic),
             _ => Err(ApiError::bad("UnknownOperationException", "")),
         }
     }
