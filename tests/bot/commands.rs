@@ -205,6 +205,9 @@ async fn status_and_history_tell_what_runs_where_and_who_put_it_there() {
     let sha = stage.push(pull.number);
     stage.breaks(&stage.built(&sha));
     stage.brings("mona", pull.number, "/deploy staging");
+    // GitHub is told a moment before it is written down.
+    let ended = || stage.audit().iter().filter(|entry| entry["action"] == "deployment-ended").count();
+    stage.until("both are over", || (ended() == 2).then_some(()));
     insta::assert_snapshot!(stage.asks("reader", pull.number, "/status staging"), @"
     ### What runs where
 

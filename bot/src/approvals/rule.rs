@@ -55,6 +55,8 @@ pub async fn asked(bot: &Arc<Bot>, rule: &RuleAsked) -> Result<(), HandlerFailed
         Ok(None) => return ignored(bot, rule, "the policy asks nobody for this environment").await,
         Err(denied) => return ignored(bot, rule, &denied.what).await,
     };
+    // Whoever started the run again is the one who asks, whoever the delivery names.
+    let requester = hub.starter(rule.run).await?.unwrap_or_else(|| rule.actor.clone());
     let now = clock::now();
     let about = format!("{}/{}/{}/{}", rule.repository.id, rule.run, rule.environment, rule.sha);
     let new = NewGate {
@@ -64,7 +66,7 @@ pub async fn asked(bot: &Arc<Bot>, rule: &RuleAsked) -> Result<(), HandlerFailed
         hash: hex::encode(Sha256::digest(about.as_bytes())),
         commit: Some(rule.sha),
         issue: rule.pulls.first().copied(),
-        requester: Some(rule.actor.clone()),
+        requester: Some(requester),
         need: approvals.count,
         expires: now.checked_add(approvals.expires.duration().min(PATIENCE)).unwrap_or(Timestamp::MAX),
         facts: json!({

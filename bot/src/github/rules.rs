@@ -1,12 +1,25 @@
 //! Jobs that wait for a custom deployment protection rule: their answer.
 
+use serde::Deserialize;
 use serde_json::json;
 use shipline::github::{Method, Repeat, Request};
 use shipline::problem::Problem;
 use shipline::types::EnvironmentName;
 
 use super::{Hub, outbound};
-use crate::types::RunId;
+use crate::types::{Actor, RunId, UserId};
+
+#[derive(Deserialize)]
+struct Run {
+    actor: Option<User>,
+    triggering_actor: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: u64,
+    login: String,
+}
 
 /// What GitHub is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +48,18 @@ impl Hub {
 
     fn rule_path(&self, run: RunId) -> String {
         self.path(&format!("/actions/runs/{run}/deployment_protection_rule"))
+    }
+
+    /// Who started a run, or started it again; nothing when there is no such run.
+    pub async fn starter(&self, run: RunId) -> Result<Option<Actor>, Problem> {
+        let request = Request::get("tell who started the run", self.path(&format!("/actions/runs/{run}")));
+        let answer = self.connection().send(&request.accepting(&[404])).await?;
+        if answer.status() != 200 {
+            return Ok(None);
+        }
+        let run: Run = answer.read()?;
+        let by = run.triggering_actor.or(run.actor);
+        Ok(by.map(|by| Actor { id: UserId::new(by.id), login: by.login }))
     }
 
     /// Answers a job that waits. False when it waits no more: it was answered, cancelled or deleted.

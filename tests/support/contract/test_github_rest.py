@@ -322,7 +322,7 @@ class InARepository(Driven):
         sha = self.pull()["sha"]
         button = {"label": "Approve", "description": "Let it go on", "identifier": "approve-1-0"}
         check = {"name": "Shipline: production", "head_sha": sha, "conclusion": "action_required",
-                 "output": {"title": "waits", "summary": ""}}
+                 "output": {"title": "waits", "summary": "[The deployment](https://example.com)"}}
         made = self.ask("POST", "check-runs", {**check, "actions": [button]}, 201)
         self.act("press", check=made["id"], identifier="approve-1-0", who="mona")
         self.ask("POST", "check-runs", {**check, "actions": [button] * 4}, 422)

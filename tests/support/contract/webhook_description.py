@@ -24,6 +24,12 @@ OUTDATED = (
     r"^deployment_status.*deployment_status/log_url: '' is not a 'uri'",
     # An App's own hook has no address below a repository.
     r"^ping.* hook: '(url|ping_url)' is a required property",
+    # The commit is told beside the deployment since a job may make none.
+    r"^deployment_protection_rule.*\('ref', 'sha' were unexpected\)",
+    # Pull requests there are those of the API.
+    r"^deployment_protection_rule.* pull_requests/\d+/(base|head)/repo: 'custom_properties' is a required property",
+    # Younger than these lists of events.
+    r"/events/\d+: 'deployment_protection_rule' is not one of",
     # Nobody asked: the owner installed it.
     r"^installation.* requester: None is not of type 'object'",
 )
