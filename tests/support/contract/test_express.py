@@ -13,6 +13,7 @@ class ExpressTest(SimulatorTest):
     def setUp(self):
         super().setUp()
         self.ecs = self.client("ecs")
+        self.seed(clusters=[{"name": "default"}])
 
     def create(self, **members):
         request = {"serviceName": "web", "executionRoleArn": EXECUTION, "infrastructureRoleArn": INFRASTRUCTURE,
@@ -122,6 +123,23 @@ class ExpressTest(SimulatorTest):
         self.assertEqual(target["taskDefinitionArn"], own)
         self.assertNotIn("primaryContainer", target)
         self.assertEqual(self.ended()["status"], "SUCCESSFUL")
+
+    def test_a_creation_that_fails_leaves_the_service_with_nothing_to_go_back_to(self):
+        self.seed(rules=[{"image": "v1", "behaviour": {"kind": "exits", "code": 1}}])
+        arn = self.create()["serviceArn"]
+        ended = self.ended()
+        self.assertEqual(ended["status"], "ROLLBACK_FAILED")
+        self.assertIn("no rollback candidate", ended["statusReason"])
+        self.assertEqual(self.described(arn)["status"]["statusCode"], "ACTIVE")
+        service = self.ecs.describe_services(cluster="default", services=["web"])["services"][0]
+        self.assertEqual((service["runningCount"], service["deployments"][0]["rolloutState"]), (0, "FAILED"))
+
+    def test_a_creation_with_a_role_or_name_that_cannot_be_is_refused(self):
+        foreign = "arn:aws:iam::444455556666:role/other"
+        for members in [{"infrastructureRoleArn": foreign}, {"executionRoleArn": foreign}, {"serviceName": "a service"},
+                        {"infrastructureRoleArn": "admin"}, {"healthCheckPath": "health"}]:
+            self.refused("InvalidParameterException", self.create, **members)
+        self.assertEqual(self.ecs.list_services(cluster="default")["serviceArns"], [])
 
     def test_what_is_not_there_or_not_express_is_refused(self):
         missing = f"arn:aws:ecs:{REGION}:{ACCOUNT}:service/default/nobody"

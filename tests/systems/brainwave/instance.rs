@@ -151,7 +151,7 @@ fn over_systems_manager_the_host_pulls_by_digest_goes_back_by_itself_and_on_comm
         .must(0)
         .says("is online in Systems Manager")
         .says("which names the service");
-    system.shipline(&["logs", "production", "--since", "1h"]).must(0).says("backend-1");
+    system.shipline(&["logs", "production", "--since", "1h"]).must(0).says("serving v2");
     let past = system.shipline(&["history", "production", "--json"]).must(0);
     assert_eq!(past.said().matches("\"since\":\"20").count(), 2, "both releases with their times: {}", past.said());
     let taken = ["init", "--print", "--compose", "/srv/brainwave/compose.yml", "--host", &instance.id];
