@@ -98,7 +98,9 @@ def complete_later(cluster, key, deployment_id, account, region):
     with request_scope(account, region):
         while (service := ecs._services.get(key)) and service.get("status") == "ACTIVE":
             primary = ecs._primary_deployment(service)
-            if not primary or primary.get("rolloutState") != "IN_PROGRESS" or deployment_id not in (None, primary["id"]):
+            if not primary or primary.get("rolloutState") != "IN_PROGRESS":
+                return
+            if deployment_id not in (None, primary["id"]):
                 return
             # A task that ended is followed by another, with a question of its own.
             if primary.get("runningCount", 0) < service.get("desiredCount", 0):

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
 use aws_sdk_ecs::types as ecs;
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use serde_json::Value;
@@ -357,6 +358,23 @@ impl Site {
         }
     }
 
+    /// Alarms of these names after the system's own, which the world's CloudWatch evaluates.
+    pub(crate) async fn alarms(&self, names: &[&str]) {
+        let cloudwatch = aws_sdk_cloudwatch::Client::new(&self.sdk.all);
+        for name in names {
+            let alarm = cloudwatch.put_metric_alarm().alarm_name(format!("{}-{name}", self.name));
+            let alarm = alarm.namespace(&self.name).metric_name(*name).statistic(Statistic::Sum).period(60);
+            let alarm = alarm.evaluation_periods(1).threshold(10.0).treat_missing_data("notBreaching");
+            alarm.comparison_operator(ComparisonOperator::GreaterThanThreshold).send().await.unwrap();
+        }
+    }
+
+    /// A topic of this name after the system's own; answers with its ARN.
+    pub(crate) async fn topic(&self, name: &str) -> String {
+        let topic = aws_sdk_sns::Client::new(&self.sdk.all).create_topic().name(format!("{}-{name}", self.name));
+        topic.send().await.unwrap().topic_arn.unwrap()
+    }
+
     /// The image that a service of a cluster is asked to run.
     pub(crate) async fn image(&self, cluster: &str, part: &str) -> String {
         let definition = self.settled(cluster).await[part].clone();
@@ -392,6 +410,18 @@ impl Site {
             }
             let _ = sdk.ecs.delete_cluster().cluster(there).send().await;
         }
+        let cloudwatch = aws_sdk_cloudwatch::Client::new(&sdk.all);
+        if let Ok(found) = cloudwatch.describe_alarms().alarm_name_prefix(&names.beginning).send().await {
+            let alarms = found.metric_alarms().iter().filter_map(|alarm| alarm.alarm_name().map(str::to_owned));
+            let _ = cloudwatch.delete_alarms().set_alarm_names(Some(alarms.collect())).send().await;
+        }
+        let sns = aws_sdk_sns::Client::new(&sdk.all);
+        if let Ok(found) = sns.list_topics().send().await {
+            let ours = format!(":{}", names.beginning);
+            for topic in found.topics().iter().filter_map(|topic| topic.topic_arn()).filter(|arn| arn.contains(&ours)) {
+                let _ = sns.delete_topic().topic_arn(topic).send().await;
+            }
+        }
         for repository in &names.repositories {
             let _ = sdk.ecr.delete_repository().repository_name(repository).force(true).send().await;
         }
@@ -399,6 +429,8 @@ impl Site {
 }
 
 struct Names {
+    /// Of alarms and topics.
+    beginning: String,
     clusters: Vec<(String, Vec<&'static str>)>,
     repositories: Vec<String>,
 }
@@ -407,6 +439,7 @@ impl Drop for Site {
     fn drop(&mut self) {
         let parts: Vec<&str> = self.parts.iter().map(|part| part.name).collect();
         let names = Names {
+            beginning: format!("{}-", self.name),
             clusters: self.places.iter().map(|place| (self.there(place.cluster), parts.clone())).collect(),
             repositories: parts.iter().map(|part| format!("{}/{part}", self.name)).collect(),
         };

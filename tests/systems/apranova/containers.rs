@@ -1,6 +1,5 @@
 //! The story on real containers: pushed images, one load balancer, PostgreSQL migrated by a one-off task.
 
-use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
 use serde_json::Value;
 
 use crate::answering::Answering;
@@ -19,23 +18,11 @@ const PARTS: &[Part] = &[
     Part { name: "frontend", folder: "frontend", kind: Kind::Pages, port: 3000, asked: Asked::Otherwise },
 ];
 
-/// Its five alarms, evaluated by the world's CloudWatch.
-async fn alarms(site: &Site) {
-    let cloudwatch = aws_sdk_cloudwatch::Client::new(site.sdk());
-    for name in super::ALARMS {
-        let alarm = cloudwatch.put_metric_alarm().alarm_name(name.replace("apranova", &site.name));
-        let alarm = alarm.namespace(&site.name).metric_name(name).statistic(Statistic::Sum).period(60);
-        let alarm = alarm.evaluation_periods(1).threshold(10.0).treat_missing_data("notBreaching");
-        alarm.comparison_operator(ComparisonOperator::GreaterThanThreshold).send().await.unwrap();
-    }
-}
-
 /// Its topic, with somebody who hears.
 async fn people(site: &Site) -> Answering {
     let people = Answering::with(200, &[], "").await;
     let sns = aws_sdk_sns::Client::new(site.sdk());
-    let topic = sns.create_topic().name(format!("{}-deployments", site.name)).send().await.unwrap();
-    let topic = topic.topic_arn.unwrap();
+    let topic = site.topic("deployments").await;
     sns.subscribe().topic_arn(&topic).protocol("http").endpoint(people.address()).send().await.unwrap();
     until("the question whether to subscribe", || people.asked() > 0);
     let asked: Value = serde_json::from_slice(&people.requests()[0].body).unwrap();
@@ -58,7 +45,7 @@ const ASKED: [&str; 2] = ["/api/version", "/"];
 #[tokio::test]
 async fn both_services_move_and_go_back_together_while_every_request_is_answered() {
     let site = Site::new("apranova", PLACES, PARTS).await;
-    alarms(&site).await;
+    site.alarms(&super::ALARMS.map(|name| name.trim_start_matches("apranova-"))).await;
     let people = people(&site).await;
     let serve = |version: &str| {
         for path in ASKED {

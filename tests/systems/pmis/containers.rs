@@ -1,6 +1,5 @@
 //! The story on real containers: three services a place, promoted by digest, their databases migrated.
 
-use aws_sdk_cloudwatch::types::{ComparisonOperator, Statistic};
 use serde_json::Value;
 use shipline_test_support::{CommitSeed, Seed};
 
@@ -41,13 +40,7 @@ impl System {
             assert!(!file.contains("444455556666"), "{file}");
             file
         });
-        let cloudwatch = aws_sdk_cloudwatch::Client::new(site.sdk());
-        for name in ["target-5xx", "api-error-rate"] {
-            let alarm = cloudwatch.put_metric_alarm().alarm_name(format!("{}-{name}", site.name));
-            let alarm = alarm.namespace(&site.name).metric_name(name).statistic(Statistic::Sum).period(60);
-            let alarm = alarm.evaluation_periods(1).threshold(10.0).treat_missing_data("notBreaching");
-            alarm.comparison_operator(ComparisonOperator::GreaterThanThreshold).send().await.unwrap();
-        }
+        site.alarms(&["target-5xx", "api-error-rate"]).await;
         Self { site, github }
     }
 
