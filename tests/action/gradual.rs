@@ -63,7 +63,7 @@ impl Reporter for Ears {
             News::Moved { event: Event::Paused { pause, .. }, .. } => format!("paused at {} %", pause.traffic),
             News::Moved { event: Event::Continued { .. }, .. } => "continued".to_owned(),
             News::Moved { event: Event::Baking { .. }, .. } => "baking".to_owned(),
-            News::Moved { .. } | News::Began { .. } => return,
+            News::Moved { .. } | News::Began { .. } | News::Measured { .. } | News::Hook { .. } => return,
         };
         self.0.lock().unwrap().push(text);
     }
@@ -156,6 +156,7 @@ impl Lab {
             before: Vec::new(),
             after: Vec::new(),
             alarms: Vec::new(),
+            analysis: Vec::new(),
             steering: (steering.strategy != Strategy::Rolling).then_some(steering),
             on_failure: OnFailure::RollBackAll,
             within: Span::seconds(30),
@@ -163,7 +164,7 @@ impl Lab {
         let plan = plan.checked().unwrap();
         let target: Arc<dyn Target> = Arc::new(self.target(steering).await);
         let targets: Targets = [(name(), target)].into();
-        let parts = Parts { targets: &targets, alarms: None, gates, run: "story" };
+        let parts = Parts { targets: &targets, alarms: None, metrics: None, gates, run: "story" };
         let limits = Limits { after_cancel: Duration::from_secs(30), ..Limits::default() };
         let driving = drive(&plan, parts, &self.journal, &self.ears, &self.cancel, limits);
         let both = async { tokio::join!(driving, beside) };

@@ -42,7 +42,6 @@ fn told(incoming: &Incoming) -> (String, String, Value, Protocol) {
             // It speaks JSON beside CBOR.
             "GraniteServiceVersion20100801" => ("cloudwatch", Protocol::Json10),
             "SpencerFrontendService" => ("ecr-public", Protocol::Json11),
-            "GraniteServiceVersion20100801" => ("cloudwatch", Protocol::Json10),
             _ => ("unknown", Protocol::Json11),
         };
         let body = serde_json::from_slice(&incoming.body).unwrap_or(Value::Null);
