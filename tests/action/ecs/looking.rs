@@ -39,16 +39,18 @@ async fn a_service_that_another_controller_deploys_is_refused_and_an_unknown_one
 }
 
 #[tokio::test]
-async fn a_strategy_that_is_not_carried_out_is_refused() {
+async fn a_strategy_that_the_service_cannot_carry_out_is_refused() {
     let lab = Lab::new().await;
     let blue_green =
         Strategy::BlueGreen { bake: Span::minutes(5), approval: shipline::config::spec::Approval::NotAsked };
     for strategy in [blue_green, crate::target_contract::canary()] {
         let wish = Wish::Image { image: image("two"), commit: None };
         let error = lab.target_with(strategy, Path::new(".")).prepare(&wish).await.unwrap_err();
-        assert_eq!(Problem::from(error).exit_code(), 3);
+        let problem = Problem::from(error);
+        assert_eq!(problem.exit_code(), 3, "{problem}");
+        assert!(problem.next.contains("rollout: rolling"), "{problem}");
     }
-    assert!(lab.world.calls().is_empty());
+    assert!(lab.world.calls().iter().all(|call| call.operation == "DescribeServices"), "nothing is changed");
 }
 
 #[tokio::test]
