@@ -32,6 +32,8 @@ pub enum Feature {
     Init,
     /// Alarms that must stay quiet.
     Alarms,
+    /// Measurements that must stay within limits.
+    Analysis,
     /// What scans of images found.
     Scan,
     /// Telling people.
@@ -126,6 +128,7 @@ pub const ALL: &[Permission] = &[
     helpful(Feature::Verify, "ssm:DescribeParameters"),
     required(Feature::Init, "ecs:ListClusters"),
     required(Feature::Alarms, "cloudwatch:DescribeAlarms"),
+    required(Feature::Analysis, "cloudwatch:GetMetricData"),
     required(Feature::Scan, "ecr:DescribeImageScanFindings"),
     helpful(Feature::Notify, "sns:Publish"),
 ];

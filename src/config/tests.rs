@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::raw::shape::Book;
+use super::spec::analysis::{Compare, Weight};
 use super::spec::{
     Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec, ExpressSpec,
     Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Strategy, TargetSpec,
@@ -72,6 +73,26 @@ fn the_full_example_is_understood() {
     let production = &config.environments[&"production".parse().unwrap()];
     assert_eq!(production.strategy, Strategy::Canary("10".parse().unwrap()));
     assert_eq!(production.within, Span::minutes(30));
+    let limits: Vec<String> = production
+        .analysis
+        .iter()
+        .map(|one| format!("{} {} {}", one.name, one.limit.side, one.limit.written(one.limit.value)))
+        .collect();
+    assert_eq!(
+        limits,
+        [
+            "error-rate below 5 %",
+            "p99 below 0.5 s",
+            "target-errors below 1 %",
+            "asked below 300 ms",
+            "served above 99.5 %"
+        ]
+    );
+    assert_eq!(production.analysis[1].compare, Some(Compare { margin: 0.2, effect: 0.8, p: 0.005 }));
+    let errors = &production.analysis[2];
+    assert_eq!((errors.compare, errors.weight, errors.failures), (Some(Compare::default()), Weight::Critical, 0));
+    assert_eq!((errors.min_samples, errors.every, errors.failures), (5, Span::seconds(60), 0));
+    assert_eq!(errors.query.variables(), ["target-group"]);
     assert_eq!(production.waves.len(), 1, "all at once when no order is given");
     let bot: Vec<&str> =
         production.deferred.iter().filter(|rule| rule.by == DeferredTo::Bot).map(|rule| rule.key.as_str()).collect();
@@ -203,6 +224,16 @@ fn the_examples_of_the_reference_page_are_right() {
     let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     assert!(block.starts_with("# yaml-language-server: $schema="));
     parse("docs/configuration.md", block).unwrap_or_else(|problems| panic!("{problems}"));
+}
+
+#[test]
+fn the_example_of_the_page_on_analysis_is_right() {
+    let page = include_str!("../../docs/analysis.md");
+    let block = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let services = "  production:\n    services: { api: { ecs: { cluster: c, service: s } } }\n";
+    let text = format!("version: 1\nservices: {{ api: {{}} }}\n{}", block.replace("  production:\n", services));
+    let config = parse("docs/analysis.md", &text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.environments[&"production".parse().unwrap()].analysis.len(), 3);
 }
 
 /// The full example stands for every key: whatever the schema offers is in it and is accepted.

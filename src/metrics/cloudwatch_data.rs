@@ -15,7 +15,7 @@ use aws_sdk_cloudwatch::types::{
 use aws_types::SdkConfig;
 
 use crate::aws::failure;
-use crate::config::spec::{is_insights_query, renamed};
+use crate::config::spec::analysis::expression::{is_insights_query, renamed};
 use crate::engine::{FailureKind, MetricSource, ProviderFailure, Question, Series};
 use crate::rollout::analysis::{Metric, MetricForm, MetricQuery, Point, Query};
 use crate::types::Timestamp;
@@ -114,15 +114,12 @@ fn calls(asked: &[Question]) -> Result<Vec<Call>, ProviderFailure> {
     for (number, question) in asked.iter().enumerate() {
         let Query::CloudWatch(query) = &question.query else { return Err(foreign()) };
         let (queries, insights) = queries(number, query);
-        let fits =
-            |call: &&mut Call| call.queries.len() + queries.len() <= QUERIES_A_CALL && call.insights + insights <= 1;
-        let call = match calls.iter_mut().find(fits) {
-            Some(call) => call,
-            None => {
-                calls.push(Call::default());
-                calls.last_mut().expect("one was just added")
-            }
-        };
+        let fits = |call: &Call| call.queries.len() + queries.len() <= QUERIES_A_CALL && call.insights + insights <= 1;
+        let place = calls.iter().position(fits).unwrap_or_else(|| {
+            calls.push(Call::default());
+            calls.len() - 1
+        });
+        let call = &mut calls[place];
         call.wanted.insert(id(number), number);
         call.queries.extend(queries);
         call.insights += insights;

@@ -11,10 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
-use crate::config::spec::{ProbeMeasure, ProbeQuery};
 use crate::engine::{FailureKind, MetricSource, ProviderFailure, Question, Series, clock};
 use crate::problem::Problem;
-use crate::rollout::analysis::{Point, Query};
+use crate::rollout::analysis::{Point, ProbeMeasure, ProbeQuery, Query};
 
 /// What is kept of one address.
 const KEPT: usize = 100_000;
@@ -82,16 +81,18 @@ impl HttpProbe {
             request = request.header(name, value);
         }
         let began = clock::instant();
-        let right = match request.send().await {
+        let answered = request.send().await;
+        if let Some(error) = answered.as_ref().err().filter(|error| error.is_builder()) {
+            return Err(format!("{} cannot be asked: {error}", probe.url));
+        }
+        let right = match answered {
             Ok(answer) if answer.status().as_u16() == probe.expect => whole(answer).await,
-            Ok(_) => false,
-            Err(error) if error.is_builder() => return Err(format!("{} cannot be asked: {error}", probe.url)),
-            Err(_) => false,
+            Ok(_) | Err(_) => false,
         };
         let took = clock::instant() - began;
         Ok(match probe.measure {
             ProbeMeasure::Errors => Some(if right { 0.0 } else { 100.0 }),
-            ProbeMeasure::Latency => right.then(|| took.as_secs_f64() * 1000.0),
+            ProbeMeasure::Latency => right.then_some(took.as_secs_f64() * 1000.0),
         })
     }
 }

@@ -280,3 +280,80 @@ fn a_link_leads_only_to_the_web_and_cannot_end_early() {
     assert_eq!(cut("äöü", 2), "äö…");
     assert_eq!(cut("äöü", 3), "äöü");
 }
+
+fn judgement(service: Option<&str>, measure: &str, value: Option<f64>, recent: &[f64]) -> analysis::Judgement {
+    use crate::rollout::analysis::*;
+    Judgement {
+        measure: measure.to_owned(),
+        service: service.map(name),
+        verdict: Verdict::Pass,
+        value,
+        baseline: None,
+        limit: Limit { side: LimitSide::Below, value: 5.0, unit: "%".to_owned() },
+        effect: None,
+        p: None,
+        samples: recent.len(),
+        old_samples: 0,
+        failed: 0,
+        recent: recent.iter().copied().map(Some).collect(),
+        text: format!("{measure} is good"),
+    }
+}
+
+#[test]
+fn bars_go_from_the_least_to_the_greatest_and_any_values_make_a_line() {
+    let line = |values: &[f64]| sparkline(&values.iter().copied().map(Some).collect::<Vec<_>>());
+    assert_eq!(line(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]), "▁▂▃▄▅▆▇█");
+    assert_eq!(line(&[2.0, 1.0, 1.0, 2.0, 1.0]), "█▁▁█▁");
+    assert_eq!(line(&[]), "");
+    assert_eq!(line(&[7.5]), "▁");
+    assert_eq!(line(&[0.0; 4]), "▁▁▁▁");
+    assert_eq!(line(&[f64::NAN, f64::INFINITY, 1.0, f64::NEG_INFINITY, 2.0]), "··▁·█");
+    assert_eq!(sparkline(&[None, Some(1.0), None, Some(3.0)]), "·▁·█");
+    assert_eq!(line(&[f64::MIN, 0.0, f64::MAX]), "▁▄█");
+    assert_eq!(line(&[-1e-320, 1e-320]).chars().count(), 2);
+}
+
+#[test]
+fn a_measurement_says_its_value_the_old_one_the_limit_and_how_it_went() {
+    let mut errors = judgement(Some("api"), "error rate", Some(0.4), &[0.5, 0.4, 0.4, 0.5, 0.4]);
+    errors.baseline = Some(0.5);
+    assert_eq!(measurement(&errors), "error rate 0.4 % (old 0.5 %, limit 5 %) █▁▁█▁");
+    errors.limit.side = analysis::LimitSide::Above;
+    (errors.baseline, errors.value) = (None, None);
+    errors.recent.clear();
+    assert_eq!(measurement(&errors), "error rate no value (at least 5 %)");
+}
+
+#[test]
+fn measurements_are_a_table_in_markdown_lines_in_text_and_data_in_json() {
+    use crate::rollout::analysis::*;
+    let mut slow = judgement(Some("api"), "p99 | @everyone", Some(6.5), &[4.0, 6.0, 6.5]);
+    slow.baseline = Some(4.0);
+    (slow.verdict, slow.failed) = (Verdict::Fail, 2);
+    slow.text = "api: p99 is 6.5 %, not below 5 %, in 2 of 3 intervals (1 tolerated)".to_owned();
+    let all = judgement(None, "served", None, &[]);
+    let judged = combined(&[], vec![slow, all], Stage::Underway, Timestamp::from_second(1_800_000_000).unwrap());
+    assert_eq!(measurements(&judged, Some(&name("api"))), "✗ p99 \\| &#64;everyone 6.5 % (old 4 %, limit 5 %) ▁▇█");
+    let mut view = rolled_back();
+    view.analysis = Some(judged.clone());
+    let mut table = String::new();
+    analysis(&mut table, &view);
+    insta::assert_snapshot!(table, @"
+    | measured | new | old | limit | | |
+    | --- | --- | --- | --- | --- | --- |
+    | api: p99 \\| &#64;everyone | 6.5 % | 4 % | below 5 % | ▁▇█ | fail |
+    | served | — | — | below 5 % |  | pass |
+
+    **Analysis**: fail: api: p99 is 6.5 %, not below 5 %, in 2 of 3 intervals (1 tolerated)
+    ");
+    assert!(summary(&view).contains(&table));
+    let plain = text(&view);
+    assert!(plain.contains("  measured api: p99 | @everyone 6.5 % (old 4 %, limit 5 %) ▁▇█, fail\n"), "{plain}");
+    let document = serde_json::to_value(&view).unwrap();
+    assert_eq!(document["analysis"]["verdict"], "fail");
+    assert_eq!(document["analysis"]["judgements"][0]["recent"], json!([4.0, 6.0, 6.5]));
+    assert_eq!(serde_json::from_value::<View>(document).unwrap(), view);
+    let without = serde_json::to_value(rolled_back()).unwrap();
+    assert!(without.get("analysis").is_none(), "a reader of yesterday sees what it knows");
+}

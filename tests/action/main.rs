@@ -27,6 +27,8 @@ mod image;
 mod init;
 mod inputs;
 mod looking_back;
+mod measuring;
+mod metrics_contract;
 mod notifying;
 mod probe;
 mod promotion;

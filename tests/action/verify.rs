@@ -342,7 +342,7 @@ async fn an_address_that_does_not_answer_is_worth_a_look() {
 #[tokio::test]
 async fn a_rule_that_nobody_carries_out() {
     let stage = stage(|stage, _, _, _| {
-        let rule = "    analysis: [{ name: errors, cloudwatch: { expression: \"m1/m2\" }, below: 5%, every: 30s }]\n";
+        let rule = "    analysis: [{ name: errors, cloudwatch: { namespace: PMIS, metric: Errors }, below: 5%, every: 30s }]\n";
         stage.write(".github/shipline.yml", &format!("{FILE}{rule}"));
     })
     .await;

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 use self::rows::{ROWS, Use};
 use self::scope::{Scope, Scoped};
 use crate::config::spec::{
-    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ImageRepository, TargetSpec, Way,
+    ComposeHost, Config, ContainerChanges, CreateService, EcsSpec, EnvironmentSpec, ImageRepository, Measure,
+    TargetSpec, Way, analysis,
 };
 use crate::types::{AccountId, EnvironmentName, Region, ServiceName};
 
@@ -223,6 +224,8 @@ fn uses(place: &Place<'_>) -> BTreeSet<Use> {
     add(place.app_runner().next().is_some(), Use::AppRunner);
     add(place.app_runner().any(|app| !app.service.starts_with("arn:")), Use::AppRunnerNames);
     add(!place.spec.alarms.is_empty(), Use::Alarms);
+    let metrics = |measure: &Measure| matches!(measure.query, analysis::Query::CloudWatch(_));
+    add(place.spec.analysis.iter().any(metrics), Use::Analysis);
     let topics = place.spec.notify.iter().any(|recipient| matches!(recipient.way, Way::Sns(_)));
     add(topics, Use::Notifications);
     uses

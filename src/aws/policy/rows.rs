@@ -31,6 +31,8 @@ pub(super) enum Use {
     Scans,
     /// Watches alarms.
     Alarms,
+    /// Reads metrics.
+    Analysis,
     /// Tells an SNS topic.
     Notifications,
 }
@@ -107,6 +109,8 @@ pub(super) const ROWS: &[Row] = &[
     row(Use::Scans, "ecr:DescribeImageScanFindings", Scope::Repositories),
     // Composite alarms are told to who may ask for all (API reference, `DescribeAlarms`).
     row(Use::Alarms, "cloudwatch:DescribeAlarms", Scope::Everything),
+    // No action on metric values can be narrowed to some metrics (service authorization reference).
+    row(Use::Analysis, "cloudwatch:GetMetricData", Scope::Everything),
     row(Use::Notifications, "sns:Publish", Scope::Topics),
 ];
 

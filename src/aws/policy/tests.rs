@@ -68,6 +68,7 @@ fn what_is_not_configured_is_not_allowed() {
     for absent in [
         "ecs:RunTask",
         "cloudwatch:DescribeAlarms",
+        "cloudwatch:GetMetricData",
         "sns:Publish",
         "apprunner:UpdateService",
         "sts:GetServiceBearerToken",
@@ -89,6 +90,18 @@ fn hooks_alarms_and_notifications_are_allowed_where_they_are_configured() {
     assert!(of(&policy, "ecs:RunTask")[0]["Condition"]["ArnEquals"]["ecs:cluster"].is_array());
     assert_eq!(resources(&policy, "cloudwatch:DescribeAlarms"), ["*"]);
     assert_eq!(resources(&policy, "sns:Publish"), ["arn:aws:sns:us-east-1:111122223333:deploys"]);
+}
+
+#[test]
+fn metrics_may_be_read_where_one_is_measured_and_an_address_needs_no_permission() {
+    let with = |source: &str| {
+        let text = format!("{ECS}    analysis: [{{ name: errors, {source}, below: 5% }}]\n");
+        made(&text, &Ground::default())
+    };
+    let metric = with("cloudwatch: { namespace: PMIS, metric: Errors }");
+    assert_eq!(resources(&metric, "cloudwatch:GetMetricData"), ["*"]);
+    let address = with("http: { url: \"https://pmis.example.com/ready\" }");
+    assert!(of(&address, "cloudwatch:GetMetricData").is_empty());
 }
 
 #[test]

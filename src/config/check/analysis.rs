@@ -8,11 +8,13 @@ use super::super::raw::analysis::{
 };
 use super::super::raw::environment::Environment;
 use super::super::raw::forms::Either;
+use super::super::raw::rules::StrategyWord;
 use super::super::raw::values::{AnyText, Limit as RawLimit, Text as _, VariableName, milliseconds, share};
 use super::super::read::{At, Reader, Slot, choose};
-use super::super::spec::{
+use super::super::spec::analysis::expression::{expression_names, is_insights_query};
+use super::super::spec::analysis::{
     Compare, Limit, LimitSide, Measure, Metric, MetricForm, MetricQuery, NoData, ProbeMeasure, ProbeQuery, Query,
-    SIDED, VARIABLES, Weight,
+    SIDED, VARIABLES, Weight, variables as variables_in,
 };
 use super::{items, pairs, rules, value, within};
 use crate::problem::{Place, Problem};
@@ -20,10 +22,15 @@ use crate::types::Span;
 
 const MINUTE: Span = Span::seconds(60);
 
+/// How long steps last where nothing is said.
+const CANARY: Span = Span::minutes(10);
+const LINEAR: Span = Span::minutes(6);
+
 /// The measurements that are right.
 pub(super) fn measures(raw: &Environment, reader: &mut Reader) -> Vec<Measure> {
     let mut names: Vec<&str> = Vec::new();
     let mut found = Vec::new();
+    let step = step(raw);
     for analysis in items(&raw.analysis) {
         if let Some(name) = &analysis.value.name {
             if names.contains(&name.value.as_str()) {
@@ -35,9 +42,41 @@ pub(super) fn measures(raw: &Environment, reader: &mut Reader) -> Vec<Measure> {
         for service in items(&analysis.value.services) {
             rules::known_here(service, raw, reader);
         }
-        found.extend(measure(analysis, reader));
+        if let Some(measure) = measure(analysis, reader) {
+            long_enough(
+                &measure,
+                step,
+                analysis.value.name.as_ref().map_or(&analysis.place, |name| &name.place),
+                reader,
+            );
+            found.push(measure);
+        }
     }
     found
+}
+
+/// How long a step lasts at whose end measurements must have passed, if there is one.
+fn step(raw: &Environment) -> Option<Span> {
+    match &raw.rollout.as_ref()?.value {
+        Either::Short(StrategyWord::Canary) => Some(CANARY),
+        Either::Short(StrategyWord::Linear) => Some(LINEAR),
+        Either::Short(StrategyWord::Rolling | StrategyWord::BlueGreen) => None,
+        Either::Long(settings) => {
+            let canary = settings.canary.as_ref().map(|canary| value(&canary.value.bake).unwrap_or(CANARY));
+            canary.or_else(|| settings.linear.as_ref().map(|linear| value(&linear.value.every).unwrap_or(LINEAR)))
+        }
+    }
+}
+
+/// Says no to a measurement that can never pass, because the step is over before.
+fn long_enough(measure: &Measure, step: Option<Span>, place: &Place, reader: &mut Reader) {
+    let needed = measure.soonest();
+    if let Some(step) = step.filter(|step| *step < needed) {
+        let what = format!("`{}` needs {needed} to be judged, and a step lasts {step}.", measure.name);
+        let next = "Make steps longer (`bake` of a canary, `every` of `linear`), or ask for less: `min-samples`, \
+                    `period`, `warm-up`.";
+        reader.note(place, Problem::mistake("out-of-range", what, next));
+    }
 }
 
 fn measure(At { value: raw, place }: &At<Analysis>, reader: &mut Reader) -> Option<Measure> {
@@ -54,10 +93,6 @@ fn measure(At { value: raw, place }: &At<Analysis>, reader: &mut Reader) -> Opti
         comparable(query, &at.place, reader);
     }
     let query = query?;
-    if let Some(every) = raw.every.as_ref().filter(|every| every.value < query.period()) {
-        let what = format!("`every` is shorter than one value ({}): intervals would be empty.", query.period());
-        reader.note(&every.place, Problem::mistake("out-of-range", what, "Write a longer one, or a shorter `period`."));
-    }
     Some(Measure {
         name: raw.name.as_ref()?.value.as_str().to_owned(),
         limit: limit(raw, &query)?,
@@ -68,7 +103,8 @@ fn measure(At { value: raw, place }: &At<Analysis>, reader: &mut Reader) -> Opti
             Some(NoDataWord::Pause) | None => NoData::Pause,
         },
         compare,
-        min_samples: value(&raw.min_samples).map_or(5, |samples| samples.0),
+        // Three against three can never be improbable enough; five against five can.
+        min_samples: value(&raw.min_samples).map_or(if compare.is_some() { 5 } else { 3 }, |samples| samples.0),
         warm_up: value(&raw.warm_up).unwrap_or(Span::seconds(0)),
         failures: value(&raw.failures).map_or(u32::from(!critical), |failures| failures.0),
         weight: if critical { Weight::Critical } else { Weight::Ordinary },
@@ -137,7 +173,9 @@ fn query(raw: &Analysis, place: &Place, reader: &mut Reader) -> Option<Query> {
 fn cloudwatch(At { value: raw, place }: &At<CloudWatch>, reader: &mut Reader) -> Option<MetricQuery> {
     let period = within(reader, &raw.period, Span::seconds(1), rules::DAY).unwrap_or(MINUTE);
     let seconds = period.as_seconds();
-    if let Some(at) = raw.period.as_ref().filter(|_| ![1, 5, 10, 20, 30].contains(&seconds) && seconds % 60 != 0) {
+    if let Some(at) =
+        raw.period.as_ref().filter(|_| ![1, 5, 10, 20, 30].contains(&seconds) && !seconds.is_multiple_of(60))
+    {
         let what = format!("CloudWatch has no values of {period}.");
         let next = "Write whole minutes; for custom metrics of high resolution also 1s, 5s, 10s, 20s or 30s.";
         reader.note(&at.place, Problem::mistake("out-of-range", what, next));
@@ -234,7 +272,7 @@ fn variables_of(dimensions: &Slot<Named<VariableName, AnyText>>, reader: &mut Re
 
 /// Says no to words in braces that stand for nothing.
 fn variables(text: &str, place: &Place, reader: &mut Reader) {
-    for name in crate::config::spec::variables(text) {
+    for name in variables_in(text) {
         if !VARIABLES.contains(&name) {
             let what = format!("`{{{name}}}` stands for nothing.");
             let next = choose(name, VARIABLES);
@@ -245,11 +283,11 @@ fn variables(text: &str, place: &Place, reader: &mut Reader) {
 
 /// Says no to an expression whose names are not those of its metrics. A Metrics Insights query has
 /// none, and `SEARCH` has its own words in quotes.
-fn names_of(expression: &str, metrics: &BTreeMap<String, Metric>, place: &Place, reader: &mut Reader) {
-    if crate::config::spec::is_insights_query(expression) {
+fn names_of(text: &str, metrics: &BTreeMap<String, Metric>, place: &Place, reader: &mut Reader) {
+    if is_insights_query(text) {
         return;
     }
-    for name in crate::config::spec::expression_names(expression) {
+    for name in expression_names(text) {
         if name == "METRICS" {
             let what = "`METRICS()` stands for all metrics of a request, and one request asks for all measurements.";
             reader.note(place, Problem::mistake("invalid-value", what, "Name the metrics one by one."));

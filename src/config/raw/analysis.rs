@@ -25,14 +25,14 @@ record! {
         optional "above" above: Limit, example "99.5%";
         /// What is written behind values, where it is not `%`.
         optional "unit" unit: Unit, default "`ms` for latencies of `http`, else nothing";
-        /// How often it is asked for, and the length of the intervals whose means are held against the limit.
+        /// How often it is asked for, and the length of the intervals whose means are held against the limit (a period, where that is longer).
         optional "every" every: Span, default "`60s`", example "30s";
         /// What it means when there is no value. It never counts as good.
         optional "no-data" no_data: NoDataWord, default "`pause`";
         /// How the new revision is compared with the old one. The query needs a variable that differs between them.
         optional "compare" compare: Either<CompareWord, Compare>, default "not compared";
         /// How many values a pass needs, of each side where they are compared.
-        optional "min-samples" min_samples: Whole<1, 1000>, default "`5`", example "5";
+        optional "min-samples" min_samples: Whole<1, 1000>, default "`3`, and `5` where they are compared", example "5";
         /// How long after the beginning of a step values do not count.
         optional "warm-up" warm_up: Span, default "`0s`", example "60s";
         /// How many intervals may be beyond the limit.

@@ -3,6 +3,8 @@
 //! What it is: the checked form of `analysis`, which a plan carries as it is, so that the plan's hash
 //! covers it. What it is not: it judges nothing (`rollout::analysis`) and asks nobody (`engine`).
 
+pub mod expression;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,7 +21,7 @@ pub struct Measure {
     pub query: Query,
     /// What the new revision's values are held against; it also says which direction is worse.
     pub limit: Limit,
-    /// How often: the length of the intervals that are judged.
+    /// How often.
     pub every: Span,
     /// What it means when there is no value. Never that it is good.
     pub no_data: NoData,
@@ -273,6 +275,25 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     }
     parts.push(Part::Text(rest));
     parts
+}
+
+impl Measure {
+    /// The length of an interval: no shorter than a value.
+    pub fn interval(&self) -> Span {
+        self.every.max(self.query.period())
+    }
+
+    /// How long after the beginning it can pass at the soonest. Values of CloudWatch begin with whole
+    /// periods, and settle for a period, a minute at most, after their end.
+    pub fn soonest(&self) -> Span {
+        let period = self.query.period().as_seconds();
+        let late = match self.query {
+            Query::CloudWatch(_) => period + period.min(60),
+            Query::Http(_) => 0,
+        };
+        let values = self.min_samples.saturating_mul(period);
+        Span::seconds(self.warm_up.as_seconds().saturating_add(values).saturating_add(late))
+    }
 }
 
 impl Limit {

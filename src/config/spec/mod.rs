@@ -3,11 +3,10 @@
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
-mod analysis;
+pub mod analysis;
 mod app_runner;
 mod compose;
 mod express;
-mod expression;
 mod notify;
 mod policy;
 mod scan;
@@ -23,14 +22,10 @@ use crate::types::{
     Tag,
 };
 
-pub use analysis::{
-    Compare, Limit, LimitSide, Measure, Metric, MetricForm, MetricQuery, NoData, ProbeMeasure, ProbeQuery, Query,
-    SIDED, VARIABLES, Weight, variables,
-};
+pub use analysis::Measure;
 pub use app_runner::{AppRunnerSettings, AppRunnerSpec, CreateService, HealthCheckSettings};
 pub use compose::{ComposeHost, ComposeSpec, SqliteBackup};
 pub use express::{ExpressSpec, ScalingMetric, ScalingSpec};
-pub use expression::{expression_names, is_insights_query, renamed};
 pub use notify::{Occasion, Recipient, Way};
 pub use policy::{
     Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,

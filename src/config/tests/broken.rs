@@ -801,9 +801,66 @@ environments:
             "8 environments.x.analysis[1].no-data invalid-value",
             "8 environments.x.analysis[1].name named-twice",
             "8 environments.x.analysis[1].cloudwatch.namespace too-many-keys",
+            "8 environments.x.analysis[1].cloudwatch.expression unknown-metric",
             "9 environments.x.analysis[2] missing-key",
             "9 environments.x.analysis[2].cloudwatch missing-key",
         ],
+    ),
+    (
+        "measurements whose parts do not fit",
+        r#"version: 1
+services: { api: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } } }
+    analysis:
+      - { name: none, below: 1 }
+      - { name: both, below: 1, cloudwatch: { namespace: n, metric: m }, http: { url: "http://x/" } }
+      - { name: itself, below: 1, compare: old, cloudwatch: { namespace: n, metric: m, dimensions: { S: "{service}" } } }
+      - { name: typo, below: 1, http: { url: "http://x/{revison}", headers: { X: "{what}" } } }
+      - { name: names, below: 1, cloudwatch: { expression: "100 * eror", metrics: { error: { namespace: n, metric: m } } } }
+      - { name: all, below: 1, cloudwatch: { expression: "SUM(METRICS())" } }
+      - { name: period, below: 1, every: 30s, cloudwatch: { namespace: n, metric: m, period: 45s } }
+      - { name: critical, below: 1, critical: true, failures: 2, services: [web], cloudwatch: { namespace: n, metric: m } }
+      - { name: numbers, below: 1, compare: { effect: 0.4, p: 0.5, margin: 101 }, min-samples: 0, unit: "a b", cloudwatch: { namespace: n, metric: "m", dimensions: { R: "{revision}" } } }
+"#,
+        &[
+            "7 environments.x.analysis[0] missing-key",
+            "8 environments.x.analysis[1].http too-many-keys",
+            "9 environments.x.analysis[2].compare needs-another-key",
+            "10 environments.x.analysis[3].http.url unknown-variable",
+            "10 environments.x.analysis[3].http.headers.X unknown-variable",
+            "11 environments.x.analysis[4].cloudwatch.expression unknown-metric",
+            "12 environments.x.analysis[5].cloudwatch.expression invalid-value",
+            "13 environments.x.analysis[6].cloudwatch.period out-of-range",
+            "14 environments.x.analysis[7].services[0] unknown-service",
+            "14 environments.x.analysis[7].failures too-many-keys",
+            "15 environments.x.analysis[8].unit invalid-value",
+            "15 environments.x.analysis[8].compare.margin invalid-value",
+            "15 environments.x.analysis[8].compare.effect invalid-value",
+            "15 environments.x.analysis[8].compare.p invalid-value",
+            "15 environments.x.analysis[8].min-samples invalid-value",
+        ],
+    ),
+    (
+        "measurements that need longer than a step lasts",
+        r#"version: 1
+services: { api: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } } }
+    rollout: { canary: { bake: 5m } }
+    analysis:
+      - { name: in time, below: 1, cloudwatch: { namespace: n, metric: m } }
+      - { name: too late, below: 1, warm-up: 1s, cloudwatch: { namespace: n, metric: m } }
+      - { name: address, below: 1, min-samples: 60, http: { url: "http://x/" } }
+  y:
+    services: { api: { ecs: { cluster: c, service: s } } }
+    rollout: linear
+    analysis:
+      - { name: compared, below: 1, compare: old, cloudwatch: { namespace: n, metric: m, dimensions: { T: "{target-group}" } } }
+"#,
+        &["9 environments.x.analysis[1].name out-of-range", "15 environments.y.analysis[0].name out-of-range"],
     ),
     (
         "checks of commands, and what belongs to the other kind",

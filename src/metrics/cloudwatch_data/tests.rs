@@ -74,7 +74,9 @@ fn what_is_not_the_whole_answer_is_told() {
     };
     let added = |results: &[MetricDataResult], more: bool| {
         let mut found = Found::default();
-        results.iter().for_each(|result| found.add(result, more));
+        for result in results {
+            found.add(result, more);
+        }
         found.trouble
     };
     assert_eq!(added(&[result(StatusCode::Complete, "a"), result(StatusCode::Complete, "a")], false), None);

@@ -1,6 +1,6 @@
 //! The judgement of one measurement: its limit, then the comparison with the old revision.
 //!
-//! The values since the end of the warm-up are put into intervals of [`Measure::every`]; the mean of
+//! The values since the end of the warm-up are put into intervals of [`Measure::interval`]; the mean of
 //! an interval is held against the limit. Everything follows from the values and their times, so
 //! whoever reads the same values again comes to the same judgement.
 
@@ -107,7 +107,7 @@ pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// The mean of every interval from the first with a value to the last with one.
 fn intervals(measure: &Measure, begins: i64, points: &[Point]) -> Vec<Option<f64>> {
-    let length = i64::from(measure.every.as_seconds().max(1));
+    let length = i64::from(measure.interval().as_seconds().max(1));
     let of = |point: &Point| (point.at.as_second() - begins).div_euclid(length);
     let mut found = Vec::new();
     let mut last: Option<i64> = None;

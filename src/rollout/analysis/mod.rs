@@ -11,7 +11,7 @@ mod judge;
 mod judgement;
 mod rank;
 
-pub use crate::config::spec::{
+pub use crate::config::spec::analysis::{
     Compare, Limit, LimitSide, Measure, Metric, MetricForm, MetricQuery, NoData, ProbeMeasure, ProbeQuery, Query,
     Weight,
 };

@@ -68,14 +68,19 @@ pub fn rank_test(first: &[f64], second: &[f64], alternative: Alternative) -> Opt
     Some(Ranked { u, effect: u / (n1 * n2), p: (tail * sides).clamp(0.0, 1.0) })
 }
 
+#[expect(clippy::float_cmp, reason = "only the very same values are ties")]
+fn are_equal(one: &(f64, bool), other: &(f64, bool)) -> bool {
+    one.0 == other.0
+}
+
 /// The sum of the first side's ranks, equal values having the mean of their ranks, and the sum of
 /// t³ − t over all groups of t equal values.
 fn ranks(sorted: &[(f64, bool)]) -> (f64, f64) {
     let (mut sum, mut ties) = (0.0, 0.0);
     let mut before = 0;
-    for group in sorted.chunk_by(|one, other| one.0 == other.0) {
+    for group in sorted.chunk_by(are_equal) {
         let size = number(group.len());
-        let rank = number(before) + (size + 1.0) / 2.0;
+        let rank = number(before) + f64::midpoint(size, 1.0);
         sum += rank * number(group.iter().filter(|(_, of_first)| *of_first).count());
         ties += size * size * size - size;
         before += group.len();

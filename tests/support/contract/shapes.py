@@ -6,6 +6,7 @@ members, wrong types, missing required members, values outside an enum.
 
 import json
 
+import botocore.parsers
 import botocore.session
 
 _LOADER = botocore.session.get_session()
@@ -80,12 +81,23 @@ def _xml(shape, node, path, problems):
         int(node.text)
 
 
+def _cbor(body):
+    """The document of CBOR; instants as numbers."""
+    parser = botocore.parsers.RpcV2CBORParser(timestamp_parser=float)
+    return parser.parse_data_item(parser.get_peekable_stream_from_bytes(body))
+
+
 def problems(service, operation, body):
     """What is wrong with the raw body of a successful answer."""
     model = _LOADER.get_service_model(service)
     shape = model.operation_model(operation).output_shape
     found = []
-    if model.protocol == "json":
+    # A map of CBOR; JSON and XML begin otherwise.
+    if body and body[0] >> 5 == 5:
+        document = _cbor(body)
+        if shape is not None:
+            _check(shape, document, operation, found)
+    elif model.resolved_protocol == "json":
         document = json.loads(body) if body else {}
         if shape is not None:
             _check(shape, document, operation, found)

@@ -67,9 +67,9 @@ class SimulatorTest(unittest.TestCase):
     def calls(self, service="", operation=""):
         return self.control("GET", f"calls?service={service}&operation={operation}")["calls"]
 
-    def client(self, service, key="AKIAEXAMPLE", secret="secret", token=None, retries=1, read_timeout=10):
+    def client(self, service, key="AKIAEXAMPLE", secret="secret", token=None, retries=1, read_timeout=10, session=boto3):
         config = botocore.config.Config(retries={"total_max_attempts": retries}, read_timeout=read_timeout)
-        client = boto3.client(service, region_name=REGION, endpoint_url=self.endpoint, aws_access_key_id=key,
+        client = session.client(service, region_name=REGION, endpoint_url=self.endpoint, aws_access_key_id=key,
                               aws_secret_access_key=secret, aws_session_token=token, config=config)
 
         def checked(http_response, parsed, model, **_):

@@ -185,7 +185,9 @@ fn put(value: &Value, out: &mut Vec<u8>) {
                 put(&Value::from(name.as_str()), out);
                 if let (true, Value::Array(instants)) = (name.ends_with("Timestamps"), value) {
                     head(4, instants.len() as u64, out);
-                    instants.iter().for_each(|instant| put_instant(instant, out));
+                    for instant in instants {
+                        put_instant(instant, out);
+                    }
                 } else if name.ends_with("Timestamp") {
                     put_instant(value, out);
                 } else {

@@ -39,6 +39,8 @@ fn told(incoming: &Incoming) -> (String, String, Value, Protocol) {
             "AmazonEC2ContainerRegistry_V20150921" => ("ecr", Protocol::Json11),
             "secretsmanager" => ("secretsmanager", Protocol::Json11),
             "AmazonSSM" => ("ssm", Protocol::Json11),
+            // It speaks JSON beside CBOR.
+            "GraniteServiceVersion20100801" => ("cloudwatch", Protocol::Json10),
             "SpencerFrontendService" => ("ecr-public", Protocol::Json11),
             _ => ("unknown", Protocol::Json11),
         };

@@ -266,7 +266,7 @@ fn a_rule_that_nobody_carries_out_refuses_and_those_that_are_do_not() {
     };
     let ours = "    requires: [dev]\n    soak: 5m\n    checks: all\n    reviews: required\n    freeze: [{ from: Fri 16:00, to: Mon 08:00, zone: UTC }]\n    access: { deploy: [write] }\n";
     assert_eq!(with(ours), Ok(()));
-    insta::assert_snapshot!(text(&with("    alarms: [x]\n    rollout: canary\n    analysis: [{ name: p99, cloudwatch: { expression: x }, below: 5 }]\n    notify: [{ slack: HOOK }]\n").unwrap_err()), @"
+    insta::assert_snapshot!(text(&with("    alarms: [x]\n    rollout: canary\n    analysis: [{ name: p99, cloudwatch: { namespace: x, metric: y }, below: 5 }]\n    notify: [{ slack: HOOK }]\n").unwrap_err()), @"
     [rule-not-carried-out] The policy of `staging` holds `rollout` and `analysis`, which this version does not carry out.
     - `rollout`: shipline.yml:9 environments.staging.rollout
     - `analysis`: shipline.yml:10 environments.staging.analysis

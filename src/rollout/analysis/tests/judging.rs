@@ -168,6 +168,7 @@ fn a_comparison_without_enough_old_values_is_inconclusive() {
 
 #[test]
 fn one_that_fails_is_enough_and_one_that_is_unsure_is_enough_to_pause() {
+    use Verdict::{Fail, Inconclusive, NoData as Missing, Pass};
     let of = |verdict: Verdict| Judgement {
         verdict,
         text: verdict.word().to_owned(),
@@ -175,7 +176,6 @@ fn one_that_fails_is_enough_and_one_that_is_unsure_is_enough_to_pause() {
     };
     let together =
         |verdicts: &[Verdict]| combined(&[measure()], verdicts.iter().copied().map(of).collect(), Stage::Ended, at(9));
-    use Verdict::{Fail, Inconclusive, NoData as Missing, Pass};
     assert_eq!(together(&[Pass, Pass]).why, "2 measurements are good");
     assert_eq!(together(&[Pass, Inconclusive]).verdict, Inconclusive);
     assert_eq!(together(&[Missing, Inconclusive]).verdict, Missing);

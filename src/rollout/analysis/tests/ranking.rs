@@ -1,4 +1,4 @@
-//! The rank test against scipy's (tests/reference/rank_test.py makes the cases) and against counting.
+//! The rank test against scipy's (`tests/reference` has the cases and what makes them) and against counting.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -26,10 +26,10 @@ fn the_rank_test_says_what_scipy_says() {
         let case: Value = serde_json::from_str(line).unwrap();
         let (x, y) = (side(&case, "x"), side(&case, "y"));
         let known: Vec<f64> = x.iter().chain(&y).copied().filter(|value| !value.is_nan()).collect();
-        let tied = known.iter().enumerate().any(|(at, one)| known[..at].contains(one));
+        let has_ties = known.iter().enumerate().any(|(at, one)| known[..at].contains(one));
         cases += 1;
-        ties += usize::from(tied);
-        exact += usize::from(!tied && x.len().min(y.len()) <= 8);
+        ties += usize::from(has_ties);
+        exact += usize::from(!has_ties && x.len().min(y.len()) <= 8);
         missing += usize::from(known.len() < x.len() + y.len());
         for (name, alternative) in
             [("greater", Alternative::Greater), ("less", Alternative::Less), ("two-sided", Alternative::TwoSided)]
