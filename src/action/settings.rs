@@ -12,7 +12,7 @@ use super::inputs::{Given, place};
 use super::reading::{Flag, Reader};
 use crate::config::spec::{
     AppRunnerSpec, AwsSpec, BuildCache, BuildSecret, BuildSpec, Config, ContainerChanges, EcsSpec, EnvironmentSpec,
-    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Policy, Provenance, SecretSource, ServiceSpec, Strategy,
+    ForceNewDeployment, ImageRepository, ImageSpec, OnFailure, Policy, Provenance, SecretSource, ServiceSpec, Steering,
     TagRule, TargetSpec,
 };
 use crate::problem::{Problem, Problems};
@@ -157,7 +157,7 @@ pub(super) fn configuration(given: &Given) -> Result<(Config, EnvironmentName), 
         on_failure,
         within: Span::minutes(minutes.unwrap_or(30)),
         url: given.get("url").map(str::to_owned),
-        strategy: Strategy::Rolling,
+        steering: Steering::default(),
         policy: Policy::default(),
         deferred: Vec::new(),
     };

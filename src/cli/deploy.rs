@@ -198,7 +198,7 @@ pub async fn roll_out(
     host.console.group(&format!("Roll out to {}", plan.environment));
     let journal = MemoryJournal::default();
     let run = host.run_name();
-    let parts = Parts { targets: &targets, alarms: alarms.as_deref(), run: &run };
+    let parts = Parts { targets: &targets, alarms: alarms.as_deref(), gates: None, run: &run };
     let driving = drive(&plan, parts, &journal, recorder, &host.cancel, Limits::default());
     let known = known_of_run(command, &images, recorder, Vec::new());
     let beginning = to_do.then(|| planned(view(&plan, &first, known, began, clock::now())));

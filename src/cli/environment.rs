@@ -239,13 +239,13 @@ pub fn targets(
         let Some(target) = spec.services.get(name) else { continue };
         let session = || session.ok_or_else(|| Problem::defect("no-session", format!("{name} needs an AWS session")));
         let target: Arc<dyn Target> = match target {
-            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session()?.sdk(), name, ecs, spec.strategy, root)),
+            TargetSpec::Ecs(ecs) => Arc::new(EcsTarget::new(session()?.sdk(), name, ecs, spec.steering, root)),
             TargetSpec::Express(express) => {
-                Arc::new(ExpressTarget::new(session()?.sdk(), name, express, spec.strategy))
+                Arc::new(ExpressTarget::new(session()?.sdk(), name, express, spec.steering.strategy))
             }
             TargetSpec::AppRunner(app) => {
                 let region = session()?.region().clone();
-                let target = AppRunnerTarget::new(session()?.sdk(), name, app, spec.strategy, region);
+                let target = AppRunnerTarget::new(session()?.sdk(), name, app, spec.steering.strategy, region);
                 let target = target.with_source_host(host.cloned());
                 match &app.tasks {
                     Some(tasks) => Arc::new(target.with_tasks(Arc::new(NamedTasks::new(session()?.sdk(), tasks)))),
@@ -254,11 +254,11 @@ pub fn targets(
             }
             TargetSpec::Compose(compose) if compose.host != ComposeHost::Local => {
                 let region = session()?.region().clone();
-                Arc::new(ComposeTarget::on_an_instance(session()?.sdk(), name, compose, spec.strategy, region))
+                Arc::new(ComposeTarget::on_an_instance(session()?.sdk(), name, compose, spec.steering.strategy, region))
             }
             TargetSpec::Compose(compose) => match machine {
                 Machine::Own(variables) => {
-                    Arc::new(ComposeTarget::on_this_machine(name, compose, spec.strategy, root, variables))
+                    Arc::new(ComposeTarget::on_this_machine(name, compose, spec.steering.strategy, root, variables))
                 }
                 Machine::Foreign => {
                     let next = "Name the instance in `compose.host`, or deploy from the machine itself.";

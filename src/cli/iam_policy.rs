@@ -97,7 +97,7 @@ async fn tasks(
     let asked = ecs().map(async |(service, ecs)| {
         let content = match (&session, &ecs.task_definition) {
             (Some(session), _) => {
-                let target = EcsTarget::new(session.sdk(), service, ecs, spec.strategy, &host.root);
+                let target = EcsTarget::new(session.sdk(), service, ecs, spec.steering, &host.root);
                 Some(target.task_definitions().await.map_err(|error| super::planning::about(service, error.into()))?)
             }
             (None, Some(path)) => Some(vec![EcsTarget::task_definition_file(&host.root, path).await?]),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join_all, join3};
 
-use crate::config::spec::{EnvironmentSpec, HookSpec};
+use crate::config::spec::{EnvironmentSpec, HookSpec, Strategy};
 use crate::engine::{Targets, Wish};
 use crate::problem::{Problem, Problems};
 use crate::rollout::{Hook, HookRole, Plan, Release, ServicePlan};
@@ -89,6 +89,11 @@ pub async fn plan(
         after,
         alarms,
         analysis,
+        steering: match purpose {
+            Purpose::Release if spec.steering.strategy != Strategy::Rolling => Some(spec.steering),
+            // The way back is the shortest one.
+            Purpose::Release | Purpose::PutBack => None,
+        },
         on_failure: spec.on_failure,
         within: spec.within,
     };

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::console::{Console, Level};
 use crate::engine::{News, Progress, Reporter, clock};
-use crate::report::{self, Moment, Stage};
+use crate::report::{self, Moment, Stage, gate_sentence};
 use crate::rollout::analysis::Judged;
 use crate::rollout::{Event, HookState, Phase, ServiceState};
 use crate::types::{ServiceName, Timestamp};
@@ -136,6 +136,9 @@ impl Reporter for Recorder {
                         Event::Broke { .. }
                             | Event::CheckFailed { .. }
                             | Event::AlarmFired { .. }
+                            | Event::AnalysisFailed { .. }
+                            | Event::Judged { .. }
+                            | Event::Decided { .. }
                             | Event::HookFailed { .. }
                             | Event::CancelRequested
                     )
@@ -161,6 +164,13 @@ impl Reporter for Recorder {
 /// An event in a few words, and the service it is about.
 pub fn sentence<'a>(event: &'a Event, phase: &Phase) -> (Option<&'a ServiceName>, String) {
     match event {
+        Event::Paused { .. }
+        | Event::Continued { .. }
+        | Event::NotContinued { .. }
+        | Event::Baking { .. }
+        | Event::Judged { .. }
+        | Event::Decided { .. }
+        | Event::AnalysisFailed { .. } => gate_sentence(event).unwrap_or_default(),
         Event::Applied { service, shift } => (Some(service), format!("{} accepted", shift.revision.name)),
         Event::ApplyFailed { service, cause, .. } => (Some(service), format!("not accepted: {}", cause.summary)),
         Event::Served { service } => {

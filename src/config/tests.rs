@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 use super::raw::shape::Book;
 use super::spec::analysis::{Compare, Weight};
 use super::spec::{
-    Access, Allow, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec, ExpressSpec,
-    Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Strategy, TargetSpec,
-    WeekTime, Who,
+    Access, Allow, Approval, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, DeferredTo, EcsTasksSpec,
+    ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec, Steered,
+    Strategy, TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;
@@ -28,7 +28,7 @@ fn the_full_example_is_understood() {
     assert_eq!(staging.within, Span::minutes(15));
     assert_eq!(staging.deploy_on_push.as_deref(), Some("main"));
     assert_eq!(staging.waves.len(), 2);
-    assert_eq!(staging.strategy, Strategy::Rolling);
+    assert_eq!(staging.steering.strategy, Strategy::Rolling);
     assert!(staging.deferred.is_empty());
     assert_eq!(staging.verify[1].expect, 200);
     let TargetSpec::AppRunner(legacy) = &staging.services[&"legacy".parse().unwrap()] else { panic!("not App Runner") };
@@ -71,7 +71,14 @@ fn the_full_example_is_understood() {
     assert_eq!(host("mail"), ComposeHost::Instance("i-0123456789abcdef0".to_owned()));
     assert_eq!(host("wiki"), ComposeHost::Tag { key: "Name".to_owned(), value: "pmis-wiki".to_owned() });
     let production = &config.environments[&"production".parse().unwrap()];
-    assert_eq!(production.strategy, Strategy::Canary("10".parse().unwrap()));
+    let canary = Strategy::Canary {
+        percent: "10".parse().unwrap(),
+        bake: Span::minutes(10),
+        approval: Approval::Asked,
+        stays: Span::minutes(5),
+    };
+    assert_eq!(production.steering.strategy, canary);
+    assert_eq!((production.steering.by, production.steering.patience), (Steered::Rollout, Span::minutes(24 * 60)));
     assert_eq!(production.within, Span::minutes(30));
     let limits: Vec<String> = production
         .analysis
@@ -99,7 +106,7 @@ fn the_full_example_is_understood() {
     assert_eq!(bot, ["checks", "reviews", "approvals", "access", "queue", "pull-requests"]);
     let nobody: Vec<&str> =
         production.deferred.iter().filter(|rule| rule.by == DeferredTo::Nobody).map(|rule| rule.key.as_str()).collect();
-    assert_eq!(nobody, ["rollout", "analysis"]);
+    assert_eq!(nobody, ["analysis"]);
     assert!(config.environments[&"plain".parse().unwrap()].deferred.is_empty(), "rolling is carried out");
     assert!(config.services[&"legacy".parse().unwrap()].image.is_none());
 }

@@ -12,7 +12,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tracing::{debug, info, warn};
 
-use super::{Alarms, Cancel, Journal, JournalFailed, News, Reporter, Target, clock, effects};
+use super::{Alarms, Cancel, Gates, Journal, JournalFailed, News, Reporter, Target, clock, effects};
 use crate::rollout::{Effect, Entry, Event, Phase, Plan};
 use crate::types::ServiceName;
 
@@ -26,6 +26,8 @@ pub struct Parts<'a> {
     pub targets: &'a Targets,
     /// Where the plan's alarms are kept; needed when it has any.
     pub alarms: Option<&'a dyn Alarms>,
+    /// Who may decide at a gate; without them what nobody decides goes back when its time is over.
+    pub gates: Option<&'a dyn Gates>,
     /// What no other run of any plan is called: no task of a hook is started twice under it.
     pub run: &'a str,
 }

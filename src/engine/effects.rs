@@ -7,8 +7,10 @@ use super::target::{Back, NotApplied, ProviderFailure, Sight, Target, TargetErro
 use super::wait::{self, Backoff, Seen, Waited};
 use super::{Cancel, Limits, News, Progress, Reporter, clock, drive::Parts, http_check};
 use crate::problem::Problem;
-use crate::rollout::{Cause, CauseCode, Effect, Event, HookState, Phase, Plan, ServicePlan, ServiceState, Shift};
-use crate::types::{ServiceName, Timestamp};
+use crate::rollout::{
+    Cause, CauseCode, Effect, Event, Gate, HookState, Passed, Phase, Plan, ServicePlan, ServiceState, Shift,
+};
+use crate::types::{ServiceName, Span, Timestamp};
 
 /// Everything an effect needs.
 pub(super) struct Shell<'a> {
@@ -16,6 +18,19 @@ pub(super) struct Shell<'a> {
     pub(super) parts: Parts<'a>,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) limits: Limits,
+}
+
+/// A part of a service's way, as it is followed.
+struct Leg<'s> {
+    shift: &'s Shift,
+    /// The last stop that was let through.
+    passed: Option<&'s Passed>,
+    /// The stop it stands at.
+    stop: Option<&'s str>,
+    /// Whether all traffic has moved.
+    baking: bool,
+    /// How long it may take from the stop before it, or from its beginning.
+    within: Option<Duration>,
 }
 
 /// How many refusals in a row end a wait: one may be a hiccup of eventual consistency.
@@ -33,9 +48,11 @@ pub(super) enum Subject<'a> {
 
 pub(super) fn subject(effect: &Effect) -> Option<Subject<'_>> {
     match effect {
-        Effect::Apply(name) | Effect::Follow(name) | Effect::Revert(name) => Some(Subject::Service(name)),
+        Effect::Apply(name) | Effect::Continue(name) | Effect::Follow(name) | Effect::Revert(name) => {
+            Some(Subject::Service(name))
+        }
         Effect::StartHook(hook) | Effect::FollowHook(hook) | Effect::StopHook(hook) => Some(Subject::Hook(*hook)),
-        Effect::Check(_) | Effect::WatchAlarms => None,
+        Effect::Bake(_) | Effect::Listen(..) | Effect::Check(_) | Effect::WatchAlarms => None,
     }
 }
 
@@ -43,6 +60,7 @@ pub(super) fn subject(effect: &Effect) -> Option<Subject<'_>> {
 pub(super) enum State {
     Service(ServiceState),
     Hook(HookState),
+    Gate(Gate),
     None,
 }
 
@@ -50,7 +68,10 @@ pub(super) fn state_of(effect: &Effect, phase: &Phase) -> State {
     match subject(effect) {
         Some(Subject::Service(name)) => phase.services().get(name).cloned().map_or(State::None, State::Service),
         Some(Subject::Hook(number)) => phase.hooks().get(number).cloned().map_or(State::None, State::Hook),
-        None => State::None,
+        None => match (effect, phase) {
+            (Effect::Bake(_) | Effect::Listen(..), Phase::Gating { gate, .. }) => State::Gate(gate.clone()),
+            _ => State::None,
+        },
     }
 }
 
@@ -60,10 +81,12 @@ impl Shell<'_> {
         match (effect, state) {
             (Effect::Apply(service), _) => Some(self.apply(service).await),
             (Effect::Revert(service), State::Service(state)) => Some(self.revert(service, &state).await),
-            (
-                Effect::Follow(service),
-                State::Service(ServiceState::Moving { shift } | ServiceState::Returning { shift, .. }),
-            ) => self.follow(service, shift, stop).await,
+            (Effect::Follow(service), State::Service(state)) => self.follow(service, state, stop).await,
+            (Effect::Continue(service), State::Service(ServiceState::Continuing { shift, pause, .. })) => {
+                Some(self.go_on(service, &shift, &pause).await)
+            }
+            (Effect::Bake(_), State::Gate(gate)) => self.bake(&gate, stop).await,
+            (Effect::Listen(..), State::Gate(gate)) => self.listen(&gate, stop).await,
             (Effect::Check(check), _) => self.check(check, stop).await,
             (Effect::StartHook(hook), State::Hook(state)) => Some(self.start_hook(hook, &state).await),
             (Effect::FollowHook(hook), State::Hook(HookState::Running { task } | HookState::Undoing { task })) => {
@@ -75,6 +98,9 @@ impl Shell<'_> {
             (Effect::WatchAlarms, _) => self.watch_alarms(stop).await,
             (
                 Effect::Revert(_)
+                | Effect::Continue(_)
+                | Effect::Bake(_)
+                | Effect::Listen(..)
                 | Effect::Follow(_)
                 | Effect::StartHook(_)
                 | Effect::FollowHook(_)
@@ -140,22 +166,43 @@ impl Shell<'_> {
         }
     }
 
-    async fn follow(&self, service: ServiceName, shift: Shift, stop: Cancel) -> Option<Event> {
+    async fn follow(&self, service: ServiceName, state: ServiceState, stop: Cancel) -> Option<Event> {
+        let Leg { shift, passed, stop: standing, baking, within } = self.leg(&state)?;
         let (target, plan) = match self.part(&service) {
             Ok(part) => part,
             Err(cause) => return Some(Event::Broke { service, cause }),
         };
-        let within = self.plan.within.duration();
-        let deadline = clock::instant() + remaining(shift.started, within, clock::now());
+        let since = passed.map_or(shift.started, |passed| passed.at);
+        let deadline = within.map(|within| clock::instant() + remaining(since, within, clock::now()));
+        let mut gone_on = 0_u32;
         let mut told: HashSet<String> = HashSet::new();
         let mut last = Progress::default();
         let mut refusals = 0_u32;
-        let waited = wait::until(Some(deadline), Backoff::DEPLOYMENT, &stop, async || {
-            match target.observe(plan, &shift).await {
+        let waited = wait::until(deadline, Backoff::DEPLOYMENT, &stop, async || {
+            match target.observe(plan, shift).await {
                 Ok(Sight::Moving(progress)) => {
                     refusals = 0;
                     self.tell_progress(&service, &progress, &mut last, &mut told);
-                    Seen::NotYet
+                    gone_on += 1;
+                    // One look may be older than the stop.
+                    if standing.is_some() && gone_on > 1 {
+                        Seen::Ready(Ok(Sight::Moving(progress)))
+                    } else {
+                        Seen::NotYet
+                    }
+                }
+                Ok(Sight::Paused(pause, progress)) => {
+                    (refusals, gone_on) = (0, 0);
+                    self.tell_progress(&service, &progress, &mut last, &mut told);
+                    // A late answer still shows the stop that was let through.
+                    let known =
+                        [standing, passed.map(|passed| passed.pause.as_str())].contains(&Some(pause.id.as_str()));
+                    if known { Seen::NotYet } else { Seen::Ready(Ok(Sight::Paused(pause, progress))) }
+                }
+                Ok(Sight::Baking(progress)) => {
+                    refusals = 0;
+                    self.tell_progress(&service, &progress, &mut last, &mut told);
+                    if baking { Seen::NotYet } else { Seen::Ready(Ok(Sight::Baking(progress))) }
                 }
                 Ok(sight) => Seen::Ready(Ok(sight)),
                 Err(TargetError::Provider(failure)) if failure.is_passing() => {
@@ -177,12 +224,51 @@ impl Shell<'_> {
             Waited::Ready(Ok(Sight::Superseded { by })) => return Some(Event::Superseded { service, by }),
             Waited::Ready(Ok(Sight::AskAgain)) => return Some(Event::AskAgain { service }),
             Waited::Ready(Ok(Sight::Broke(cause))) => *cause,
+            Waited::Ready(Ok(Sight::Moving(_))) if standing.is_some() => {
+                return Some(Event::Continued { service, at: clock::now() });
+            }
+            Waited::Ready(Ok(Sight::Paused(pause, _))) => return Some(Event::Paused { service, pause }),
+            Waited::Ready(Ok(Sight::Baking(_))) => return Some(Event::Baking { service }),
             Waited::Ready(Ok(Sight::Moving(_))) | Waited::Cancelled => return None,
             Waited::Ready(Err(error)) => unobservable(&service, error),
-            Waited::TimedOut => timed_out(&service, within, Some(&last)),
+            Waited::TimedOut => timed_out(&service, within.unwrap_or_default(), Some(&last)),
         };
-        let cause = self.explained(target, plan, &shift, broke).await;
+        let cause = self.explained(target, plan, shift, broke).await;
         Some(Event::Broke { service, cause: Box::new(cause) })
+    }
+
+    /// The leg of the way that a service is on.
+    fn leg<'s>(&self, state: &'s ServiceState) -> Option<Leg<'s>> {
+        let steering = self.plan.steering.unwrap_or_default();
+        let plus = |span: Span| Some(self.plan.within.duration() + span.duration());
+        let leg = |shift, passed: &'s Option<Passed>, within| Leg {
+            shift,
+            passed: passed.as_ref(),
+            stop: None,
+            baking: false,
+            within,
+        };
+        Some(match state {
+            ServiceState::Moving { shift, passed } => leg(shift, passed, plus(steering.lasts())),
+            ServiceState::Baking { shift, passed } => {
+                Leg { baking: true, ..leg(shift, passed, plus(steering.lasts())) }
+            }
+            // How long it may stand there is the gate's affair.
+            ServiceState::Paused { shift, pause, passed } => {
+                Leg { stop: Some(pause.id.as_str()), ..leg(shift, passed, None) }
+            }
+            ServiceState::Returning { shift, .. } => leg(shift, &None, plus(Span::seconds(0))),
+            ServiceState::Waiting
+            | ServiceState::Unchanged
+            | ServiceState::Applying
+            | ServiceState::Continuing { .. }
+            | ServiceState::Serving { .. }
+            | ServiceState::Failed { .. }
+            | ServiceState::Reverting { .. }
+            | ServiceState::Restored { .. }
+            | ServiceState::Superseded { .. }
+            | ServiceState::Stuck { .. } => return None,
+        })
     }
 
     fn tell_progress(
@@ -231,7 +317,7 @@ pub(super) fn remaining(started: Timestamp, within: Duration, now: Timestamp) ->
     within.saturating_sub(passed)
 }
 
-fn timed_out(service: &ServiceName, within: Duration, last: Option<&Progress>) -> Cause {
+pub(super) fn timed_out(service: &ServiceName, within: Duration, last: Option<&Progress>) -> Cause {
     let mut cause = Cause::new(
         CauseCode::TimedOut,
         format!("{service} was not healthy within {} min", within.as_secs().div_ceil(60)),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Examination, Logs, Tasks, permission};
 use crate::problem::Problem;
-use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetPlace, Touched};
+use crate::rollout::{Cause, CauseCode, Pause, Revision, ServicePlan, Shift, TargetPlace, Touched};
 use crate::types::{CommitSha, Percent, PinnedImage, Timestamp};
 
 /// What should run.
@@ -114,6 +114,11 @@ pub struct Progress {
 pub enum Sight {
     /// Under way.
     Moving(Progress),
+    /// The platform has stopped before a step of traffic, and waits for [`Target::go_on`]. A stop that
+    /// somebody else configured is not told: what it waits for is not ours to say.
+    Paused(Pause, Progress),
+    /// All traffic is on the new revision, the old one stays for a while.
+    Baking(Progress),
     /// The revision of the shift serves, proven by the provider's own final state.
     Serving,
     /// It failed, or it certainly will: the engine need not wait for the provider to give up.
@@ -178,6 +183,13 @@ pub trait Target: Send + Sync {
 
     /// One look at a change, forward or back. Does not wait.
     async fn observe(&self, plan: &ServicePlan, shift: &Shift) -> Result<Sight, TargetError>;
+
+    /// Tells the platform to go on after a stop, unless it already does. Once per stop.
+    async fn go_on(&self, _plan: &ServicePlan, _shift: &Shift, pause: &Pause) -> Result<(), NotApplied> {
+        let what = format!("{} stops at no step, and {} is none of its stops", self.place().name, pause.id);
+        let cause = Cause::new(CauseCode::CallRefused, what, "Report this: it is a defect of Shipline.");
+        Err(NotApplied { cause, touched: Touched::No })
+    }
 
     /// The cause with everything that can be found about it (stop reasons, exit codes, health
     /// answers, log lines, links), starting from what `observe` saw. Never fails: what cannot be

@@ -9,7 +9,7 @@ use crate::rollout::*;
 use crate::types::{ServiceName, Span};
 
 fn parts(targets: &Targets) -> Parts<'_> {
-    Parts { targets, alarms: None, run: "run" }
+    Parts { targets, alarms: None, gates: None, run: "run" }
 }
 
 /// Keeps every line it is told.
@@ -46,6 +46,7 @@ async fn plan_for(world: &Arc<World>, waves: &[&[&str]], on_failure: OnFailure) 
         after: Vec::new(),
         alarms: Vec::new(),
         analysis: Vec::new(),
+        steering: None,
         on_failure,
         within: Span::minutes(5),
     }

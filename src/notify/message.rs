@@ -82,6 +82,6 @@ fn bare(view: &View) -> View {
     bare.commits.clear();
     bare.timeline.clear();
     bare.notices.clear();
-    (bare.alarm, bare.check_failure) = (None, None);
+    (bare.alarm, bare.check_failure, bare.gate_failure) = (None, None, None);
     bare
 }

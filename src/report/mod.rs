@@ -5,12 +5,14 @@
 //! programs or logs is escaped where it enters a format, in one place ([`escape`]).
 
 pub mod escape;
+mod gate;
 mod markdown;
 mod measurements;
 mod plain;
 mod times;
 mod view;
 
+pub use gate::{WaitsView, gate_sentence};
 pub use markdown::{
     changes, commits, failure, gantt, headline, hooks, mark, notices, origin_words, plural, release, span, summary,
 };

@@ -56,6 +56,7 @@ fn plan() -> Plan {
         after: Vec::new(),
         alarms: Vec::new(),
         analysis: Vec::new(),
+        steering: None,
         on_failure: OnFailure::RollBackAll,
         within: Span::minutes(30),
     }

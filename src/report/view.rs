@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::gate::{self, WaitsView};
 use crate::rollout::analysis::Judged;
 use crate::rollout::{Cause, Change, FieldChange, HookRole, HookState, Outcome, Phase, Plan, Reason, ServiceState};
 use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
@@ -157,6 +158,12 @@ pub struct View {
     /// What the measurements of the new revision say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<Judged>,
+    /// What was decided or measured at a step of traffic, if that is why it went back.
+    #[serde(default)]
+    pub gate_failure: Option<Cause>,
+    /// What it waits for at a step of traffic.
+    #[serde(default)]
+    pub waits: Option<WaitsView>,
     /// The hooks, in their order.
     #[serde(default)]
     pub hooks: Vec<HookView>,
@@ -188,7 +195,8 @@ impl View {
             let name = if hook.when == "check" { "check" } else { "hook" };
             hook.cause.as_ref().map(|cause| (name, cause))
         });
-        check.chain(alarm).chain(hooks)
+        let gate = self.gate_failure.iter().map(|cause| ("rollout", cause));
+        check.chain(alarm).chain(gate).chain(hooks)
     }
 }
 
@@ -229,7 +237,13 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         Some(Reason::CheckFailed { cause, .. }) => (Some((**cause).clone()), None),
         Some(Reason::AlarmFired { cause }) => (None, Some((**cause).clone())),
         Some(
-            Reason::ServiceFailed { .. } | Reason::Superseded { .. } | Reason::HookFailed { .. } | Reason::Cancelled,
+            Reason::ServiceFailed { .. }
+            | Reason::Superseded { .. }
+            | Reason::HookFailed { .. }
+            | Reason::AnalysisFailed { .. }
+            | Reason::Rejected { .. }
+            | Reason::GateExpired
+            | Reason::Cancelled,
         )
         | None => (None, None),
     };
@@ -251,6 +265,8 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         check_failure,
         alarm,
         analysis: input.analysis,
+        gate_failure: outcome.and_then(Outcome::why).and_then(gate::cause),
+        waits: gate::waits(plan, phase),
         hooks: hook_views(plan, phase),
         gates: Vec::new(),
         commits: input.commits,

@@ -38,6 +38,12 @@ pub enum CauseCode {
     CheckFailed,
     /// A command of a hook ended with another exit code than 0.
     CommandFailed,
+    /// What was measured broke a limit.
+    AnalysisFailed,
+    /// Somebody said no.
+    Rejected,
+    /// Nobody decided in time.
+    GateExpired,
 }
 
 /// How a container ended.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, LogLines, Shift, Task};
-use crate::types::ServiceName;
+use super::{Cause, Decision, Judged, LogLines, Pause, Shift, Task};
+use crate::types::{ServiceName, Timestamp};
 
 /// Whether a failed request may have changed the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,55 @@ pub enum Event {
         /// Which service.
         service: ServiceName,
         /// Why.
+        cause: Box<Cause>,
+    },
+    /// The platform stopped before a step of traffic.
+    Paused {
+        /// Which service.
+        service: ServiceName,
+        /// The stop.
+        pause: Pause,
+    },
+    /// The platform goes on after a stop.
+    Continued {
+        /// Which service.
+        service: ServiceName,
+        /// When.
+        at: Timestamp,
+    },
+    /// The platform could not be told to go on.
+    NotContinued {
+        /// Which service.
+        service: ServiceName,
+        /// Why.
+        cause: Box<Cause>,
+    },
+    /// All traffic is on the new revision; the old one stays for a while.
+    Baking {
+        /// Which service.
+        service: ServiceName,
+    },
+    /// The bake of a gate is over, or what was measured in it is enough.
+    Judged {
+        /// Which step of the wave.
+        step: u32,
+        /// When.
+        at: Timestamp,
+        /// What it has shown.
+        judged: Judged,
+    },
+    /// A gate was decided.
+    Decided {
+        /// Which step of the wave.
+        step: u32,
+        /// When.
+        at: Timestamp,
+        /// What was decided.
+        decision: Decision,
+    },
+    /// What is measured broke a limit while nothing was being decided.
+    AnalysisFailed {
+        /// What, against which limit.
         cause: Box<Cause>,
     },
     /// Somebody else's deployment took the service over.

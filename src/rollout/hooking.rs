@@ -6,7 +6,8 @@
 
 use super::event::Touched;
 use super::phase::Services;
-use super::transition::{settle_back, take_back_all, unexpected};
+use super::settling::{settle_back, take_back_all};
+use super::transition::unexpected;
 use super::{Cause, Event, HookState, Hooks, Outcome, Phase, Plan, Reason, ServiceState, Unexpected};
 use crate::config::spec::OnFailure;
 
@@ -196,6 +197,13 @@ fn numbered(event: &Event) -> Option<usize> {
         | Event::Broke { .. }
         | Event::Superseded { .. }
         | Event::AskAgain { .. }
+        | Event::Paused { .. }
+        | Event::Continued { .. }
+        | Event::NotContinued { .. }
+        | Event::Baking { .. }
+        | Event::Judged { .. }
+        | Event::Decided { .. }
+        | Event::AnalysisFailed { .. }
         | Event::Reverted { .. }
         | Event::RevertFailed { .. }
         | Event::CheckPassed { .. }

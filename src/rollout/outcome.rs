@@ -42,6 +42,20 @@ pub enum Reason {
         /// Which, and what it says.
         cause: Box<Cause>,
     },
+    /// What was measured broke a limit.
+    AnalysisFailed {
+        /// What, against which limit.
+        cause: Box<Cause>,
+    },
+    /// Somebody said no.
+    Rejected {
+        /// Who.
+        by: String,
+        /// Why, in their words.
+        said: Option<String>,
+    },
+    /// Nobody decided in time.
+    GateExpired,
     /// A person or the workflow cancelled it.
     Cancelled,
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, HookState, Hooks, Outcome, Plan, Reason, ServiceState};
+use super::gating;
+use super::{Awaited, Change, Gate, HookState, Hooks, Outcome, Plan, Reason, ServiceState};
 use crate::types::ServiceName;
 
 /// Where every service of a rollout stands.
@@ -25,6 +26,18 @@ pub enum Phase {
     Shifting {
         /// Which wave, from 0.
         wave: usize,
+        /// Every service of the plan.
+        services: Services,
+        /// Every hook of the plan.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hooks: Hooks,
+    },
+    /// Every service of a wave that is under way waits at a step of traffic.
+    Gating {
+        /// Which wave, from 0.
+        wave: usize,
+        /// What it waits for.
+        gate: Gate,
         /// Every service of the plan.
         services: Services,
         /// Every hook of the plan.
@@ -86,8 +99,14 @@ pub enum Effect {
     Apply(ServiceName),
     /// Watch a change until the truth is known. Changes nothing.
     Follow(ServiceName),
+    /// Tell the target to go on after a stop. Changes the target.
+    Continue(ServiceName),
     /// Ask the target for the previous revision. Changes the target.
     Revert(ServiceName),
+    /// Watch a bake of that step until it is over or says enough. Changes nothing.
+    Bake(u32),
+    /// Listen for what is decided at that step. Changes nothing.
+    Listen(u32, Awaited),
     /// Run a check, by its index. Changes nothing.
     Check(usize),
     /// Start a hook's task, by its number, or that of its undo. Changes what the command changes.
@@ -103,7 +122,7 @@ pub enum Effect {
 impl Effect {
     /// Whether running it may change a target; such an effect is never dropped halfway.
     pub fn mutates(&self) -> bool {
-        matches!(self, Self::Apply(_) | Self::Revert(_) | Self::StartHook(_) | Self::StopHook(_))
+        matches!(self, Self::Apply(_) | Self::Continue(_) | Self::Revert(_) | Self::StartHook(_) | Self::StopHook(_))
     }
 }
 
@@ -160,6 +179,7 @@ impl Phase {
             Self::Shifting { services, .. } | Self::RollingBack { services, .. } => {
                 services.iter().filter_map(|(name, state)| due(name, state)).collect()
             }
+            Self::Gating { gate, services, .. } => gating::due(gate, services),
             Self::Preparing { hooks, .. } | Self::Finishing { hooks, .. } | Self::Undoing { hooks, .. } => {
                 hooks.iter().enumerate().filter_map(|(number, state)| due_for_hook(number, state)).collect()
             }
@@ -175,7 +195,7 @@ impl Phase {
     /// Whether an alarm would mean this deployment.
     fn watches(&self) -> bool {
         match self {
-            Self::Shifting { .. } | Self::Verifying { .. } | Self::Finishing { .. } => true,
+            Self::Shifting { .. } | Self::Gating { .. } | Self::Verifying { .. } | Self::Finishing { .. } => true,
             Self::Preparing { .. } | Self::RollingBack { .. } | Self::Undoing { .. } | Self::Done { .. } => false,
         }
     }
@@ -185,6 +205,7 @@ impl Phase {
         match self {
             Self::Preparing { services, .. }
             | Self::Shifting { services, .. }
+            | Self::Gating { services, .. }
             | Self::Verifying { services, .. }
             | Self::Finishing { services, .. }
             | Self::RollingBack { services, .. }
@@ -198,6 +219,7 @@ impl Phase {
         match self {
             Self::Preparing { hooks, .. }
             | Self::Shifting { hooks, .. }
+            | Self::Gating { hooks, .. }
             | Self::Verifying { hooks, .. }
             | Self::Finishing { hooks, .. }
             | Self::RollingBack { hooks, .. }
@@ -212,6 +234,7 @@ impl Phase {
             Self::Done { outcome, .. } => Some(outcome),
             Self::Preparing { .. }
             | Self::Shifting { .. }
+            | Self::Gating { .. }
             | Self::Verifying { .. }
             | Self::Finishing { .. }
             | Self::RollingBack { .. }
@@ -224,6 +247,7 @@ impl Phase {
         match self {
             Self::Preparing { .. } => "preparing",
             Self::Shifting { .. } => "shifting",
+            Self::Gating { .. } => "gating",
             Self::Verifying { .. } => "verifying",
             Self::Finishing { .. } => "finishing",
             Self::RollingBack { .. } => "rolling-back",
@@ -233,10 +257,14 @@ impl Phase {
     }
 }
 
-fn due(name: &ServiceName, state: &ServiceState) -> Option<Effect> {
+pub(super) fn due(name: &ServiceName, state: &ServiceState) -> Option<Effect> {
     match state {
         ServiceState::Applying => Some(Effect::Apply(name.clone())),
-        ServiceState::Moving { .. } | ServiceState::Returning { .. } => Some(Effect::Follow(name.clone())),
+        ServiceState::Moving { .. }
+        | ServiceState::Paused { .. }
+        | ServiceState::Baking { .. }
+        | ServiceState::Returning { .. } => Some(Effect::Follow(name.clone())),
+        ServiceState::Continuing { .. } => Some(Effect::Continue(name.clone())),
         ServiceState::Reverting { .. } => Some(Effect::Revert(name.clone())),
         ServiceState::Waiting
         | ServiceState::Unchanged

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Hook, Revision, TargetPlace};
-use crate::config::spec::{HttpCheck, Measure, OnFailure};
+use crate::config::spec::{HttpCheck, Measure, OnFailure, Steered, Steering};
 use crate::types::{CommitSha, EnvironmentName, PinnedImage, ServiceName, Span};
 
 /// What is put on the environment.
@@ -89,9 +89,12 @@ pub struct Plan {
     /// What is measured of the new revision while traffic moves, and what is too bad.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub analysis: Vec<Measure>,
+    /// How traffic moves; the platform replaces tasks step by step when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steering: Option<Steering>,
     /// What to take back when something fails.
     pub on_failure: OnFailure,
-    /// How long one service may take.
+    /// How long one service may take, beside what is baked.
     pub within: Span,
 }
 
@@ -164,6 +167,11 @@ impl Plan {
     /// A hook by its number: those before the shift, then those after it.
     pub fn hook(&self, number: usize) -> Option<&Hook> {
         self.before.iter().chain(&self.after).nth(number)
+    }
+
+    /// Whether the rollout decides about each step of traffic.
+    pub fn is_steered(&self) -> bool {
+        self.steering.is_some_and(|steering| steering.by == Steered::Rollout)
     }
 
     /// Whether every service already serves what is wished.

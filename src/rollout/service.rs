@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Direction, Shift, Touched};
+use super::{Cause, Direction, Passed, Pause, Rest, Shift, Touched};
 
 /// Where one service stands. Its state alone says which effect is due for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,39 @@ pub enum ServiceState {
     Moving {
         /// The change.
         shift: Shift,
+        /// The last step that was let through.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passed: Option<Passed>,
+    },
+    /// The platform has stopped before a step of traffic. Effect: follow.
+    Paused {
+        /// The change.
+        shift: Shift,
+        /// The stop.
+        pause: Pause,
+        /// The last step that was let through.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passed: Option<Passed>,
+    },
+    /// The platform is being told to go on. Effect: continue.
+    Continuing {
+        /// The change.
+        shift: Shift,
+        /// The stop.
+        pause: Pause,
+        /// Which step of the wave it is.
+        step: u32,
+        /// What becomes of the steps after it.
+        #[serde(default)]
+        rest: Rest,
+    },
+    /// All traffic is on the new revision, the old one stays for a while. Effect: follow.
+    Baking {
+        /// The change.
+        shift: Shift,
+        /// The last step that was let through.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passed: Option<Passed>,
     },
     /// The new revision serves, proven.
     Serving {
@@ -81,7 +114,9 @@ impl ServiceState {
             Self::Waiting => "waiting",
             Self::Unchanged => "unchanged",
             Self::Applying => "starting",
-            Self::Moving { .. } => "moving",
+            Self::Moving { .. } | Self::Continuing { .. } => "moving",
+            Self::Paused { .. } => "waiting at a step",
+            Self::Baking { .. } => "baking",
             Self::Serving { .. } => "serving",
             Self::Failed { .. } => "failed",
             Self::Reverting { .. } | Self::Returning { .. } => "going back",
@@ -103,6 +138,9 @@ impl ServiceState {
             | Self::Unchanged
             | Self::Applying
             | Self::Moving { .. }
+            | Self::Paused { .. }
+            | Self::Continuing { .. }
+            | Self::Baking { .. }
             | Self::Serving { .. }
             | Self::Superseded { .. } => None,
         }
@@ -111,7 +149,11 @@ impl ServiceState {
     /// The change this deployment made or tried here, whatever became of it.
     pub fn attempt(&self) -> Option<&Shift> {
         match self {
-            Self::Moving { shift } | Self::Serving { shift } => Some(shift),
+            Self::Moving { shift, .. }
+            | Self::Paused { shift, .. }
+            | Self::Continuing { shift, .. }
+            | Self::Baking { shift, .. }
+            | Self::Serving { shift } => Some(shift),
             Self::Reverting { shift, .. } => shift.as_ref().filter(|shift| shift.direction == Direction::Forward),
             Self::Returning { undone, .. } | Self::Restored { undone, .. } | Self::Stuck { undone, .. } => {
                 undone.as_ref()
@@ -120,8 +162,34 @@ impl ServiceState {
         }
     }
 
-    /// Whether an effect is still due.
+    /// Whether it is on its way; one that waits at a step is not.
     pub fn is_busy(&self) -> bool {
-        matches!(self, Self::Applying | Self::Moving { .. } | Self::Reverting { .. } | Self::Returning { .. })
+        matches!(
+            self,
+            Self::Applying
+                | Self::Moving { .. }
+                | Self::Continuing { .. }
+                | Self::Baking { .. }
+                | Self::Reverting { .. }
+                | Self::Returning { .. }
+        )
+    }
+
+    /// The last step that was let through.
+    pub fn passed(&self) -> Option<&Passed> {
+        match self {
+            Self::Moving { passed, .. } | Self::Paused { passed, .. } | Self::Baking { passed, .. } => passed.as_ref(),
+            Self::Waiting
+            | Self::Unchanged
+            | Self::Applying
+            | Self::Continuing { .. }
+            | Self::Serving { .. }
+            | Self::Failed { .. }
+            | Self::Reverting { .. }
+            | Self::Returning { .. }
+            | Self::Restored { .. }
+            | Self::Superseded { .. }
+            | Self::Stuck { .. } => None,
+        }
     }
 }

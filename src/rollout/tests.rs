@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::config::spec::{HttpCheck, OnFailure};
+use crate::config::spec::{Approval, HttpCheck, OnFailure, Steered, Steering, Strategy as Moves};
+
+mod gates;
+
 use crate::types::{ServiceName, Span, Timestamp};
 
 fn name(text: &str) -> ServiceName {
@@ -77,6 +80,7 @@ fn plan(waves: &[&[&str]], on_failure: OnFailure, checks: usize) -> Plan {
         after: Vec::new(),
         alarms: Vec::new(),
         analysis: Vec::new(),
+        steering: None,
         on_failure,
         within: Span::minutes(30),
     }
@@ -428,6 +432,13 @@ fn any_event() -> impl Strategy<Value = Event> {
             Event::HookNotStarted { hook, cause: cause(), touched }
         }),
         Just(Event::AlarmFired { cause: cause() }),
+        Just(Event::AnalysisFailed { cause: cause() }),
+        (any_service(), 0_u32..4, 0_u8..3).prop_map(|(service, stop, share)| gates::paused(service, stop, share)),
+        any_service().prop_map(gates::continued),
+        any_service().prop_map(|s| Event::NotContinued { service: name(s), cause: cause() }),
+        any_service().prop_map(|s| Event::Baking { service: name(s) }),
+        (1_u32..4, 0_u8..4).prop_map(|(step, how)| gates::judged(step, how)),
+        (1_u32..4, 0_u8..6).prop_map(|(step, how)| gates::decided(step, how)),
         (0_usize..3).prop_map(|check| Event::CheckPassed { check }),
         (0_usize..3).prop_map(|check| Event::CheckFailed { check, cause: cause() }),
         Just(Event::CancelRequested),
@@ -442,13 +453,14 @@ fn any_plan() -> impl Strategy<Value = Plan> {
         Just(vec![vec!["a", "b="], vec!["c"]]),
         Just(vec![vec!["a="], vec!["b="], vec!["c="]]),
     ];
-    let parts = (0_usize..3, 0_usize..3, 0_usize..2, any::<bool>());
-    (waves, on_failure, parts).prop_map(|(waves, on_failure, (checks, before, after, alarms))| {
+    let parts = (0_usize..3, 0_usize..3, 0_usize..2, any::<bool>(), prop::option::of(gates::any_steering()));
+    (waves, on_failure, parts).prop_map(|(waves, on_failure, (checks, before, after, alarms, steering))| {
         let waves: Vec<&[&str]> = waves.iter().map(Vec::as_slice).collect();
         let mut plan = plan(&waves, on_failure, checks);
         plan.before = (0..before).map(|number| hook(number % 2 == 0)).collect();
         plan.after = (0..after).map(|_| hook(true)).collect();
         plan.alarms = if alarms { vec!["shop-5xx".to_owned()] } else { vec![] };
+        plan.steering = steering;
         plan
     })
 }
@@ -462,8 +474,15 @@ fn answer(effect: &Effect, phase: &Phase, luck: u8) -> Event {
         Effect::Revert(service) if luck == 0 => Event::RevertFailed { service: service.clone(), cause: cause() },
         Effect::Revert(service) if luck == 1 => served(service.as_str()),
         Effect::Revert(service) => reverted(service.as_str()),
+        Effect::Continue(service) if luck == 0 => Event::NotContinued { service: service.clone(), cause: cause() },
+        Effect::Continue(service) => gates::continued(service.as_str()),
+        Effect::Bake(step) => gates::judged(*step, luck),
+        Effect::Listen(step, awaited) => gates::word(*step, *awaited, luck),
         Effect::Follow(service) if luck == 0 => broke(service.as_str()),
-        Effect::Follow(service) if luck == 1 && matches!(state(service), ServiceState::Moving { .. }) => {
+        Effect::Follow(service) if luck > 1 && gates::follows(&state(service), luck).is_some() => {
+            gates::follows(&state(service), luck).unwrap()(service.as_str())
+        }
+        Effect::Follow(service) if luck == 1 && !matches!(state(service), ServiceState::Returning { .. }) => {
             Event::Superseded { service: service.clone(), by: "other".into() }
         }
         Effect::Follow(service) if luck == 2 => Event::AskAgain { service: service.clone() },
@@ -511,7 +530,7 @@ proptest! {
     fn every_phase_reaches_done_when_its_effects_are_answered(
         plan in any_plan(),
         noise in prop::collection::vec(any_event(), 0..20),
-        luck in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6), 96),
+        luck in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..6), 192),
     ) {
         let mut phase = noise.into_iter().fold(Phase::first(&plan), |phase, event| {
             phase.apply(event, &plan).unwrap_or_else(|unexpected| *unexpected.phase)
@@ -522,6 +541,7 @@ proptest! {
             if effects.len() > 1 && luck > 0 {
                 effects.retain(|effect| *effect != Effect::WatchAlarms);
             }
+
             if effects.is_empty() {
                 break;
             }
@@ -540,7 +560,10 @@ proptest! {
                 match effect {
                     Effect::Apply(service) => { asked.insert(service); }
                     Effect::Revert(service) => prop_assert!(asked.contains(&service), "{service} was never asked to change"),
+                    Effect::Continue(service) => prop_assert!(asked.contains(&service), "{service} was never asked to change"),
                     Effect::Follow(_)
+                    | Effect::Bake(_)
+                    | Effect::Listen(..)
                     | Effect::Check(_)
                     | Effect::StartHook(_)
                     | Effect::FollowHook(_)

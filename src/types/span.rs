@@ -12,7 +12,7 @@ use super::text_form;
 pub struct InvalidSpan(String);
 
 /// A length of time in whole seconds, at most ten years.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(u32);
 
 const MOST: u64 = 10 * 366 * 24 * 3600;

@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
 use aws_types::region::Region as SdkRegion;
 use serde_json::{Value, json};
-use shipline::config::spec::{AppRunnerSpec, OnFailure, Strategy};
+use shipline::config::spec::{AppRunnerSpec, Approval, OnFailure, Strategy};
 use shipline::engine::wait::{Backoff, Seen, Waited, until};
 use shipline::engine::{
     Cancel, Driven, Limits, MemoryJournal, News, Parts, Reporter, Sight, Target, TargetError, Targets, Wish, drive,
@@ -18,6 +18,8 @@ use shipline::types::{PinnedImage, ServiceName, Span};
 use shipline_test_support::{
     AppRunnerBehaviour, AppRunnerRule, AppRunnerServiceSeed, AwsWorld, Fault, FaultKind, Timing,
 };
+
+use crate::target_contract::canary;
 
 pub(crate) const REPOSITORY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com/astro-ai";
 pub(crate) const COMMIT: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678";
@@ -188,6 +190,7 @@ pub(crate) async fn driven(target: Arc<dyn Target>, wish: &Wish) -> Phase {
         after: Vec::new(),
         alarms: Vec::new(),
         analysis: Vec::new(),
+        steering: None,
         on_failure: OnFailure::RollBackAll,
         within: Span::minutes(1),
     };
@@ -195,7 +198,7 @@ pub(crate) async fn driven(target: Arc<dyn Target>, wish: &Wish) -> Phase {
     let (journal, cancel) = (MemoryJournal::default(), Cancel::new());
     let driven = drive(
         &plan,
-        Parts { targets: &targets, alarms: None, run: "story" },
+        Parts { targets: &targets, alarms: None, gates: None, run: "story" },
         &journal,
         &Silent,
         &cancel,
@@ -393,10 +396,11 @@ async fn what_cannot_be_deployed_is_refused_before_anything_changes() {
     };
     let elsewhere: PinnedImage = format!("ghcr.io/acme/web@sha256:{}", "0".repeat(64)).parse().unwrap();
     let elsewhere = Wish::Image { image: elsewhere, commit: None };
-    let canary = Strategy::Canary("10".parse().unwrap());
+    let blue_green = Strategy::BlueGreen { bake: Span::minutes(5), approval: Approval::NotAsked };
+    let canary = canary();
     for (service, strategy, wish, code) in [
         ("astro-ai-service", canary, wish('b'), "strategy-not-possible"),
-        ("astro-ai-service", Strategy::BlueGreen, wish('b'), "strategy-not-possible"),
+        ("astro-ai-service", blue_green, wish('b'), "strategy-not-possible"),
         ("from-source", Strategy::Rolling, wish('b'), "source-code-service"),
         ("nobody", Strategy::Rolling, wish('b'), "not-found"),
         ("astro-ai-service", Strategy::Rolling, elsewhere, "registry-not-possible"),

@@ -19,6 +19,8 @@ use shipline_test_support::{
 use crate::app_runner::{driven, service_name, session, word};
 use crate::stage::{pause, until};
 
+use crate::target_contract::canary;
+
 pub(crate) const REPOSITORY: &str = "acme/farm";
 pub(crate) const SERVICE: &str = "ava-olo-monitoring-dashboards";
 const BACK: &str = "shipline-rollback";
@@ -288,7 +290,7 @@ async fn what_a_branch_cannot_bring_is_refused_before_anything_changes() {
     let alone = AppRunnerTarget::new(&session(&aws).await, &service_name(), &spec(), Strategy::Rolling, region);
     assert_eq!(refusal(&alone, &wish('c')).await.code, "no-github-token");
 
-    let canary = source_target(&aws, &spec(), Strategy::Canary("10".parse().unwrap())).await;
+    let canary = source_target(&aws, &spec(), canary()).await;
     assert_eq!(refusal(&canary, &wish('c')).await.code, "strategy-not-possible");
 
     assert_eq!(changes(&aws), 0);

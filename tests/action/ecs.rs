@@ -114,7 +114,7 @@ impl Lab {
             .endpoint_url(self.world.endpoint())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .build();
-        EcsTarget::new(&config, &name(), &self.spec, strategy, root)
+        EcsTarget::new(&config, &name(), &self.spec, strategy.into(), root)
     }
 
     async fn prepare(&self, word: &str) -> Result<ServicePlan, TargetError> {
@@ -143,6 +143,7 @@ impl Lab {
             after: Vec::new(),
             alarms: Vec::new(),
             analysis: Vec::new(),
+            steering: None,
             on_failure,
             within: self.within,
         };
@@ -152,7 +153,7 @@ impl Lab {
         let cancel = Cancel::new();
         let driving = drive(
             &plan,
-            Parts { targets: &targets, alarms: None, run: "story" },
+            Parts { targets: &targets, alarms: None, gates: None, run: "story" },
             &journal,
             self.ears.as_ref(),
             &cancel,

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shipline::config::spec::Strategy;
+use shipline::config::spec::{Approval, Strategy};
 use shipline::engine::{Back, Sight, Target, TargetError, Wish};
 use shipline::rollout::{Change, Direction, ServicePlan, Shift};
+use shipline::types::Span;
 
 use crate::app_runner::settle;
 
@@ -31,6 +32,12 @@ fn letter(which: Which) -> char {
         Which::New => 'b',
         Which::Theirs => 'c',
     }
+}
+
+/// A canary of a tenth.
+pub(crate) fn canary() -> Strategy {
+    let percent = "10".parse().expect("a percentage");
+    Strategy::Canary { percent, bake: Span::minutes(10), approval: Approval::NotAsked, stays: Span::minutes(5) }
 }
 
 /// How a change to the new image ends, where it does not end well.
@@ -253,7 +260,7 @@ fn plan_image(wish: &Wish) -> String {
 }
 
 pub(crate) async fn a_canary_is_refused_with_a_next_step(world: &dyn Arrange) {
-    let target = world.target(Strategy::Canary("10".parse().unwrap())).await;
+    let target = world.target(canary()).await;
     let TargetError::Refused(problem) = target.prepare(&world.wish(Which::New)).await.unwrap_err() else {
         panic!("not a refusal")
     };

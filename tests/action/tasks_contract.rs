@@ -69,7 +69,7 @@ impl Place {
         match self.kind {
             Kind::Ecs => {
                 let spec = EcsSpec { cluster: "shop".to_owned(), service: "web".to_owned(), ..EcsSpec::default() };
-                Arc::new(EcsTarget::new(&session, &service_name(), &spec, Strategy::Rolling, Path::new(".")))
+                Arc::new(EcsTarget::new(&session, &service_name(), &spec, Strategy::Rolling.into(), Path::new(".")))
             }
             Kind::Express => {
                 let spec =

@@ -114,6 +114,8 @@ fn view(result: &str, services: Vec<ServiceView>) -> View {
         check_failure: None,
         alarm: None,
         analysis: None,
+        gate_failure: None,
+        waits: None,
         hooks: Vec::new(),
         gates: Vec::new(),
         commits: vec![

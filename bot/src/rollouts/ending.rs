@@ -192,6 +192,9 @@ fn serving(plan: &Plan, phase: &Phase) -> BTreeMap<ServiceName, Revision> {
             ServiceState::Waiting
             | ServiceState::Applying
             | ServiceState::Moving { .. }
+            | ServiceState::Paused { .. }
+            | ServiceState::Continuing { .. }
+            | ServiceState::Baking { .. }
             | ServiceState::Failed { .. }
             | ServiceState::Reverting { .. }
             | ServiceState::Returning { .. }

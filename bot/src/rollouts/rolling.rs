@@ -159,7 +159,7 @@ async fn roll(
     let journal = StoreJournal { kept: Arc::clone(&worker.kept), lost: worker.signals.lost.clone() };
     let limits = Limits { after_cancel: plan.within.duration() + WAY_BACK, ..Limits::default() };
     let run = format!("deployment/{}", worker.deployment.id);
-    let parts = Parts { targets: &targets, alarms: Some(alarms.as_ref()), run: &run };
+    let parts = Parts { targets: &targets, alarms: Some(alarms.as_ref()), gates: None, run: &run };
     let driving = drive(&plan, parts, &journal, &reporter, &worker.signals.cancel, limits);
     let mut driving = Box::pin(driving).fuse();
     // The commits are for the report: nothing waits for them.

@@ -10,6 +10,7 @@ mod image;
 mod notify;
 mod policy;
 mod rules;
+mod strategy;
 mod target;
 mod verify;
 
@@ -105,7 +106,7 @@ fn environment(
             }
         }
     }
-    let (strategy, deferred) = rules::rules(name, raw, whole, reader);
+    let (steering, deferred) = rules::rules(name, raw, whole, reader);
     let most = Span::minutes(24 * 60);
     let (verify, verify_commands) = verify::checks(raw, reader);
     EnvironmentSpec {
@@ -128,7 +129,7 @@ fn environment(
         },
         within: within(reader, &raw.within, Span::seconds(1), most).unwrap_or(Span::minutes(30)),
         url: value(&raw.url).map(|url| url.as_str().to_owned()),
-        strategy,
+        steering,
         policy: policy::policy(raw, reader),
         deferred,
     }

@@ -6,15 +6,14 @@
 use super::super::raw::Configuration;
 use super::super::raw::List;
 use super::super::raw::environment::Environment;
-use super::super::raw::forms::Either;
-use super::super::raw::rules::{AllowWord, Approvals, Hook, StrategySettings, StrategyWord};
+use super::super::raw::rules::{AllowWord, Approvals, Hook};
 use super::super::raw::scan::{Scan, SeverityWord};
 use super::super::raw::values::{Argument, Text as _};
 use super::super::read::{At, Reader, Slot, choose};
-use super::super::spec::{DeferredRule, DeferredTo, HookSpec, ScanSpec, Severity, Strategy, Unscanned};
-use super::{items, not_empty, within};
+use super::super::spec::{DeferredRule, DeferredTo, HookSpec, ScanSpec, Severity, Steering, Unscanned};
+use super::{items, not_empty, strategy, within};
 use crate::problem::{Place, Problem};
-use crate::types::{EnvironmentName, Percent, ServiceName, Span};
+use crate::types::{EnvironmentName, ServiceName, Span};
 
 /// ECS: bake times are 0 to 1440 minutes.
 pub(super) const DAY: Span = Span::minutes(24 * 60);
@@ -24,7 +23,7 @@ pub(super) fn rules(
     raw: &Environment,
     whole: &Configuration,
     reader: &mut Reader,
-) -> (Strategy, Vec<DeferredRule>) {
+) -> (Steering, Vec<DeferredRule>) {
     requires(name, raw, whole, reader);
     if let Some(approvals) = &raw.approvals {
         self::approvals(&approvals.value, reader);
@@ -40,8 +39,8 @@ pub(super) fn rules(
     for hook in items(&raw.before).chain(items(&raw.after)) {
         self::hook(&hook.value, raw, reader);
     }
-    let strategy = strategy(raw, reader);
-    (strategy, deferred(raw, strategy))
+    let steering = strategy::steering(raw, reader);
+    (steering, deferred(raw))
 }
 
 fn requires(name: &EnvironmentName, raw: &Environment, whole: &Configuration, reader: &mut Reader) {
@@ -142,56 +141,11 @@ pub(super) fn scan(raw: &Scan, reader: &mut Reader) -> Option<ScanSpec> {
     })
 }
 
-fn strategy(raw: &Environment, reader: &mut Reader) -> Strategy {
-    let Some(rollout) = &raw.rollout else { return Strategy::Rolling };
-    match &rollout.value {
-        Either::Short(StrategyWord::Rolling) => Strategy::Rolling,
-        Either::Short(StrategyWord::BlueGreen) => Strategy::BlueGreen,
-        Either::Short(StrategyWord::Linear) => Strategy::Linear,
-        Either::Short(StrategyWord::Canary) => Strategy::Canary(default_canary()),
-        Either::Long(settings) => with_settings(settings, reader),
-    }
-}
-
-fn default_canary() -> Percent {
-    "5".parse().expect("5 is a percentage")
-}
-
-fn with_settings(raw: &StrategySettings, reader: &mut Reader) -> Strategy {
-    if let Some(blue_green) = &raw.blue_green {
-        within(reader, &blue_green.value.bake, Span::seconds(0), DAY);
-        return Strategy::BlueGreen;
-    }
-    if let Some(linear) = &raw.linear {
-        within(reader, &linear.value.every, Span::seconds(0), DAY);
-        within(reader, &linear.value.bake, Span::seconds(0), DAY);
-        share(&linear.value.percent, "3", reader);
-        return Strategy::Linear;
-    }
-    if let Some(canary) = &raw.canary {
-        within(reader, &canary.value.bake, Span::seconds(0), DAY);
-        return Strategy::Canary(share(&canary.value.percent, "0.1", reader).unwrap_or_else(default_canary));
-    }
-    Strategy::Rolling
-}
-
-/// ECS: a linear step is 3 to 100 percent, a canary 0.1 to 100.
-fn share(slot: &Slot<Percent>, least: &str, reader: &mut Reader) -> Option<Percent> {
-    let At { value: percent, place } = slot.as_ref()?;
-    let lowest: Percent = least.parse().expect("the limits here are percentages");
-    if *percent < lowest {
-        let what = format!("`{percent}` percent is less than {least}, the smallest share ECS shifts this way.");
-        reader.note(place, Problem::mistake("out-of-range", what, format!("Write {least} to 100.")));
-    }
-    Some(*percent)
-}
-
-fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
+fn deferred(raw: &Environment) -> Vec<DeferredRule> {
     use DeferredTo::{Bot, Nobody};
     fn place<T>(slot: &Slot<T>) -> Option<Place> {
         slot.as_ref().map(|at| at.place.clone())
     }
-    let rollout = if strategy == Strategy::Rolling { None } else { place(&raw.rollout) };
     let rules = [
         ("checks", place(&raw.checks), Bot),
         ("reviews", place(&raw.reviews), Bot),
@@ -199,7 +153,6 @@ fn deferred(raw: &Environment, strategy: Strategy) -> Vec<DeferredRule> {
         ("access", place(&raw.access), Bot),
         ("queue", place(&raw.queue), Bot),
         ("pull-requests", place(&raw.pull_requests), Bot),
-        ("rollout", rollout, Nobody),
         ("analysis", place(&raw.analysis), Nobody),
     ];
     let rule =

@@ -176,5 +176,7 @@ record! {
         optional "bake" bake: Span, default "`10m`", example "10m";
         /// Whether somebody must say yes before the rest follows.
         optional "approval" approval: bool, default "`false`";
+        /// How long the old set stays when all traffic has moved, at most 24 hours.
+        optional "stays" stays: Span, default "`5m`", example "10m";
     }
 }

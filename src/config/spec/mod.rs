@@ -10,6 +10,7 @@ mod express;
 mod notify;
 mod policy;
 mod scan;
+mod strategy;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,8 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::problem::Place;
 use crate::types::{
-    AccountId, EnvironmentName, ImageRef, Percent, Region, RegistryHost, RepositoryPath, RoleArn, ServiceName, Span,
-    Tag,
+    AccountId, EnvironmentName, ImageRef, Region, RegistryHost, RepositoryPath, RoleArn, ServiceName, Span, Tag,
 };
 
 pub use analysis::Measure;
@@ -31,6 +31,7 @@ pub use policy::{
     Access, Allow, BehindBase, BuildWorkflow, Checks, Freeze, Policy, Pulls, Queue, Reviews, Role, WeekTime, Who,
 };
 pub use scan::{ScanSpec, Severity, Unscanned};
+pub use strategy::{Approval, Steered, Steering, Strategy};
 
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,8 +180,8 @@ pub struct EnvironmentSpec {
     pub within: Span,
     /// URL people open; becomes `environment_url`.
     pub url: Option<String>,
-    /// How traffic moves.
-    pub strategy: Strategy,
+    /// How traffic moves, and who decides about each step.
+    pub steering: Steering,
     /// Who may ask, from what, when and after what.
     pub policy: Policy,
     /// Rules that were checked for form but are not carried out by the foreground engine: held by
@@ -339,20 +340,6 @@ pub enum PublicAddress {
     No,
     /// One that the internet reaches.
     Yes,
-}
-
-/// How traffic moves from the old revision to the new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Strategy {
-    /// The platform replaces tasks step by step.
-    #[default]
-    Rolling,
-    /// All at once to a second set, then back if it fails.
-    BlueGreen,
-    /// In equal steps.
-    Linear,
-    /// A small share first.
-    Canary(Percent),
 }
 
 /// What to take back when a service fails.

@@ -64,12 +64,10 @@ impl AppRunnerTarget {
     }
 
     pub(super) fn refuse_strategy(&self) -> Result<(), TargetError> {
-        let word = match self.strategy {
-            Strategy::Rolling => return Ok(()),
-            Strategy::BlueGreen => "blue-green",
-            Strategy::Linear => "linear",
-            Strategy::Canary(_) => "canary",
-        };
+        if self.strategy == Strategy::Rolling {
+            return Ok(());
+        }
+        let word = self.strategy.word();
         Err(refuse(
             Problem::refused(
                 "strategy-not-possible",

@@ -76,12 +76,10 @@ impl ComposeTarget {
     }
 
     fn refuse_strategy(&self) -> Result<(), TargetError> {
-        let word = match self.strategy {
-            Strategy::Rolling => return Ok(()),
-            Strategy::BlueGreen => "blue-green",
-            Strategy::Linear => "linear",
-            Strategy::Canary(_) => "canary",
-        };
+        if self.strategy == Strategy::Rolling {
+            return Ok(());
+        }
+        let word = self.strategy.word();
         let what = format!(
             "a {word} rollout of {} is not possible: Compose replaces the container, it cannot split traffic",
             self.name

@@ -47,7 +47,7 @@ use async_trait::async_trait;
 use aws_types::SdkConfig;
 use serde_json::Value;
 
-use crate::config::spec::{EcsSpec, Strategy};
+use crate::config::spec::{EcsSpec, Steering};
 use crate::engine::{Back, Examination, Logs, NotApplied, Past, Preparation, Sight, Target, TargetError, Tasks, Wish};
 use crate::problem::Problem;
 use crate::rollout::{Cause, Revision, ServicePlan, Shift, TargetKind, TargetPlace};
@@ -65,7 +65,7 @@ pub struct EcsTarget {
     once: aws_sdk_ecs::Client,
     service: ServiceName,
     spec: EcsSpec,
-    strategy: Strategy,
+    steering: Steering,
     root: PathBuf,
     region: String,
     asking: truth::Asking,
@@ -94,7 +94,7 @@ struct Memory {
 impl EcsTarget {
     /// The service that `spec` names, with that session. `root` is the repository: a task definition
     /// file is read relative to it. No call is made.
-    pub fn new(config: &SdkConfig, service: &ServiceName, spec: &EcsSpec, strategy: Strategy, root: &Path) -> Self {
+    pub fn new(config: &SdkConfig, service: &ServiceName, spec: &EcsSpec, steering: Steering, root: &Path) -> Self {
         let region = config.region().map(ToString::to_string).unwrap_or_default();
         Self {
             patient: calls::patient(config),
@@ -102,7 +102,7 @@ impl EcsTarget {
             config: config.clone(),
             service: service.clone(),
             spec: spec.clone(),
-            strategy,
+            steering,
             root: root.to_owned(),
             region,
             asking: truth::Asking::default(),

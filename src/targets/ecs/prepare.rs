@@ -59,12 +59,10 @@ impl EcsTarget {
     }
 
     pub(super) fn refuse_strategy(&self) -> Result<(), TargetError> {
-        let name = match self.strategy {
-            Strategy::Rolling => return Ok(()),
-            Strategy::BlueGreen => "blue-green",
-            Strategy::Linear => "linear",
-            Strategy::Canary(_) => "canary",
-        };
+        if self.steering.strategy == Strategy::Rolling {
+            return Ok(());
+        }
+        let name = self.steering.strategy.word();
         Err(refused(Problem::refused(
             "strategy-unsupported",
             format!("{} asks for a {name} rollout, which this version does not carry out on ECS", self.service),

@@ -41,7 +41,9 @@ async fn a_service_that_another_controller_deploys_is_refused_and_an_unknown_one
 #[tokio::test]
 async fn a_strategy_that_is_not_carried_out_is_refused() {
     let lab = Lab::new().await;
-    for strategy in [Strategy::BlueGreen, Strategy::Linear, Strategy::Canary("10".parse().unwrap())] {
+    let blue_green =
+        Strategy::BlueGreen { bake: Span::minutes(5), approval: shipline::config::spec::Approval::NotAsked };
+    for strategy in [blue_green, crate::target_contract::canary()] {
         let wish = Wish::Image { image: image("two"), commit: None };
         let error = lab.target_with(strategy, Path::new(".")).prepare(&wish).await.unwrap_err();
         assert_eq!(Problem::from(error).exit_code(), 3);
@@ -146,7 +148,7 @@ async fn missing_credentials_are_told_as_that() {
         .endpoint_url(lab.world.endpoint())
         .credentials_provider(SharedCredentialsProvider::new(Nobody))
         .build();
-    let target = EcsTarget::new(&config, &name(), &lab.spec, Strategy::Rolling, Path::new("."));
+    let target = EcsTarget::new(&config, &name(), &lab.spec, Strategy::Rolling.into(), Path::new("."));
     let wish = Wish::Image { image: image("two"), commit: None };
     let problem = Problem::from(target.prepare(&wish).await.unwrap_err());
     assert_eq!((problem.code.as_str(), problem.exit_code()), ("credentials", 4), "{problem}");

@@ -42,7 +42,7 @@ fn definition(which: Which) -> Value {
 impl Arrange for Ecs {
     async fn target(&self, strategy: Strategy) -> Arc<dyn Target> {
         let spec = EcsSpec { cluster: "shop".to_owned(), service: "web".to_owned(), ..EcsSpec::default() };
-        Arc::new(EcsTarget::new(&session(&self.0).await, &service_name(), &spec, strategy, Path::new(".")))
+        Arc::new(EcsTarget::new(&session(&self.0).await, &service_name(), &spec, strategy.into(), Path::new(".")))
     }
 
     fn wish(&self, which: Which) -> Wish {

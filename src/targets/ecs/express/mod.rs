@@ -52,7 +52,7 @@ impl ExpressTarget {
             container: Some(MAIN.to_owned()),
             ..EcsSpec::default()
         };
-        Self { ecs: EcsTarget::new(config, service, &as_ecs, strategy, Path::new(".")), spec: spec.clone() }
+        Self { ecs: EcsTarget::new(config, service, &as_ecs, strategy.into(), Path::new(".")), spec: spec.clone() }
     }
 
     /// The service's place; the address is known once it was read.

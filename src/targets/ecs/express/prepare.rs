@@ -62,12 +62,10 @@ impl ExpressTarget {
     }
 
     fn refuse_strategy(&self) -> Result<(), TargetError> {
-        let name = match self.ecs.strategy {
-            Strategy::Rolling => return Ok(()),
-            Strategy::BlueGreen => "blue-green",
-            Strategy::Linear => "linear",
-            Strategy::Canary(_) => "canary",
-        };
+        if self.ecs.steering.strategy == Strategy::Rolling {
+            return Ok(());
+        }
+        let name = self.ecs.steering.strategy.word();
         Err(refused(Problem::refused(
             "strategy-unsupported",
             format!("{} asks for a {name} rollout, and Express Mode moves traffic in its own way", self.ecs.service),

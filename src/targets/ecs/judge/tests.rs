@@ -69,6 +69,8 @@ fn back(live: &Live, truth: Option<&Deployment>, way: Way) -> Sight {
 fn word(sight: &Sight) -> &'static str {
     match sight {
         Sight::Moving(_) => "moving",
+        Sight::Paused(..) => "paused",
+        Sight::Baking(_) => "baking",
         Sight::Serving => "serving",
         Sight::Broke(_) => "broke",
         Sight::Superseded { .. } => "superseded",

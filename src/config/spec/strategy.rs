@@ -1,0 +1,154 @@
+//! How traffic moves from the old revision to the new one, and who holds it at each step.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Percent, Span};
+
+/// How traffic moves from the old revision to the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "strategy")]
+pub enum Strategy {
+    /// The platform replaces tasks step by step.
+    #[default]
+    Rolling,
+    /// All at once to a second set, then back if it fails.
+    BlueGreen {
+        /// How long the old set stays.
+        bake: Span,
+        /// Whether somebody must say yes before the shift.
+        approval: Approval,
+    },
+    /// In equal steps.
+    Linear {
+        /// The share of one step.
+        percent: Percent,
+        /// How long one step lasts.
+        every: Span,
+        /// How long the old set stays at the end.
+        bake: Span,
+    },
+    /// A small share first.
+    Canary {
+        /// The share.
+        percent: Percent,
+        /// How long it is watched.
+        bake: Span,
+        /// Whether somebody must say yes before the rest follows.
+        approval: Approval,
+        /// How long the old set stays at the end.
+        stays: Span,
+    },
+}
+
+/// Whether a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    /// Nobody is.
+    #[default]
+    NotAsked,
+    /// Somebody is.
+    Asked,
+}
+
+/// Who decides about each step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Steered {
+    /// The platform, by its clock alone.
+    #[default]
+    Platform,
+    /// The rollout: the platform stops before each step until it is told to go on, and goes back by
+    /// itself when nobody tells it.
+    Rollout,
+}
+
+/// A strategy with who decides about its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Steering {
+    /// How traffic moves.
+    pub strategy: Strategy,
+    /// Who decides about each step.
+    pub by: Steered,
+    /// How long a person may take at a step.
+    pub patience: Span,
+}
+
+impl Strategy {
+    /// The word for it in configurations and reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::BlueGreen { .. } => "blue-green",
+            Self::Linear { .. } => "linear",
+            Self::Canary { .. } => "canary",
+        }
+    }
+
+    /// How long the old set stays beside the new one when all traffic has moved.
+    pub fn stays(&self) -> Span {
+        match self {
+            Self::Rolling => Span::seconds(0),
+            Self::BlueGreen { bake, .. } | Self::Linear { bake, .. } => *bake,
+            Self::Canary { stays, .. } => *stays,
+        }
+    }
+
+    /// How long a step is watched before the next one.
+    pub fn step(&self) -> Span {
+        match self {
+            Self::Rolling | Self::BlueGreen { .. } => Span::seconds(0),
+            Self::Linear { every, .. } => *every,
+            Self::Canary { bake, .. } => *bake,
+        }
+    }
+
+    /// How many steps lie between nothing and everything, where the new revision has a share.
+    pub fn steps(&self) -> u32 {
+        match self {
+            Self::Rolling | Self::BlueGreen { .. } => 0,
+            Self::Linear { percent, .. } => {
+                let steps = (100.0 / percent.value().max(3.0)).ceil() - 1.0;
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 33")]
+                let steps = steps as u32;
+                steps
+            }
+            Self::Canary { .. } => 1,
+        }
+    }
+
+    /// Whether somebody must say yes while the new revision has that share.
+    pub fn asks_at(&self, traffic: Percent) -> Approval {
+        match self {
+            Self::BlueGreen { approval, .. } if traffic == Percent::ZERO => *approval,
+            Self::Canary { approval, .. } if traffic > Percent::ZERO && traffic < Percent::ALL => *approval,
+            Self::Rolling | Self::Linear { .. } | Self::BlueGreen { .. } | Self::Canary { .. } => Approval::NotAsked,
+        }
+    }
+
+    /// Whether somebody must say yes at all.
+    pub fn asks(&self) -> Approval {
+        match self {
+            Self::BlueGreen { approval, .. } | Self::Canary { approval, .. } => *approval,
+            Self::Rolling | Self::Linear { .. } => Approval::NotAsked,
+        }
+    }
+}
+
+impl From<Strategy> for Steering {
+    fn from(strategy: Strategy) -> Self {
+        Self { strategy, ..Self::default() }
+    }
+}
+
+impl Steering {
+    /// How long the platform itself takes beside starting tasks: what it bakes by its own clock.
+    pub fn lasts(&self) -> Span {
+        let stays = self.strategy.stays().as_seconds();
+        let steps = match self.by {
+            Steered::Platform => self.strategy.step().as_seconds().saturating_mul(self.strategy.steps()),
+            Steered::Rollout => 0,
+        };
+        Span::seconds(stays.saturating_add(steps))
+    }
+}
