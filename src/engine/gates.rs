@@ -126,7 +126,7 @@ impl Shell<'_> {
             }
         };
         let expired = async {
-            match gate.awaited() {
+            match gate.needs() {
                 Awaited::Nothing => std::future::pending().await,
                 Awaited::Word => {
                     let patience = self.plan.steering.unwrap_or_default().patience.duration();

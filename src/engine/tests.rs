@@ -22,7 +22,7 @@ impl Gates for Willing {
     }
 
     async fn decision(&self, gate: &Gate) -> Decision {
-        match gate.awaited() {
+        match gate.needs() {
             Awaited::Word => Decision::Approved { by: vec!["octo".into()] },
             Awaited::Nothing => std::future::pending().await,
         }

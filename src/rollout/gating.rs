@@ -19,12 +19,12 @@ use crate::types::{Percent, ServiceName, Timestamp};
 /// What is due at a gate.
 pub(super) fn due(gate: &Gate, services: &Services, plan: &Plan) -> Vec<Effect> {
     let mut due: Vec<Effect> = services.iter().filter_map(|(name, state)| due_of(name, state)).collect();
-    if gate.awaited() == Awaited::Nothing {
+    if gate.needs() == Awaited::Nothing {
         due.push(Effect::Bake(gate.step));
     }
-    due.push(Effect::Listen(gate.step, gate.awaited()));
+    due.push(Effect::Listen(gate.step, gate.needs()));
     let shared = gate.traffic > Percent::ZERO && gate.traffic < Percent::ALL;
-    if gate.awaited() == Awaited::Word && shared && !plan.analysis.is_empty() {
+    if gate.needs() == Awaited::Word && shared && !plan.analysis.is_empty() {
         due.extend(measured(services, |state| matches!(state, ServiceState::Paused { .. })));
     }
     due

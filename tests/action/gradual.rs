@@ -79,7 +79,7 @@ impl Gates for Says {
     }
 
     async fn decision(&self, gate: &Gate) -> Decision {
-        match gate.awaited() {
+        match gate.needs() {
             Awaited::Word => self.0.clone(),
             Awaited::Nothing => std::future::pending().await,
         }

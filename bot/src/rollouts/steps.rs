@@ -53,7 +53,7 @@ impl Steps {
             let goes_on = matches!(decision, Decision::Promoted { .. } | Decision::Resumed { .. });
             return Ok((!goes_on || self.forbids(gate).await.is_none()).then_some(decision));
         }
-        if gate.awaited() == Awaited::Nothing {
+        if gate.needs() == Awaited::Nothing {
             return Ok(None);
         }
         let Some(row) = self.row(gate).await? else { return Ok(None) };

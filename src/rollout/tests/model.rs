@@ -182,7 +182,7 @@ impl Scene {
         for provider in provider {
             add(Self { provider, ..self.clone() });
         }
-        let asked = matches!(&self.journal, Phase::Gating { gate, .. } if gate.awaited() == Awaited::Word);
+        let asked = matches!(&self.journal, Phase::Gating { gate, .. } if gate.needs() == Awaited::Word);
         if asked && !self.approved && !self.rejected {
             add(Self { approved: true, ..self.clone() });
             add(Self { rejected: true, ..self.clone() });

@@ -80,7 +80,7 @@ class CloudWatchMetrics(SimulatorTest):
             for result in page["MetricDataResults"]:
                 found.setdefault(result["Id"], []).extend(result["Values"])
         self.assertEqual(found, {"one": [9, 8, 7, 6, 5], "two": [109, 108, 107]})
-        self.refused("InvalidNextToken", self.get, *queries, NextToken="what")
+        self.refused("InvalidNextToken", lambda: self.get(*queries, NextToken="what"))
 
     def test_a_metric_can_have_a_status_of_its_own(self):
         self.put("Latency", [(5, 1)])
@@ -106,8 +106,9 @@ class CloudWatchMetrics(SimulatorTest):
             [stat("a", f"m{n}") for n in range(501)],
         ]
         for queries in wrong:
-            self.refused("ValidationError", self.get, *queries)
-        self.refused("ValidationError", self.get, stat("a"), back=0)
+            with self.subTest(queries=queries[:2]):
+                self.refused("ValidationError", lambda: self.get(*queries))
+        self.refused("ValidationError", lambda: self.get(stat("a"), back=0))
         self.get(*[stat("a", f"m{n}") for n in range(500)])
 
     def test_a_namespace_of_aws_cannot_be_put_to(self):
