@@ -157,7 +157,7 @@ pub enum Awaited {
 
 impl Gate {
     /// What kind of word it waits for.
-    pub fn awaited(&self) -> Awaited {
+    pub fn needs(&self) -> Awaited {
         match self.waits {
             Waits::Bake => Awaited::Nothing,
             Waits::Person { .. } => Awaited::Word,

@@ -162,7 +162,6 @@ fn deferred(raw: &Environment) -> Vec<DeferredRule> {
         ("access", place(&raw.access), Bot),
         ("queue", place(&raw.queue), Bot),
         ("pull-requests", place(&raw.pull_requests), Bot),
-        ("analysis", place(&raw.analysis), Nobody),
     ];
     let rule =
         |(key, place, by): (&str, Option<Place>, _)| place.map(|place| DeferredRule { key: key.to_owned(), place, by });
