@@ -115,7 +115,7 @@ pub async fn prepare<'a>(
     recorder: &Recorder,
 ) -> Result<Prepared<'a>, Problems> {
     let spec = environment::find(&request.config, &request.environment)?;
-    for notice in environment::deferred(spec)? {
+    for notice in environment::deferred(spec) {
         recorder.notice(&notice);
     }
     gates.pass(gates::person(&request.environment, spec), recorder)?;

@@ -9,7 +9,7 @@ use super::deploy::Request;
 use super::host::Host;
 use crate::aws::{self, Session, Sources, Start, TokenFile};
 use crate::config::spec::{
-    AwsSpec, ComposeHost, Config, DeferredTo, EnvironmentSpec, ImageRepository, TargetSpec, Way,
+    AwsSpec, ComposeHost, Config, DeferredRule, EnvironmentSpec, ImageRepository, TargetSpec, Way,
 };
 use crate::engine::{SourceHost, Target, Targets};
 use crate::github::oidc::JobToken;
@@ -83,31 +83,15 @@ pub fn chosen(
     Problems::or(problems, services)
 }
 
-/// Rules that stand in the configuration and that nobody carries out yet refuse the plan; rules of
-/// the bot are returned as notices.
-pub fn deferred(spec: &EnvironmentSpec) -> Result<Vec<String>, Problems> {
-    let mut problems = Vec::new();
-    let mut notices = Vec::new();
-    for rule in &spec.deferred {
-        match rule.by {
-            DeferredTo::Nobody => problems.push(
-                Problem::refused(
-                    "rule-not-carried-out",
-                    format!("`{}` is configured, and this version does not carry it out", rule.key),
-                    "Remove it for now: Shipline does not deploy past a rule it cannot keep.",
-                )
-                .at(rule.place.clone()),
-            ),
-            DeferredTo::Bot if rule.key == "approvals" => notices.push(
-                "`approvals` is held by shipline-bot; this run asks nobody: let the job's GitHub environment require reviewers"
-                    .to_owned(),
-            ),
-            DeferredTo::Bot => {
-                notices.push(format!("`{}` is held by shipline-bot; this run does not ask for it", rule.key));
-            }
-        }
-    }
-    Problems::or(problems, notices)
+/// What is told of rules that the bot holds and this run does not.
+pub fn deferred(spec: &EnvironmentSpec) -> Vec<String> {
+    let told = |rule: &DeferredRule| match rule.key.as_str() {
+        "approvals" => "`approvals` is held by shipline-bot; this run asks nobody: let the job's GitHub environment \
+                        require reviewers"
+            .to_owned(),
+        key => format!("`{key}` is held by shipline-bot; this run does not ask for it"),
+    };
+    spec.deferred.iter().map(told).collect()
 }
 
 /// Opens a session for an environment.

@@ -7,8 +7,8 @@ use super::raw::shape::Book;
 use super::spec::analysis::{Compare, Weight};
 use super::spec::{
     Access, Allow, Approval, ApprovalsSpec, BehindBase, BuildCache, BuildWorkflow, Checks, ComposeHost, CreateService,
-    DeferredTo, EcsTasksSpec, ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric,
-    ScalingSpec, Steered, Steering, Strategy, TargetSpec, WeekTime, Who,
+    EcsTasksSpec, ExpressSpec, Freeze, Policy, PublicAddress, Pulls, Queue, Reviews, Role, ScalingMetric, ScalingSpec,
+    Steered, Steering, Strategy, TargetSpec, WeekTime, Who,
 };
 use super::*;
 use crate::types::Span;
@@ -110,12 +110,8 @@ fn the_full_example_is_understood() {
     assert_eq!((errors.min_samples, errors.every, errors.failures), (5, Span::seconds(60), 0));
     assert_eq!(errors.query.variables(), ["target-group"]);
     assert_eq!(production.waves.len(), 1, "all at once when no order is given");
-    let bot: Vec<&str> =
-        production.deferred.iter().filter(|rule| rule.by == DeferredTo::Bot).map(|rule| rule.key.as_str()).collect();
+    let bot: Vec<&str> = production.deferred.iter().map(|rule| rule.key.as_str()).collect();
     assert_eq!(bot, ["checks", "reviews", "approvals", "access", "queue", "pull-requests"]);
-    let nobody: Vec<&str> =
-        production.deferred.iter().filter(|rule| rule.by == DeferredTo::Nobody).map(|rule| rule.key.as_str()).collect();
-    assert_eq!(nobody, ["analysis"]);
     assert!(config.environments[&"plain".parse().unwrap()].deferred.is_empty(), "rolling is carried out");
     assert!(config.services[&"legacy".parse().unwrap()].image.is_none());
 }

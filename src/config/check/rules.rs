@@ -1,7 +1,6 @@
 //! Rules: checked completely, carried out elsewhere or later.
 //!
-//! Each one that the engine does not carry out becomes a [`DeferredRule`], so that whoever plans a
-//! deployment must either hold it or refuse.
+//! Each one that only the bot carries out becomes a [`DeferredRule`], so that a run without it says so.
 
 use super::super::raw::Configuration;
 use super::super::raw::List;
@@ -10,7 +9,7 @@ use super::super::raw::rules::{AllowWord, Approvals, Hook};
 use super::super::raw::scan::{Scan, SeverityWord};
 use super::super::raw::values::{Argument, Text as _};
 use super::super::read::{At, Reader, Slot, choose};
-use super::super::spec::{DeferredRule, DeferredTo, HookSpec, ScanSpec, Severity, Steering, Unscanned};
+use super::super::spec::{DeferredRule, HookSpec, ScanSpec, Severity, Steering, Unscanned};
 use super::{items, not_empty, strategy, within};
 use crate::problem::{Place, Problem};
 use crate::types::{EnvironmentName, ServiceName, Span};
@@ -151,19 +150,17 @@ pub(super) fn scan(raw: &Scan, reader: &mut Reader) -> Option<ScanSpec> {
 }
 
 fn deferred(raw: &Environment) -> Vec<DeferredRule> {
-    use DeferredTo::{Bot, Nobody};
     fn place<T>(slot: &Slot<T>) -> Option<Place> {
         slot.as_ref().map(|at| at.place.clone())
     }
     let rules = [
-        ("checks", place(&raw.checks), Bot),
-        ("reviews", place(&raw.reviews), Bot),
-        ("approvals", place(&raw.approvals), Bot),
-        ("access", place(&raw.access), Bot),
-        ("queue", place(&raw.queue), Bot),
-        ("pull-requests", place(&raw.pull_requests), Bot),
+        ("checks", place(&raw.checks)),
+        ("reviews", place(&raw.reviews)),
+        ("approvals", place(&raw.approvals)),
+        ("access", place(&raw.access)),
+        ("queue", place(&raw.queue)),
+        ("pull-requests", place(&raw.pull_requests)),
     ];
-    let rule =
-        |(key, place, by): (&str, Option<Place>, _)| place.map(|place| DeferredRule { key: key.to_owned(), place, by });
+    let rule = |(key, place): (&str, Option<Place>)| place.map(|place| DeferredRule { key: key.to_owned(), place });
     rules.into_iter().filter_map(rule).collect()
 }

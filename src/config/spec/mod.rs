@@ -185,8 +185,8 @@ pub struct EnvironmentSpec {
     pub steering: Steering,
     /// Who may ask, from what, when and after what.
     pub policy: Policy,
-    /// Rules that were checked for form but are not carried out by the foreground engine: held by
-    /// the bot, or refused when a plan is made. Never silently ignored.
+    /// Rules that were checked for form but are not carried out by a run in a workflow: held by the
+    /// bot, and told. Never silently ignored.
     pub deferred: Vec<DeferredRule>,
 }
 
@@ -203,24 +203,13 @@ pub struct HookSpec {
     pub within: Span,
 }
 
-/// A rule that is understood, checked, and not carried out here.
+/// A rule that is understood and checked, and held by the bot: about people and comments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeferredRule {
     /// Its key, for example `approvals`.
     pub key: String,
     /// Where it stands.
     pub place: Place,
-    /// Who carries it out.
-    pub by: DeferredTo,
-}
-
-/// Who carries a deferred rule out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeferredTo {
-    /// `shipline-bot`: about people and comments (`checks`, `reviews`, `approvals`, `access`).
-    Bot,
-    /// Nobody yet: planning is refused while it is configured.
-    Nobody,
 }
 
 /// Account, region, role.
