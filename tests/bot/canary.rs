@@ -218,7 +218,7 @@ async fn a_canary_that_measures_well_passes_by_itself() {
 
 #[tokio::test]
 async fn what_measures_nothing_is_undecided_and_a_person_decides() {
-    let stage = stage(Database::Sqlite, &policy("bake: 2s", ERRORS)).await;
+    let stage = stage(Database::Sqlite, &policy("bake: 6s", ERRORS)).await;
     let (pull, comment, image) = deploying(&stage);
     let asks = shows(&stage, &pull, comment, "undecided, waiting for a person");
     assert!(asks.contains("`/resume production` watches it again"), "{asks}");
@@ -291,6 +291,9 @@ async fn a_bot_that_is_killed_at_every_stage_goes_on_where_it_was() {
         }
         shows(&stage, &pull, comment, "waiting for approval");
         stage.says("mona", pull.number, "/approve production");
+        stage.until("the answer is written down", || {
+            stage.audit().iter().any(|entry| entry["action"] == "approval.decided").then_some(())
+        });
         dies_and_returns(&mut stage);
         shows(&stage, &pull, comment, "serves after");
         assert_eq!(serves(&stage), image);

@@ -51,7 +51,7 @@ pub fn mention(who: &Who) -> String {
     match who {
         Who::Team { org, slug } => format!("@{org}/{slug}"),
         Who::User(login) => format!("@{login}"),
-        Who::Role(role) => format!("{role:?}").to_lowercase(),
+        Who::Role(role) => format!("everybody with the role `{}`", format!("{role:?}").to_lowercase()),
     }
 }
 
