@@ -102,13 +102,15 @@ impl Shell<'_> {
         match (effect, state) {
             (Effect::Apply(service), _) => Some(self.apply(service).await),
             (Effect::Revert(service), State::Service(state)) => Some(self.revert(service, &state).await),
-            (Effect::Follow(service), State::Service(state)) => self.follow(service, state, stop).await,
+            (Effect::Follow(service), State::Service(state)) => Box::pin(self.follow(service, state, stop)).await,
             (Effect::Continue(service), State::Service(ServiceState::Continuing { shift, pause, .. })) => {
                 Some(self.go_on(service, &shift, &pause).await)
             }
-            (Effect::Bake(_), State::Gate(gate, changes)) => self.bake(&gate, &changes, stop).await,
+            (Effect::Bake(_), State::Gate(gate, changes)) => Box::pin(self.bake(&gate, &changes, stop)).await,
             (Effect::Listen(..), State::Gate(gate, _)) => self.listen(&gate, stop).await,
-            (Effect::Measure(_), State::Measured(changes, since)) => self.measure(&changes, since, stop).await,
+            (Effect::Measure(_), State::Measured(changes, since)) => {
+                Box::pin(self.measure(&changes, since, stop)).await
+            }
             (Effect::Check(check), _) => self.check(check, stop).await,
             (Effect::StartHook(hook), State::Hook(state)) => Some(self.start_hook(hook, &state).await),
             (Effect::FollowHook(hook), State::Hook(state)) => self.follow_hook(hook, &state, stop).await,

@@ -96,16 +96,17 @@ pub(super) fn gating(
 ) -> Result<Phase, Unexpected> {
     match event {
         Event::Judged { step, at, judged } if step == gate.step && gate.waits == Waits::Bake => {
-            Ok(judge(wave, gate, services, hooks, (at, judged), plan))
+            Ok(judge(wave, &gate, services, hooks, (at, judged), plan))
         }
         Event::Decided { step, at, decision } if step == gate.step => {
-            match decide(wave, gate.clone(), services.clone(), hooks.clone(), (at, decision.clone()), plan) {
-                Some(phase) => Ok(phase),
-                None => {
+            let decided = decide(wave, &gate, services.clone(), hooks.clone(), (at, decision.clone()), plan);
+            decided.map_or_else(
+                || {
                     let event = Event::Decided { step, at, decision };
-                    unexpected(Phase::Gating { wave, gate, services, hooks }, event)
-                }
-            }
+                    unexpected(Phase::Gating { wave, gate: gate.clone(), services, hooks }, event)
+                },
+                Ok,
+            )
         }
         Event::AnalysisFailed { cause } => {
             take_back_all(&mut services);
@@ -144,7 +145,7 @@ pub(super) fn gating(
 /// After a bake.
 fn judge(
     wave: usize,
-    gate: Gate,
+    gate: &Gate,
     mut services: Services,
     hooks: Hooks,
     (at, judged): (Timestamp, Judged),
@@ -165,13 +166,13 @@ fn judge(
         Judged::Undecided { said } => Asks::Undecided { said },
         Judged::Held { by } => Asks::Held { by },
     };
-    Phase::Gating { wave, gate: Gate { since: at, waits: person(asks), ..gate }, services, hooks }
+    Phase::Gating { wave, gate: Gate { since: at, waits: person(asks), ..gate.clone() }, services, hooks }
 }
 
 /// After somebody decided, or nobody did in time; `None` when it does not fit what the gate waits for.
 fn decide(
     wave: usize,
-    gate: Gate,
+    gate: &Gate,
     mut services: Services,
     hooks: Hooks,
     (at, decision): (Timestamp, Decision),
@@ -181,9 +182,9 @@ fn decide(
         take_back_all(&mut services);
         settle_back(why, services, hooks, plan)
     };
-    let again = |gate: Gate, waits: Waits, services: Services, hooks: Hooks| Phase::Gating {
+    let again = |waits: Waits, services: Services, hooks: Hooks| Phase::Gating {
         wave,
-        gate: Gate { waits, ..gate },
+        gate: Gate { since: at, waits, ..gate.clone() },
         services,
         hooks,
     };
@@ -192,14 +193,12 @@ fn decide(
         (Decision::Promoted { .. }, _) => let_through(wave, gate.step, Rest::Promoted, services, hooks),
         (Decision::Rejected { by, said }, _) => back(Reason::Rejected { by, said }, services, hooks),
         (Decision::Expired, Waits::Person { .. }) => back(Reason::GateExpired, services, hooks),
-        (Decision::Paused { by }, Waits::Bake) => {
-            again(Gate { since: at, ..gate }, person(Asks::Held { by }), services, hooks)
-        }
+        (Decision::Paused { by }, Waits::Bake) => again(person(Asks::Held { by }), services, hooks),
         // Watched from now on: what was measured before has said what it could.
         (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } | Asks::Undecided { .. } })
             if gate.traffic > Percent::ZERO && gate.traffic < Percent::ALL =>
         {
-            again(Gate { since: at, ..gate }, Waits::Bake, services, hooks)
+            again(Waits::Bake, services, hooks)
         }
         (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } }) => {
             for state in services.values_mut() {

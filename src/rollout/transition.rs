@@ -91,6 +91,35 @@ fn shifting(wave: usize, mut services: Services, hooks: Hooks, event: Event, pla
             }
             _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::AskAgain { service }),
         },
+        event
+        @ (Event::Paused { .. } | Event::Continued { .. } | Event::NotContinued { .. } | Event::Baking { .. }) => {
+            stepping(wave, services, hooks, event, plan)
+        }
+        Event::AnalysisFailed { cause } => Ok(gating::analysis_failed(services, hooks, cause, plan)),
+        // A cancel takes back everything, whatever `on-failure` says: it was nobody's failure.
+        Event::CancelRequested => {
+            take_back_all(&mut services);
+            Ok(settle_back(Reason::Cancelled, services, hooks, plan))
+        }
+        Event::AlarmFired { cause } => Ok(alarmed(services, hooks, cause, plan)),
+        other @ (Event::Reverted { .. }
+        | Event::RevertFailed { .. }
+        | Event::Judged { .. }
+        | Event::Decided { .. }
+        | Event::CheckPassed { .. }
+        | Event::CheckFailed { .. }
+        | Event::HookStarted { .. }
+        | Event::HookNotStarted { .. }
+        | Event::HookEnded { .. }
+        | Event::HookFailed { .. }
+        | Event::HookOverdue { .. }
+        | Event::HookStopped { .. }) => unexpected(Phase::Shifting { wave, services, hooks }, other),
+    }
+}
+
+/// A service comes to a step of traffic, passes it, or has passed the last.
+fn stepping(wave: usize, mut services: Services, hooks: Hooks, event: Event, plan: &Plan) -> Result<Phase, Unexpected> {
+    match event {
         Event::Paused { service, pause } => match services.get_mut(&service) {
             Some(state @ ServiceState::Moving { .. }) if !was_let_through(state, &pause.id) => {
                 if let ServiceState::Moving { shift, passed } = state.clone() {
@@ -145,25 +174,7 @@ fn shifting(wave: usize, mut services: Services, hooks: Hooks, event: Event, pla
             }
             _ => unexpected(Phase::Shifting { wave, services, hooks }, Event::Baking { service }),
         },
-        Event::AnalysisFailed { cause } => Ok(gating::analysis_failed(services, hooks, cause, plan)),
-        // A cancel takes back everything, whatever `on-failure` says: it was nobody's failure.
-        Event::CancelRequested => {
-            take_back_all(&mut services);
-            Ok(settle_back(Reason::Cancelled, services, hooks, plan))
-        }
-        Event::AlarmFired { cause } => Ok(alarmed(services, hooks, cause, plan)),
-        other @ (Event::Reverted { .. }
-        | Event::RevertFailed { .. }
-        | Event::Judged { .. }
-        | Event::Decided { .. }
-        | Event::CheckPassed { .. }
-        | Event::CheckFailed { .. }
-        | Event::HookStarted { .. }
-        | Event::HookNotStarted { .. }
-        | Event::HookEnded { .. }
-        | Event::HookFailed { .. }
-        | Event::HookOverdue { .. }
-        | Event::HookStopped { .. }) => unexpected(Phase::Shifting { wave, services, hooks }, other),
+        other => unexpected(Phase::Shifting { wave, services, hooks }, other),
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) async fn begin(worker: &Worker, ready: Ready) -> Result<(), Halt> {
         DeploymentKind::Deploy { .. } => Shows::AtOnce,
         DeploymentKind::Rollback { .. } => Shows::WithTheFirstChange,
     };
-    roll(worker, record, (ground, spec), input, (shows, Beginning::Now)).await
+    Box::pin(roll(worker, record, (ground, spec), input, (shows, Beginning::Now))).await
 }
 
 /// Takes a rollout up that another worker began, from its journal.
@@ -112,7 +112,7 @@ pub(super) async fn resume(worker: &Worker, record: Record) -> Result<(), Halt> 
     command(&worker.deployment.asked.kind).clone_into(&mut input.command);
     input.timeline.extend(so_far(&entries));
     input.notices = state.notices;
-    roll(worker, record, ground, input, (Shows::AtOnce, Beginning::Earlier)).await
+    Box::pin(roll(worker, record, ground, input, (Shows::AtOnce, Beginning::Earlier))).await
 }
 
 /// The targets of a plan, and its alarms, by the policy it was made from.

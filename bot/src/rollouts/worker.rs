@@ -79,7 +79,7 @@ impl Worker {
     async fn go(&self) -> Result<(), Halt> {
         match self.deployment.state.stage.clone() {
             Stage::Over => Ok(()),
-            Stage::Rolling { record } => rolling::resume(self, *record).await,
+            Stage::Rolling { record } => Box::pin(rolling::resume(self, *record)).await,
             Stage::Gating { gate } => {
                 if self.signals.cancel.is_cancelled() {
                     return Err(Halt::Cancelled);

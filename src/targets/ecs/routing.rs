@@ -43,7 +43,11 @@ impl Routing {
         Self {
             configuration: service.deployment_configuration().cloned(),
             balancers: service.load_balancers().to_vec(),
-            connect: if connect.is_some_and(|connect| connect.enabled()) { Connect::Yes } else { Connect::No },
+            connect: if connect.is_some_and(aws_sdk_ecs::types::ServiceConnectConfiguration::enabled) {
+                Connect::Yes
+            } else {
+                Connect::No
+            },
             scheduling: service.scheduling_strategy().cloned(),
         }
     }
@@ -107,7 +111,10 @@ impl Routing {
         if steering.by == Steered::Platform {
             return None;
         }
-        let minutes = other.timeout_configuration().and_then(|timeout| timeout.timeout_in_minutes()).unwrap_or(1440);
+        let minutes = other
+            .timeout_configuration()
+            .and_then(aws_sdk_ecs::types::DeploymentLifecycleHookTimeoutConfiguration::timeout_in_minutes)
+            .unwrap_or(1440);
         let what = format!(
             "{} has a PAUSE hook of its own at PRE_PRODUCTION_TRAFFIC_SHIFT ({minutes} min), and ECS does not tell \
              which of two hooks of a stage waits: it could not be told from the one that this rollout needs there",

@@ -66,12 +66,12 @@ impl Steps {
             Steered::Rollout | Steered::Platform => (None, None),
         };
         // Held in the stop, or counted by ECS.
-        let step = if stop.is_some() { 0 } else { minutes(steering.strategy.step()) };
+        let watched = if stop.is_some() { 0 } else { minutes(steering.strategy.step()) };
         let how = match steering.strategy {
             Strategy::Rolling => return Wished { steps: tidied(routing), notice: own_strategy(routing) },
             Strategy::BlueGreen { .. } => How::BlueGreen,
-            Strategy::Linear { percent, .. } => How::Linear { percent, minutes: step },
-            Strategy::Canary { percent, .. } => How::Canary { percent, minutes: step },
+            Strategy::Linear { percent, .. } => How::Linear { percent, minutes: watched },
+            Strategy::Canary { percent, .. } => How::Canary { percent, minutes: watched },
         };
         Wished { steps: Some(Self { how, stays: minutes(steering.strategy.stays()), stop }), notice }
     }
@@ -90,8 +90,10 @@ impl Steps {
         let hooks = self.hooks(routing);
         let mut told = sdk::DeploymentConfiguration::builder()
             .strategy(self.strategy())
-            .set_maximum_percent(had.and_then(|had| had.maximum_percent()))
-            .set_minimum_healthy_percent(had.and_then(|had| had.minimum_healthy_percent()))
+            .set_maximum_percent(had.and_then(aws_sdk_ecs::types::DeploymentConfiguration::maximum_percent))
+            .set_minimum_healthy_percent(
+                had.and_then(aws_sdk_ecs::types::DeploymentConfiguration::minimum_healthy_percent),
+            )
             .set_deployment_circuit_breaker(had.and_then(|had| had.deployment_circuit_breaker()).cloned())
             .set_alarms(had.and_then(|had| had.alarms()).cloned());
         if hooks != routing.hooks() {

@@ -19,7 +19,8 @@ fn assert_back(lab: &Lab, run: &Run) {
 async fn a_release_that_does_not_start_gets_no_traffic_and_its_cause_is_told() {
     let lab = Lab::new().await;
     lab.world.rule(Rule::image(digest("two"), Behaviour::exits(1, ["KeyError: 'X'"])));
-    let run = lab.used(lab.roll("two", steered(canary(Span::seconds(1), Approval::NotAsked)), nothing())).await;
+    let run =
+        Box::pin(lab.used(lab.roll("two", steered(canary(Span::seconds(1), Approval::NotAsked)), nothing()))).await;
     assert_eq!(run.word(), "rolled-back", "{run:#?}");
     assert_eq!(run.cause().code, CauseCode::ContainerExited, "{run:#?}");
     assert_eq!(lab.on("two", u64::MAX).0, 0);
@@ -50,7 +51,7 @@ async fn a_stop_that_nobody_answers_goes_back_by_itself_and_is_told_as_that() {
     // 67 minutes in seven seconds, while the step is watched for an hour.
     lab.world.timing(Timing { hook_minute_ms: Some(100), ..Timing::default() });
     let steering = Steering { patience: Span::seconds(1), ..steered(canary(Span::minutes(5), Approval::NotAsked)) };
-    let run = lab.used(lab.roll("two", steering, nothing())).await;
+    let run = Box::pin(lab.used(lab.roll("two", steering, nothing()))).await;
     assert_eq!(run.word(), "rolled-back", "{run:#?}");
     assert_eq!(run.cause().code, CauseCode::GateExpired, "{run:#?}");
     assert!(run.cause().summary.contains("nobody decided in time"), "{run:#?}");
@@ -66,7 +67,7 @@ async fn a_cancel_at_a_stop_answers_the_stop_and_stops_nothing_else() {
         lab.ears.hears("paused at 10 %").await;
         lab.cancel.cancel();
     };
-    let run = lab.used(lab.roll("two", steering, person)).await;
+    let run = Box::pin(lab.used(lab.roll("two", steering, person))).await;
     assert_eq!(run.word(), "cancelled", "{run:#?}");
     lab.assert_answered(&["CONTINUE", "ROLLBACK"]);
     assert_eq!(lab.world.count("ecs", "StopServiceDeployment"), 0);
@@ -79,7 +80,7 @@ async fn a_no_takes_the_tenth_back() {
     let steering = steered(canary(Span::seconds(1), Approval::Asked));
     let plan = lab.planned("two", steering).await;
     let no = Says(Decision::Rejected { by: "lead".to_owned(), said: Some("prices are wrong".to_owned()) });
-    let run = lab.used(lab.drive(plan, steering, Some(&no), nothing())).await;
+    let run = Box::pin(lab.used(lab.drive(plan, steering, Some(&no), nothing()))).await;
     assert_eq!(run.word(), "rolled-back", "{run:#?}");
     lab.assert_answered(&["CONTINUE", "ROLLBACK"]);
     assert_back(&lab, &run);
@@ -106,7 +107,7 @@ async fn somebody_who_says_no_in_the_console_is_believed() {
         lab.ears.hears("paused at 10 %").await;
         lab.console("ROLLBACK");
     };
-    let run = lab.used(lab.roll("two", steered(canary(Span::minutes(60), Approval::NotAsked)), person)).await;
+    let run = Box::pin(lab.used(lab.roll("two", steered(canary(Span::minutes(60), Approval::NotAsked)), person))).await;
     assert_eq!(run.word(), "rolled-back", "{run:#?}");
     assert_eq!(run.cause().code, CauseCode::Stopped, "{run:#?}");
     assert!(run.cause().provider_says.as_ref().unwrap().contains("ROLLBACK was requested"), "{run:#?}");

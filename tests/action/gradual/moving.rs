@@ -7,7 +7,7 @@ use shipline_test_support::{Fault, FaultKind};
 async fn a_held_canary_gives_a_tenth_until_its_bake_is_over_and_is_told_to_go_on_once_a_step() {
     let lab = Lab::new().await;
     let steering = steered(canary(Span::seconds(3), Approval::NotAsked));
-    let run = lab.used(lab.roll("two", steering, nothing())).await;
+    let run = Box::pin(lab.used(lab.roll("two", steering, nothing()))).await;
     assert_eq!(run.word(), "succeeded", "{run:#?}");
     lab.assert_answered(&["CONTINUE", "CONTINUE"]);
     assert_eq!(lab.world.count("ecs", "UpdateService"), 1);
@@ -42,7 +42,7 @@ async fn a_held_canary_gives_a_tenth_until_its_bake_is_over_and_is_told_to_go_on
 async fn a_canary_that_nobody_decides_about_is_ecs_s_own_and_needs_no_hook() {
     let lab = Lab::new().await;
     let strategy = canary(Span::minutes(10), Approval::NotAsked);
-    let run = lab.used(lab.roll("two", strategy.into(), nothing())).await;
+    let run = Box::pin(lab.used(lab.roll("two", strategy.into(), nothing()))).await;
     assert_eq!(run.word(), "succeeded", "{run:#?}");
     lab.assert_answered(&[]);
     assert_eq!((lab.world.count("ecs", "UpdateService"), lab.hooks()), (1, Vec::new()));
@@ -72,7 +72,7 @@ async fn a_blue_green_rollout_waits_for_a_yes_before_anybody_sees_it() {
     let steering = steered(Strategy::BlueGreen { bake: Span::minutes(20), approval: Approval::Asked });
     let plan = lab.planned("two", steering).await;
     let yes = Says(Decision::Approved { by: vec!["lead".to_owned()] });
-    let run = lab.used(lab.drive(plan, steering, Some(&yes), nothing())).await;
+    let run = Box::pin(lab.used(lab.drive(plan, steering, Some(&yes), nothing()))).await;
     assert_eq!(run.word(), "succeeded", "{run:#?}");
     lab.assert_answered(&["CONTINUE"]);
     let yes_at = lab.world.calls_of("ecs", "ContinueServiceDeployment")[0].at_ms;
@@ -141,7 +141,7 @@ async fn both_sides_of_a_canary_have_the_names_that_cloudwatch_measures_them_by(
         let shift = target.apply(&plan).await.unwrap();
         *looked.lock().unwrap() = target.sides(&plan, &shift).await.unwrap();
     };
-    let run = lab.used(lab.drive(plan.clone(), steering, None, look)).await;
+    let run = Box::pin(lab.used(lab.drive(plan.clone(), steering, None, look))).await;
     assert_eq!(run.word(), "succeeded", "{run:#?}");
     let sides = looked.lock().unwrap().take().expect("two sides");
     assert_eq!((sides.new["revision"].as_str(), sides.old["revision"].as_str()), ("api:2", "api:1"));
