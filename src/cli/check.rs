@@ -27,7 +27,11 @@ pub fn read(host: &Host, file: Option<&str>) -> Result<Arc<Config>, Problems> {
     })?;
     let text = String::from_utf8(text)
         .map_err(|_| Problem::mistake("not-text", format!("{name} is not UTF-8 text"), "Save it as UTF-8."))?;
-    config::parse(name, &text).map(Arc::new)
+    let mut config = config::parse(name, &text)?;
+    for spec in config.environments.values_mut() {
+        spec.steering = spec.steering.in_a_run();
+    }
+    Ok(Arc::new(config))
 }
 
 /// Says what the configuration holds.

@@ -2,6 +2,7 @@
 //! and the load balancer in front of it, which says who answered every request.
 #![expect(clippy::disallowed_methods, reason = "stories wait for what the provider does meanwhile")]
 
+mod alone;
 mod going_back;
 mod keeping;
 mod moving;

@@ -162,7 +162,17 @@ impl From<Strategy> for Steering {
     }
 }
 
+/// How long a run in a workflow waits at a step that nothing decides: somebody may still do it in the
+/// provider's console, and a runner costs money.
+const RUN_WAITS: Span = Span::minutes(15);
+
 impl Steering {
+    /// As a run in a workflow holds it: nobody can answer it, so it does not wait for long.
+    #[must_use]
+    pub fn in_a_run(self) -> Self {
+        Self { patience: self.patience.min(RUN_WAITS), ..self }
+    }
+
     /// How long the platform itself watches steps, by its own clock.
     pub fn watches(&self) -> Span {
         match self.by {
