@@ -13,7 +13,7 @@ pub(super) fn fail(wave: usize, mut services: Services, hooks: Hooks, why: Reaso
             settle_back(why, services, hooks, plan)
         }
         // The services of a wave pass its steps together: without one of them there is no next step.
-        OnFailure::RollBackFailed if plan.is_steered() || stands_still(&services) => {
+        OnFailure::RollBackFailed if plan.is_steered() || services.values().any(is_at_a_step) => {
             take_back_all(&mut services);
             settle_back(why, services, hooks, plan)
         }
@@ -82,6 +82,11 @@ pub(super) fn settle_wave(wave: usize, services: Services, hooks: Hooks, plan: &
         Some(why) => Phase::Done { outcome: Outcome::NothingChanged { why }, services, hooks },
         None => Phase::begin_wave(wave + 1, services, hooks, plan),
     }
+}
+
+/// Whether a service stands before a step, or is being let through.
+fn is_at_a_step(state: &ServiceState) -> bool {
+    matches!(state, ServiceState::Paused { .. } | ServiceState::Continuing { .. })
 }
 
 /// Whether a service stands before a step.
