@@ -131,7 +131,14 @@ pub(crate) fn service_name(name: &str) -> ServiceName {
 /// Id of the image of a version, made when it is not there: `$VERSION` says which it is.
 pub(crate) fn image_of(app: &str, version: &str) -> String {
     let tag = format!("shipline-story-{app}:{version}");
-    if let Ok(id) = run(&["image", "inspect", "--format", "{{.Id}}", &tag]) {
+    let known = || run(&["image", "inspect", "--format", "{{.Id}}", &tag]);
+    if let Ok(id) = known() {
+        return id;
+    }
+    // Two that build it at once would make two of it, and the tag would move under the first.
+    let lock = std::fs::File::create(std::env::temp_dir().join("shipline-story-images.lock")).unwrap();
+    lock.lock().unwrap();
+    if let Ok(id) = known() {
         return id;
     }
     let folder = tempfile::tempdir().unwrap();

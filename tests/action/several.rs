@@ -157,12 +157,12 @@ async fn wrong_names_are_answered_with_the_right_ones_and_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_rule_that_nobody_carries_out_yet_refuses_before_anybody_is_asked() {
+async fn a_strategy_that_the_service_cannot_carry_out_refuses_with_the_change_to_make() {
     let shop = Shop::new().await;
     let image = format!("--image=api={}", shop.images[0]);
     let ran = shop.stage.command(&["deploy", "production", &image]).end().must(3);
-    ran.says("`rollout` is configured").says(".github/shipline.yml:");
-    assert_eq!(shop.stage.world.calls().len(), 0);
+    ran.says("canary").says("rollout: rolling");
+    assert_eq!(shop.stage.changes(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn the_action_without_a_file_rolls_back_too() {
 async fn check_reads_the_file_and_asks_nobody() {
     let shop = Shop::new().await;
     let ran = shop.stage.command(&["check"]).end().must(0);
-    ran.says("the configuration is right").says("api + web, then worker").says("`rollout`");
+    ran.says("the configuration is right").says("api + web, then worker").says("`approvals`");
     let document = shop.stage.command(&["check", "--json"]).end().must(0).document();
     assert_eq!(document["schema_version"], 1);
     shop.stage.write("other.yml", "version: 1\nservces: {}\n");

@@ -340,13 +340,13 @@ async fn an_address_that_does_not_answer_is_worth_a_look() {
 }
 
 #[tokio::test]
-async fn a_rule_that_nobody_carries_out() {
+async fn a_strategy_that_the_service_cannot_carry_out() {
     let stage = stage(|stage, _, _, _| {
-        let rule = "    analysis: [{ name: errors, cloudwatch: { namespace: PMIS, metric: Errors }, below: 5%, every: 30s }]\n";
+        let rule = "    rollout: { canary: { percent: 10, bake: 10m } }\n";
         stage.write(".github/shipline.yml", &format!("{FILE}{rule}"));
     })
     .await;
-    only(&verify(&stage), "fails", "rule-not-carried-out");
+    only(&verify(&stage), "fails", "strategy-not-possible");
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ impl Routing {
             return None;
         }
         let (word, service) = (steering.strategy.word(), of.service);
-        let refused = |what: String, next: String| Some(Problem::refused("strategy-impossible", what, next));
+        let refused = |what: String, next: String| Some(Problem::refused("strategy-not-possible", what, next));
         if self.scheduling == Some(sdk::SchedulingStrategy::Daemon) {
             let what = format!("{service} runs one task on every instance (DAEMON), which ECS only ever replaces");
             return refused(what, rolling(of));

@@ -3,6 +3,8 @@
 //! What it is not: nothing is deleted, whatever becomes of the creation. ECS has no revision to go
 //! back to then; what a failed creation leaves takes an update like any other service.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::apply::Now;
@@ -12,7 +14,8 @@ use super::raw::{self, Configuration};
 use super::{ExpressTarget, creation, settings};
 use crate::config::spec::CreateService;
 use crate::engine::target::{FailureKind, runs_images_only};
-use crate::engine::{Back, NotApplied, Progress, ProviderFailure, Sight, TargetError, Wish, clock};
+use crate::engine::wait;
+use crate::engine::{Back, Cancel, NotApplied, Progress, ProviderFailure, Sight, TargetError, Wish, clock};
 use crate::problem::Problem;
 use crate::rollout::{Cause, CauseCode, Change, Direction, Revision, ServicePlan, Shift, Touched};
 use crate::targets::ecs::apply::{AGAIN, untouched};
@@ -26,6 +29,9 @@ use crate::targets::ecs::{said, same};
 
 /// What stood there before: nothing.
 const NOTHING: &str = "nothing";
+
+/// The pause before what runs is looked at again.
+const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// What ECS says of a service that a creation made.
 enum Made {
@@ -184,23 +190,34 @@ impl ExpressTarget {
         }
     }
 
+    /// Tasks that stay after a stop serve, whatever the deployment is called. One that runs for a moment
+    /// before it ends once more does not: what runs is looked at twice.
+    async fn ended(&self, live: &Live) -> Made {
+        let runs = |live: &Live| live.primary().is_some_and(|primary| primary.running > 0);
+        if !runs(live) {
+            return Made::Failed;
+        }
+        wait::pause(LOOKS_AGAIN, &Cancel::new()).await;
+        match self.ecs.lookout.service(Tries::Many, &self.ecs.spec.service).await {
+            Ok(Look::Found(live)) if !runs(&live) => Made::Failed,
+            _ => Made::Serves,
+        }
+    }
+
     /// How the creation stands, by its service deployment where that can be had.
     async fn made(&self, live: &Live, deployment: Option<&str>) -> Made {
         let primary = live.primary();
-        // Tasks that stay after a stop serve, whatever the deployment is called.
-        let ended = |runs: u32| if runs > 0 { Made::Serves } else { Made::Failed };
-        let running = primary.map_or(0, |primary| primary.running);
         let known = match deployment {
             Some(arn) => self.ecs.lookout.deployment(Tries::Many, arn).await.ok().flatten(),
             None => None,
         };
         match known.map(|known| (known.state, known.arn)) {
             Some((State::Successful, _)) => Made::Serves,
-            Some((State::Stopped | State::RolledBack | State::RollbackFailed, _)) => ended(running),
+            Some((State::Stopped | State::RolledBack | State::RollbackFailed, _)) => self.ended(live).await,
             Some((State::Going, arn)) => Made::Going(Some(arn)),
             Some((State::Stopping | State::RollingBack | State::Unknown, _)) => Made::Going(None),
             None => match primary.map(|primary| primary.state) {
-                Some(RolloutState::Failed) | None => ended(running),
+                Some(RolloutState::Failed) | None => self.ended(live).await,
                 _ if primary.is_some_and(Rollout::is_complete) => Made::Serves,
                 _ => Made::Going(None),
             },

@@ -281,7 +281,7 @@ impl Service {
     }
 
     /// Ends the live tasks of a rollout as its behaviour says; how many.
-    fn fail_live(
+    pub(super) fn fail_live(
         &mut self,
         rollout: &str,
         behaviour: &Behaviour,

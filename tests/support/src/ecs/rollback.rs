@@ -106,6 +106,15 @@ impl Service {
             if let Some(known) = self.rollouts.iter_mut().find(|known| known.id == rollout) {
                 known.fail(at, "ECS deployment failed: there is no rollback candidate.");
             }
+            // A program that ends by itself does not live on because its deployment is over.
+            let behaviour = self.deployments[index].rule.behaviour.clone();
+            let definition = self.rollouts.iter().find(|known| known.id == rollout);
+            let definition = definition.and_then(|known| definitions.find(&known.definition));
+            if let (Behaviour::Exits { .. } | Behaviour::OutOfMemory { .. }, Some(definition)) =
+                (&behaviour, definition)
+            {
+                self.fail_live(&rollout, &behaviour, definition, at, env);
+            }
             self.freeze(index);
             return;
         };
