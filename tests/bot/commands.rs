@@ -689,8 +689,6 @@ async fn nothing_waits_for_approval_and_no_canary_runs_and_the_bot_says_so() {
     insta::assert_snapshot!(stage.asks("dev", pull.number, "/promote staging"), @"
     `/promote staging`: No canary is running on `staging`.
 
-    - This version shifts traffic without a canary; a policy that wants one is refused.
-
     **Next**: See what is on its way with `/status staging`; stop it with `/cancel staging`.
 
     <sub>reason: `no-gate`</sub>

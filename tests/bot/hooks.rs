@@ -40,7 +40,8 @@ async fn a_migration_runs_with_the_new_image_before_the_release_and_the_comment_
     // The very revision that serves afterwards.
     let run = stage.world.calls_of("ecs", "RunTask")[0].body["taskDefinition"].clone();
     assert_eq!(run, stage.world.calls_of("ecs", "UpdateService")[0].body["taskDefinition"]);
-    assert_eq!(stage.states("staging").last().unwrap().last().unwrap(), "success");
+    // The comment comes first, the Deployment's status after it.
+    stage.until("the Deployment says so", || (stage.states("staging").last()?.last()? == "success").then_some(()));
 }
 
 #[tokio::test]

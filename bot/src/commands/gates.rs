@@ -119,7 +119,7 @@ impl Ask<'_> {
     }
 }
 
-fn see(environment: Option<&EnvironmentName>) -> String {
+pub(super) fn see(environment: Option<&EnvironmentName>) -> String {
     match environment {
         Some(name) => format!("See what is on its way with `/status {name}`; stop it with `/cancel {name}`."),
         None => "See what is on its way with `/status`; stop it with `/cancel`.".to_owned(),

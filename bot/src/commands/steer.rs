@@ -8,6 +8,7 @@ use shipline::types::EnvironmentName;
 
 use super::ask::{Answer, Ask, Halted};
 use super::cancel::open;
+use super::gates::see;
 use crate::decision::access::Right;
 use crate::decision::approving::{self, Answering};
 use crate::decision::{Denied, ReasonCode};
@@ -21,9 +22,12 @@ pub(super) async fn run(ask: &Ask<'_>, environment: Option<&EnvironmentName>, st
     });
     let Some((deployment, plan)) = rolling else {
         ask.allow_look()?;
+        if let Some(name) = environment {
+            ask.scene(name)?;
+        }
         let place = environment.map(|name| format!(" on `{name}`")).unwrap_or_default();
-        let next = "See what is on its way with `/status`; stop it with `/cancel`.";
-        return Err(Denied::new(ReasonCode::NoGate, format!("No canary is running{place}."), next).into());
+        let what = format!("No canary is running{place}.");
+        return Err(Denied::new(ReasonCode::NoGate, what, see(environment)).into());
     };
     let place = &deployment.asked.key.environment;
     let scene = ask.scene(place)?;
