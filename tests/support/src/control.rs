@@ -11,7 +11,7 @@
 //! | `DELETE /_sim/calls` | | `{}`, the record is empty |
 //! | `POST /_sim/balancer` | `{"cluster", "service"}` | `{"url": "http://…"}`: a load balancer that splits requests by live weights |
 //! | `POST /_sim/requests` | `{"cluster", "service", "count"}` | as `GET /_sim/served`, of these requests, which are sent without HTTP |
-//! | `GET /_sim/served?cluster=&service=` | | `{"count": n, "by_image": {image: n}, "requests": [`[`Served`](crate::Served)`]}`, oldest first |
+//! | `GET /_sim/served?cluster=&service=` | | `{"count": n, "by_image": {image: n}, "requests": […]}`, each a `Served`, oldest first |
 //! | `POST /_sim/reset` | | `{}`, the account is empty |
 //! | `POST /_sim/github/<act>` | what the act needs | what it made; 400 `{"error", "code"}`, and nothing was changed |
 //! | `GET /_sim/github/<owner>/<repo>/pull/<n>` | | the conversation as a page; `?refresh=2` reloads it; `<n>.txt` is text, `<n>.txt?from=<comment>` that comment and later ones |
