@@ -48,7 +48,7 @@ pub(super) fn check(host: &Host, config: &Config) {
         for rule in &environment.deferred {
             let _ = writeln!(
                 text,
-                "    note: `{}` at {} is not carried out by this version's deploy",
+                "    note: `{}` at {} is held by shipline-bot; a run without it does not ask for it",
                 rule.key, rule.place
             );
         }

@@ -81,8 +81,7 @@ every value has an action input of the same name.
   empty value is `""`.
 - Anchors (`&name`, `*name`) work; merge keys (`<<`) are not part of YAML 1.2.
 - Rules about people and comments (`checks`, `reviews`, `approvals`, `access`, `queue`, `pull-requests`) are held by
-  the bot. Rules that this version does not carry out are checked too; a deployment is refused while one is configured,
-  never is one ignored.
+  the bot; a run without it says that it does not ask for them. No rule is ever ignored in silence.
 
 ```yaml
 # yaml-language-server: $schema=../shipline.schema.json
