@@ -42,6 +42,19 @@ const ERRORS: &str = "    analysis:
         warm-up: 0s
 ";
 
+/// Whether anybody came.
+const COUNTED: &str = "        cloudwatch:
+          namespace: AWS/ApplicationELB
+          metric: RequestCount
+          statistic: Sum
+          dimensions: { TargetGroup: \"{target-group}\", LoadBalancer: \"{load-balancer}\" }
+          period: 1s
+        above: 0
+        every: 1s
+        min-samples: 1
+        warm-up: 0s
+";
+
 /// A stage whose production moves by canary.
 async fn stage(database: Database, policy: &str) -> Stage {
     staged(database, policy, Timing { hook_minute_ms: Some(60_000), ..Timing::default() }).await
@@ -321,4 +334,46 @@ async fn a_bot_that_stays_dead_leaves_nothing_split_and_a_later_start_tells_it_t
     let end = shows(&stage, &pull, comment, "serves again");
     println!("{}", plain(&end));
     assert_eq!(serves(&stage), before);
+}
+
+#[tokio::test]
+async fn what_measures_badly_after_the_last_step_goes_back_as_well() {
+    let rules = format!("{ERRORS}      - name: requests\n{COUNTED}");
+    let timing = Timing { hook_minute_ms: Some(60_000), minute_ms: 30_000, ..Timing::default() };
+    // What is decided at the step is whether there are requests; failures count until the end.
+    let stage = staged(Database::Sqlite, &policy("bake: 4s", &rules), timing).await;
+    let before = serves(&stage);
+    let (pull, comment, image) = deploying(&stage);
+    let end = users(&stage, || {
+        stage.until("all traffic on it, or a question", || {
+            if stage.shown(pull.number, comment).is_some_and(|shown| shown.contains("undecided")) {
+                stage.says("mona", pull.number, "/promote production");
+                return Some(());
+            }
+            (serves(&stage) == image).then_some(())
+        });
+        stage.until("all traffic on it", || (serves(&stage) == image).then_some(()));
+        stage.world.traffic_rule(TrafficRule::image(&image).errors(0.5));
+        shows(&stage, &pull, comment, "serves again")
+    });
+    assert!(end.contains("errors"), "{end}");
+    assert_eq!(serves(&stage), before);
+    assert_each_once(&stage);
+}
+
+#[tokio::test]
+async fn a_bot_killed_while_traffic_moves_and_while_the_old_revision_stays_goes_on() {
+    let timing = Timing { hook_minute_ms: Some(60_000), minute_ms: 8_000, settle_ms: 1_500, ..Timing::default() };
+    let mut stage = staged(Database::Sqlite, &policy("bake: 1s, approval: true", ""), timing).await;
+    let (pull, comment, image) = deploying(&stage);
+    stage.until("it is asked for", || (calls(&stage, "UpdateService") == 1).then_some(()));
+    dies_and_returns(&mut stage);
+    shows(&stage, &pull, comment, "waiting for approval");
+    stage.says("mona", pull.number, "/approve production");
+    shows(&stage, &pull, comment, "baking");
+    dies_and_returns(&mut stage);
+    shows(&stage, &pull, comment, "serves after");
+    assert_eq!(serves(&stage), image);
+    assert_eq!(calls(&stage, "UpdateService"), 1, "{}", stage.everything());
+    assert_each_once(&stage);
 }
