@@ -254,6 +254,9 @@ async fn a_canary_is_held_resumed_and_promoted_by_comment() {
     shows(&stage, &pull, comment, "serves after");
     assert_eq!(serves(&stage), image);
     assert_each_once(&stage);
+    stage.until("it is closed", || {
+        stage.audit().iter().any(|entry| entry["action"] == "deployment-ended").then_some(())
+    });
     let none = stage.asks("mona", pull.number, "/promote production");
     assert!(none.contains("No canary is running"), "{none}");
 }
