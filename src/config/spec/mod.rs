@@ -1,5 +1,5 @@
-//! The configuration after it has been checked: only values that make sense, in the words of
-//! DESIGN. Everything behind this door trusts these types.
+//! The configuration after it has been checked: only values that make sense. Everything behind this
+//! door trusts these types.
 //!
 //! A spec comes from `.github/shipline.yml` or from action inputs; nobody behind can tell which.
 
