@@ -8,9 +8,9 @@ use super::super::raw::analysis::{
 };
 use super::super::raw::environment::Environment;
 use super::super::raw::forms::Either;
-use super::super::raw::rules::StrategyWord;
 use super::super::raw::values::{AnyText, Limit as RawLimit, Text as _, VariableName, milliseconds, share};
 use super::super::read::{At, Reader, Slot, choose};
+use super::super::spec::Strategy;
 use super::super::spec::analysis::expression::{expression_names, is_insights_query};
 use super::super::spec::analysis::{
     Compare, Limit, LimitSide, Measure, Metric, MetricForm, MetricQuery, NoData, ProbeMeasure, ProbeQuery, Query,
@@ -22,15 +22,17 @@ use crate::types::Span;
 
 const MINUTE: Span = Span::seconds(60);
 
-/// How long steps last where nothing is said.
-const CANARY: Span = Span::minutes(10);
-const LINEAR: Span = Span::minutes(6);
-
 /// The measurements that are right.
-pub(super) fn measures(raw: &Environment, reader: &mut Reader) -> Vec<Measure> {
+pub(super) fn measures(raw: &Environment, strategy: Strategy, reader: &mut Reader) -> Vec<Measure> {
     let mut names: Vec<&str> = Vec::new();
     let mut found = Vec::new();
-    let step = step(raw);
+    let step = step(strategy);
+    if let Some(analysis) = raw.analysis.as_ref().filter(|_| strategy == Strategy::Rolling) {
+        let what =
+            "Measurements are read while a second set of tasks takes its share, and here traffic moves in one go.";
+        let next = "Add `rollout: canary` (or `linear`, `blue-green`), or remove this; `alarms` watch every release.";
+        reader.note(&analysis.place, Problem::mistake("needs-another-key", what, next));
+    }
     for analysis in items(&raw.analysis) {
         if let Some(name) = &analysis.value.name {
             if names.contains(&name.value.as_str()) {
@@ -56,15 +58,10 @@ pub(super) fn measures(raw: &Environment, reader: &mut Reader) -> Vec<Measure> {
 }
 
 /// How long a step lasts at whose end measurements must have passed, if there is one.
-fn step(raw: &Environment) -> Option<Span> {
-    match &raw.rollout.as_ref()?.value {
-        Either::Short(StrategyWord::Canary) => Some(CANARY),
-        Either::Short(StrategyWord::Linear) => Some(LINEAR),
-        Either::Short(StrategyWord::Rolling | StrategyWord::BlueGreen) => None,
-        Either::Long(settings) => {
-            let canary = settings.canary.as_ref().map(|canary| value(&canary.value.bake).unwrap_or(CANARY));
-            canary.or_else(|| settings.linear.as_ref().map(|linear| value(&linear.value.every).unwrap_or(LINEAR)))
-        }
+fn step(strategy: Strategy) -> Option<Span> {
+    match strategy {
+        Strategy::Canary { .. } | Strategy::Linear { .. } => Some(strategy.step()),
+        Strategy::Rolling | Strategy::BlueGreen { .. } => None,
     }
 }
 

@@ -119,7 +119,7 @@ fn environment(
         verify_commands,
         after: items(&raw.after).filter_map(|hook| rules::hook_spec(&hook.value)).collect(),
         alarms: items(&raw.alarms).map(|name| name.value.as_str().to_owned()).collect(),
-        analysis: analysis::measures(raw, reader),
+        analysis: analysis::measures(raw, steering.strategy, reader),
         scan: raw.scan.as_ref().and_then(|scan| rules::scan(&scan.value, reader)),
         notify: notify::recipients(raw, reader),
         on_failure: match value(&raw.on_failure) {

@@ -795,6 +795,7 @@ environments:
       - { name: a, cloudwatch: { metric: m }, below: low }
       - { name: a, cloudwatch: { expression: e, namespace: n }, below: 1, above: 2, no-data: pass }
       - { name: b, cloudwatch: {} }
+    rollout: blue-green
 ",
         &[
             "7 environments.x.analysis[0].below invalid-value",
@@ -825,6 +826,7 @@ environments:
       - { name: period, below: 1, every: 30s, cloudwatch: { namespace: n, metric: m, period: 45s } }
       - { name: critical, below: 1, critical: true, failures: 2, services: [web], cloudwatch: { namespace: n, metric: m } }
       - { name: numbers, below: 1, compare: { effect: 0.4, p: 0.5, margin: 101 }, min-samples: 0, unit: "a b", cloudwatch: { namespace: n, metric: "m", dimensions: { R: "{revision}" } } }
+    rollout: blue-green
 "#,
         &[
             "7 environments.x.analysis[0] missing-key",
@@ -843,6 +845,21 @@ environments:
             "15 environments.x.analysis[8].compare.p invalid-value",
             "15 environments.x.analysis[8].min-samples invalid-value",
         ],
+    ),
+    (
+        "measurements where traffic moves in one go",
+        r"version: 1
+services: { api: {} }
+environments:
+  x:
+    services: { api: { ecs: { cluster: c, service: s } } }
+    analysis: [{ name: a, cloudwatch: { namespace: n, metric: m }, below: 1 }]
+  y:
+    services: { api: { ecs: { cluster: c, service: s } } }
+    rollout: rolling
+    analysis: [{ name: a, cloudwatch: { namespace: n, metric: m }, below: 1 }]
+",
+        &["6 environments.x.analysis needs-another-key", "10 environments.y.analysis needs-another-key"],
     ),
     (
         "measurements that need longer than a step lasts",
