@@ -184,3 +184,36 @@ pub enum Event {
     /// A person or the workflow wants to stop.
     CancelRequested,
 }
+
+impl Event {
+    /// The service it is about, if it is about one.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::Applied { service, .. }
+            | Self::ApplyFailed { service, .. }
+            | Self::Served { service }
+            | Self::Broke { service, .. }
+            | Self::Paused { service, .. }
+            | Self::Continued { service, .. }
+            | Self::NotContinued { service, .. }
+            | Self::Baking { service }
+            | Self::Superseded { service, .. }
+            | Self::AskAgain { service }
+            | Self::Reverted { service, .. }
+            | Self::RevertFailed { service, .. } => Some(service),
+            Self::Judged { .. }
+            | Self::Decided { .. }
+            | Self::AnalysisFailed { .. }
+            | Self::CheckPassed { .. }
+            | Self::CheckFailed { .. }
+            | Self::HookStarted { .. }
+            | Self::HookNotStarted { .. }
+            | Self::HookEnded { .. }
+            | Self::HookFailed { .. }
+            | Self::HookOverdue { .. }
+            | Self::HookStopped { .. }
+            | Self::AlarmFired { .. }
+            | Self::CancelRequested => None,
+        }
+    }
+}

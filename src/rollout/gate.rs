@@ -156,6 +156,11 @@ pub enum Awaited {
 }
 
 impl Gate {
+    /// Whether old and new revision share the traffic.
+    pub fn is_shared(&self) -> bool {
+        self.traffic > Percent::ZERO && self.traffic < Percent::ALL
+    }
+
     /// What kind of word it waits for.
     pub fn needs(&self) -> Awaited {
         match self.waits {

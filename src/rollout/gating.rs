@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 
 use super::phase::{Services, due as due_of};
-use super::settling::{alarmed, fail, first_failure, settle_back, settle_wave, take_back_all};
+use super::settling::{fail, failed_as_a_whole, first_failure, go_back, settle_wave};
 use super::transition::unexpected;
 use super::{
-    Asks, Awaited, Decision, Effect, Event, Gate, Hooks, Judged, Outcome, Passed, Pause, Phase, Plan, Reason, Rest,
+    Asks, Awaited, Decision, Effect, Event, Gate, Hooks, Judged, Passed, Pause, Phase, Plan, Reason, Rest,
     ServiceState, Unexpected, Waits,
 };
-use crate::config::spec::{Approval, OnFailure};
+use crate::config::spec::Approval;
 use crate::types::{Percent, ServiceName, Timestamp};
 
 /// What is due at a gate.
@@ -23,8 +23,7 @@ pub(super) fn due(gate: &Gate, services: &Services, plan: &Plan) -> Vec<Effect> 
         due.push(Effect::Bake(gate.step));
     }
     due.push(Effect::Listen(gate.step, gate.needs()));
-    let shared = gate.traffic > Percent::ZERO && gate.traffic < Percent::ALL;
-    if gate.needs() == Awaited::Word && shared && !plan.analysis.is_empty() {
+    if gate.needs() == Awaited::Word && gate.is_shared() && !plan.analysis.is_empty() {
         due.extend(measured(services, |state| matches!(state, ServiceState::Paused { .. })));
     }
     due
@@ -89,7 +88,7 @@ fn let_through(wave: usize, step: u32, rest: Rest, mut services: Services, hooks
 pub(super) fn gating(
     wave: usize,
     gate: Gate,
-    mut services: Services,
+    services: Services,
     hooks: Hooks,
     event: Event,
     plan: &Plan,
@@ -99,24 +98,16 @@ pub(super) fn gating(
             Ok(judge(wave, &gate, services, hooks, (at, judged), plan))
         }
         Event::Decided { step, at, decision } if step == gate.step => {
-            let decided = decide(wave, &gate, services.clone(), hooks.clone(), (at, decision.clone()), plan);
-            decided.map_or_else(
-                || {
-                    let event = Event::Decided { step, at, decision };
-                    unexpected(Phase::Gating { wave, gate: gate.clone(), services, hooks }, event)
-                },
-                Ok,
-            )
+            if let Some(next) = meant(&decision, &gate) {
+                Ok(decide(wave, &gate, services, hooks, (at, next), plan))
+            } else {
+                let event = Event::Decided { step, at, decision };
+                unexpected(Phase::Gating { wave, gate, services, hooks }, event)
+            }
         }
-        Event::AnalysisFailed { cause } => {
-            take_back_all(&mut services);
-            Ok(settle_back(Reason::AnalysisFailed { cause }, services, hooks, plan))
-        }
-        Event::CancelRequested => {
-            take_back_all(&mut services);
-            Ok(settle_back(Reason::Cancelled, services, hooks, plan))
-        }
-        Event::AlarmFired { cause } => Ok(alarmed(services, hooks, cause, plan)),
+        Event::AnalysisFailed { cause } => Ok(go_back(Reason::AnalysisFailed { cause }, services, hooks, plan)),
+        Event::CancelRequested => Ok(go_back(Reason::Cancelled, services, hooks, plan)),
+        Event::AlarmFired { cause } => Ok(failed_as_a_whole(Reason::AlarmFired { cause }, services, hooks, plan)),
         Event::Paused { .. }
         | Event::Continued { .. }
         | Event::Served { .. }
@@ -146,7 +137,7 @@ pub(super) fn gating(
 fn judge(
     wave: usize,
     gate: &Gate,
-    mut services: Services,
+    services: Services,
     hooks: Hooks,
     (at, judged): (Timestamp, Judged),
     plan: &Plan,
@@ -159,48 +150,60 @@ fn judge(
                 Approval::Asked => Asks::Approval,
             }
         }
-        Judged::Fail { cause } => {
-            take_back_all(&mut services);
-            return settle_back(Reason::AnalysisFailed { cause }, services, hooks, plan);
-        }
+        Judged::Fail { cause } => return go_back(Reason::AnalysisFailed { cause }, services, hooks, plan),
         Judged::Undecided { said } => Asks::Undecided { said },
         Judged::Held { by } => Asks::Held { by },
     };
     Phase::Gating { wave, gate: Gate { since: at, waits: person(asks), ..gate.clone() }, services, hooks }
 }
 
-/// After somebody decided, or nobody did in time; `None` when it does not fit what the gate waits for.
+/// What a decision brings about.
+enum Next {
+    /// The step is passed.
+    Pass(Rest),
+    /// Everything goes back.
+    Back(Reason),
+    /// It waits for something else.
+    Wait(Waits),
+    /// What the gate waits for is found anew.
+    Again,
+}
+
+/// What a decision means at a gate; `None` when it does not fit what the gate waits for.
+fn meant(decision: &Decision, gate: &Gate) -> Option<Next> {
+    Some(match (decision, &gate.waits) {
+        (Decision::Approved { .. }, Waits::Person { .. }) => Next::Pass(Rest::Stops),
+        (Decision::Promoted { .. }, _) => Next::Pass(Rest::Promoted),
+        (Decision::Rejected { by, said }, _) => Next::Back(Reason::Rejected { by: by.clone(), said: said.clone() }),
+        (Decision::Expired, Waits::Person { .. }) => Next::Back(Reason::GateExpired),
+        (Decision::Paused { by }, Waits::Bake) => Next::Wait(person(Asks::Held { by: by.clone() })),
+        // Watched from now on: what was measured before has said what it could.
+        (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } | Asks::Undecided { .. } })
+            if gate.is_shared() =>
+        {
+            Next::Wait(Waits::Bake)
+        }
+        (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } }) => Next::Again,
+        (Decision::Approved { .. } | Decision::Expired, Waits::Bake)
+        | (Decision::Paused { .. }, Waits::Person { .. })
+        | (Decision::Resumed { .. }, Waits::Bake | Waits::Person { .. }) => return None,
+    })
+}
+
+/// After somebody decided, or nobody did in time.
 fn decide(
     wave: usize,
     gate: &Gate,
     mut services: Services,
     hooks: Hooks,
-    (at, decision): (Timestamp, Decision),
+    (at, next): (Timestamp, Next),
     plan: &Plan,
-) -> Option<Phase> {
-    let back = |why: Reason, mut services: Services, hooks: Hooks| {
-        take_back_all(&mut services);
-        settle_back(why, services, hooks, plan)
-    };
-    let again = |waits: Waits, services: Services, hooks: Hooks| Phase::Gating {
-        wave,
-        gate: Gate { since: at, waits, ..gate.clone() },
-        services,
-        hooks,
-    };
-    Some(match (decision, gate.waits.clone()) {
-        (Decision::Approved { .. }, Waits::Person { .. }) => let_through(wave, gate.step, Rest::Stops, services, hooks),
-        (Decision::Promoted { .. }, _) => let_through(wave, gate.step, Rest::Promoted, services, hooks),
-        (Decision::Rejected { by, said }, _) => back(Reason::Rejected { by, said }, services, hooks),
-        (Decision::Expired, Waits::Person { .. }) => back(Reason::GateExpired, services, hooks),
-        (Decision::Paused { by }, Waits::Bake) => again(person(Asks::Held { by }), services, hooks),
-        // Watched from now on: what was measured before has said what it could.
-        (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } | Asks::Undecided { .. } })
-            if gate.traffic > Percent::ZERO && gate.traffic < Percent::ALL =>
-        {
-            again(Waits::Bake, services, hooks)
-        }
-        (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } }) => {
+) -> Phase {
+    match next {
+        Next::Pass(rest) => let_through(wave, gate.step, rest, services, hooks),
+        Next::Back(why) => go_back(why, services, hooks, plan),
+        Next::Wait(waits) => Phase::Gating { wave, gate: Gate { since: at, waits, ..gate.clone() }, services, hooks },
+        Next::Again => {
             for state in services.values_mut() {
                 if let ServiceState::Paused { pause, .. } = state {
                     pause.at = at;
@@ -208,10 +211,7 @@ fn decide(
             }
             open(wave, services, hooks, plan)
         }
-        (Decision::Approved { .. } | Decision::Expired, Waits::Bake)
-        | (Decision::Paused { .. }, Waits::Person { .. })
-        | (Decision::Resumed { .. }, Waits::Bake | Waits::Person { .. }) => return None,
-    })
+    }
 }
 
 /// Something happened to a service that stands at the gate.
@@ -223,14 +223,8 @@ fn of_a_service(
     event: Event,
     plan: &Plan,
 ) -> Result<Phase, Unexpected> {
-    let name = match &event {
-        Event::Paused { service, .. }
-        | Event::Continued { service, .. }
-        | Event::Served { service }
-        | Event::Baking { service }
-        | Event::Broke { service, .. }
-        | Event::Superseded { service, .. } => service.clone(),
-        _ => return unexpected(Phase::Gating { wave, gate, services, hooks }, event),
+    let Some(name) = event.service().cloned() else {
+        return unexpected(Phase::Gating { wave, gate, services, hooks }, event);
     };
     let Some(ServiceState::Paused { shift, pause, passed }) = services.get(&name).cloned() else {
         return unexpected(Phase::Gating { wave, gate, services, hooks }, event);
@@ -266,17 +260,5 @@ fn of_a_service(
             Ok(fail(wave, services, hooks, Reason::Superseded { service: name, by }, plan))
         }
         other => unexpected(Phase::Gating { wave, gate, services, hooks }, other),
-    }
-}
-
-/// What is measured after the last step broke a limit.
-pub(super) fn analysis_failed(mut services: Services, hooks: Hooks, cause: Box<super::Cause>, plan: &Plan) -> Phase {
-    let why = Reason::AnalysisFailed { cause };
-    match plan.on_failure {
-        OnFailure::RollBackAll | OnFailure::RollBackFailed => {
-            take_back_all(&mut services);
-            settle_back(why, services, hooks, plan)
-        }
-        OnFailure::Hold => Phase::Done { outcome: Outcome::Held { why }, services, hooks },
     }
 }

@@ -6,7 +6,7 @@
 
 use super::event::Touched;
 use super::phase::Services;
-use super::settling::{settle_back, take_back_all};
+use super::settling::go_back;
 use super::transition::unexpected;
 use super::{Cause, Event, HookState, Hooks, Outcome, Phase, Plan, Reason, ServiceState, Unexpected};
 use crate::config::spec::OnFailure;
@@ -222,13 +222,12 @@ fn numbered(event: &Event) -> Option<usize> {
 }
 
 /// After a hook failed, or was stopped.
-fn leave(why: Reason, mut services: Services, hooks: Hooks, plan: &Plan) -> Phase {
+fn leave(why: Reason, services: Services, hooks: Hooks, plan: &Plan) -> Phase {
     // A cancel takes everything back, whatever `on-failure` says: it was nobody's failure.
     if plan.on_failure == OnFailure::Hold && why != Reason::Cancelled {
         return Phase::Done { outcome: Outcome::Held { why }, services, hooks };
     }
-    take_back_all(&mut services);
-    settle_back(why, services, hooks, plan)
+    go_back(why, services, hooks, plan)
 }
 
 /// Takes back what hooks did, the last one first, and ends when nothing is left.

@@ -2,7 +2,7 @@
 
 use super::event::Touched;
 use super::phase::Services;
-use super::settling::{settle_back, take_back_all};
+use super::settling::{go_back, settle_back};
 use super::transition::unexpected;
 use super::{Cause, Direction, Event, Hooks, Phase, Plan, Reason, ServiceState, Shift, Unexpected};
 
@@ -13,38 +13,12 @@ pub(super) fn rolling_back(
     event: Event,
     plan: &Plan,
 ) -> Result<Phase, Unexpected> {
-    let name = match &event {
-        Event::Applied { service, .. }
-        | Event::ApplyFailed { service, .. }
-        | Event::Served { service }
-        | Event::Broke { service, .. }
-        | Event::Superseded { service, .. }
-        | Event::AskAgain { service }
-        | Event::Paused { service, .. }
-        | Event::Continued { service, .. }
-        | Event::NotContinued { service, .. }
-        | Event::Baking { service }
-        | Event::Reverted { service, .. }
-        | Event::RevertFailed { service, .. } => service.clone(),
-        Event::CancelRequested => {
-            // Already on the way back; what still moves forward turns round as well.
-            take_back_all(&mut services);
-            return Ok(settle_back(why, services, hooks, plan));
-        }
-        Event::CheckPassed { .. }
-        | Event::CheckFailed { .. }
-        | Event::AlarmFired { .. }
-        | Event::AnalysisFailed { .. }
-        | Event::Judged { .. }
-        | Event::Decided { .. }
-        | Event::HookStarted { .. }
-        | Event::HookNotStarted { .. }
-        | Event::HookEnded { .. }
-        | Event::HookFailed { .. }
-        | Event::HookOverdue { .. }
-        | Event::HookStopped { .. } => {
-            return unexpected(Phase::RollingBack { why, services, hooks }, event);
-        }
+    if event == Event::CancelRequested {
+        // Already on the way back; what still moves forward turns round as well.
+        return Ok(go_back(why, services, hooks, plan));
+    }
+    let Some(name) = event.service().cloned() else {
+        return unexpected(Phase::RollingBack { why, services, hooks }, event);
     };
     let next = match services.get(&name) {
         Some(state) => going_back(state.clone(), &event),

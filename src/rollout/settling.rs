@@ -2,20 +2,16 @@
 
 use super::event::Touched;
 use super::phase::Services;
-use super::{Cause, Hooks, Outcome, Phase, Plan, Reason, ServiceState, gating, hooking};
+use super::{Hooks, Outcome, Phase, Plan, Reason, ServiceState, gating, hooking};
 use crate::config::spec::OnFailure;
 
 /// After a service of this wave failed or was taken over.
 pub(super) fn fail(wave: usize, mut services: Services, hooks: Hooks, why: Reason, plan: &Plan) -> Phase {
     match plan.on_failure {
-        OnFailure::RollBackAll => {
-            take_back_all(&mut services);
-            settle_back(why, services, hooks, plan)
-        }
+        OnFailure::RollBackAll => go_back(why, services, hooks, plan),
         // The services of a wave pass its steps together: without one of them there is no next step.
         OnFailure::RollBackFailed if plan.is_steered() || services.values().any(is_at_a_step) => {
-            take_back_all(&mut services);
-            settle_back(why, services, hooks, plan)
+            go_back(why, services, hooks, plan)
         }
         OnFailure::RollBackFailed => settle_back(why, services, hooks, plan),
         OnFailure::Hold => {
@@ -29,20 +25,22 @@ pub(super) fn fail(wave: usize, mut services: Services, hooks: Hooks, why: Reaso
     }
 }
 
-/// After an alarm fired: it speaks for the environment as a whole.
-pub(super) fn alarmed(mut services: Services, hooks: Hooks, cause: Box<Cause>, plan: &Plan) -> Phase {
-    let why = Reason::AlarmFired { cause };
+/// After something that speaks for the environment as a whole: a check, an alarm, a measurement.
+pub(super) fn failed_as_a_whole(why: Reason, services: Services, hooks: Hooks, plan: &Plan) -> Phase {
     match plan.on_failure {
-        OnFailure::RollBackAll | OnFailure::RollBackFailed => {
-            take_back_all(&mut services);
-            settle_back(why, services, hooks, plan)
-        }
+        OnFailure::RollBackAll | OnFailure::RollBackFailed => go_back(why, services, hooks, plan),
         OnFailure::Hold => Phase::Done { outcome: Outcome::Held { why }, services, hooks },
     }
 }
 
+/// Takes back everything this deployment may have changed.
+pub(super) fn go_back(why: Reason, mut services: Services, hooks: Hooks, plan: &Plan) -> Phase {
+    take_back_all(&mut services);
+    settle_back(why, services, hooks, plan)
+}
+
 /// Turns everything this deployment may have changed round.
-pub(super) fn take_back_all(services: &mut Services) {
+fn take_back_all(services: &mut Services) {
     for state in services.values_mut() {
         match state.clone() {
             ServiceState::Applying => *state = ServiceState::Reverting { cause: None, shift: None },

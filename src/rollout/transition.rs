@@ -7,9 +7,8 @@
 
 use super::phase::Services;
 use super::returning::{not_applied, rolling_back};
-use super::settling::{alarmed, fail, settle_back, settle_wave, take_back_all};
-use super::{Event, Hooks, Outcome, Passed, Phase, Plan, Reason, Rest, ServiceState, gating, hooking};
-use crate::config::spec::OnFailure;
+use super::settling::{fail, failed_as_a_whole, go_back, settle_wave};
+use super::{Event, Hooks, Passed, Phase, Plan, Reason, Rest, ServiceState, gating, hooking};
 
 /// An event that does not fit; the phase is as it was.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -95,13 +94,12 @@ fn shifting(wave: usize, mut services: Services, hooks: Hooks, event: Event, pla
         @ (Event::Paused { .. } | Event::Continued { .. } | Event::NotContinued { .. } | Event::Baking { .. }) => {
             stepping(wave, services, hooks, event, plan)
         }
-        Event::AnalysisFailed { cause } => Ok(gating::analysis_failed(services, hooks, cause, plan)),
-        // A cancel takes back everything, whatever `on-failure` says: it was nobody's failure.
-        Event::CancelRequested => {
-            take_back_all(&mut services);
-            Ok(settle_back(Reason::Cancelled, services, hooks, plan))
+        Event::AnalysisFailed { cause } => {
+            Ok(failed_as_a_whole(Reason::AnalysisFailed { cause }, services, hooks, plan))
         }
-        Event::AlarmFired { cause } => Ok(alarmed(services, hooks, cause, plan)),
+        // A cancel takes back everything, whatever `on-failure` says: it was nobody's failure.
+        Event::CancelRequested => Ok(go_back(Reason::Cancelled, services, hooks, plan)),
+        Event::AlarmFired { cause } => Ok(failed_as_a_whole(Reason::AlarmFired { cause }, services, hooks, plan)),
         other @ (Event::Reverted { .. }
         | Event::RevertFailed { .. }
         | Event::Judged { .. }
@@ -178,33 +176,16 @@ fn stepping(wave: usize, mut services: Services, hooks: Hooks, event: Event, pla
     }
 }
 
-fn verifying(
-    check: usize,
-    mut services: Services,
-    hooks: Hooks,
-    event: Event,
-    plan: &Plan,
-) -> Result<Phase, Unexpected> {
+fn verifying(check: usize, services: Services, hooks: Hooks, event: Event, plan: &Plan) -> Result<Phase, Unexpected> {
     match event {
         Event::CheckPassed { check: passed } if passed == check => {
             Ok(Phase::begin_check(check + 1, services, hooks, plan))
         }
         Event::CheckFailed { check: failed, cause } if failed == check => {
-            let why = Reason::CheckFailed { check, cause };
-            match plan.on_failure {
-                // A check speaks for the environment as a whole, so "what failed" is all of it.
-                OnFailure::RollBackAll | OnFailure::RollBackFailed => {
-                    take_back_all(&mut services);
-                    Ok(settle_back(why, services, hooks, plan))
-                }
-                OnFailure::Hold => Ok(Phase::Done { outcome: Outcome::Held { why }, services, hooks }),
-            }
+            Ok(failed_as_a_whole(Reason::CheckFailed { check, cause }, services, hooks, plan))
         }
-        Event::CancelRequested => {
-            take_back_all(&mut services);
-            Ok(settle_back(Reason::Cancelled, services, hooks, plan))
-        }
-        Event::AlarmFired { cause } => Ok(alarmed(services, hooks, cause, plan)),
+        Event::CancelRequested => Ok(go_back(Reason::Cancelled, services, hooks, plan)),
+        Event::AlarmFired { cause } => Ok(failed_as_a_whole(Reason::AlarmFired { cause }, services, hooks, plan)),
         other @ (Event::CheckPassed { .. }
         | Event::CheckFailed { .. }
         | Event::Applied { .. }
