@@ -13,6 +13,7 @@ use shipline::types::Timestamp;
 
 use super::access::Right;
 use super::gather::{self, Matter};
+use super::lock::{self, Wish};
 use super::{Denied, Question, Situation, Wanted, decide, policy};
 use crate::context::Bot;
 use crate::store::{Asked, DeploymentKind, StoreFailed};
@@ -36,6 +37,18 @@ pub async fn is_overtaken(bot: &Bot, asked: &Asked) -> Result<bool, StoreFailed>
     }
     let newest = bot.store.head_before(asked.repository.id, asked.issue, NEWEST).await?;
     Ok(newest.is_some_and(|head| head.sha != sha))
+}
+
+/// Whether the lock, as it is now, lets it through. Cheap enough to ask however fresh the decision is:
+/// the lock of a rollback is written after people have read that it is over.
+pub async fn is_open(bot: &Bot, asked: &Asked) -> Result<Result<(), Denied>, StoreFailed> {
+    let now = clock::now();
+    let wish = match asked.kind {
+        DeploymentKind::Deploy { .. } => Wish::Deploy,
+        DeploymentKind::Rollback { .. } => Wish::Rollback,
+    };
+    let held = bot.store.lock_of(&asked.key, now).await?;
+    Ok(lock::open(held.as_ref(), wish, &asked.actor, now))
 }
 
 /// Whether it still may run, by a policy and rights read now. The outer error: GitHub or the store

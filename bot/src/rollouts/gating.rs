@@ -26,7 +26,7 @@ use super::wanted::Waits;
 use super::worker::Worker;
 use crate::approvals;
 use crate::decision::approving::{self, Answering};
-use crate::decision::{Denied, ReasonCode, lock, recheck};
+use crate::decision::{Denied, ReasonCode, recheck};
 use crate::messages;
 use crate::store::{Decision, DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, Voice, WaitingGate};
 use crate::types::Actor;
@@ -141,8 +141,7 @@ pub(super) async fn look(worker: &Worker, waiting: WaitingGate) -> Result<(), Ha
         return Err(expired(worker, &gate).into());
     }
     let asked = &worker.deployment.asked;
-    let held = store.lock_of(&asked.key, now).await?;
-    lock::open(held.as_ref(), lock::Wish::Deploy, &asked.actor, now)?;
+    recheck::is_open(&worker.bot, asked).await??;
     if recheck::is_overtaken(&worker.bot, asked).await? {
         return Err(overtaken(worker).into());
     }

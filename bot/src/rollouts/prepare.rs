@@ -241,9 +241,10 @@ async fn built(
 }
 
 /// The policy of the default branch now. A decision that is not fresh, that waited for people, or that
-/// was overtaken by a push or by another policy, is made again.
+/// was overtaken by a push or by another policy, is made again; a lock holds however fresh it is.
 async fn policy_in_force(worker: &Worker) -> Result<(Config, Situation), Halt> {
     let asked = &worker.deployment.asked;
+    recheck::is_open(&worker.bot, asked).await??;
     // What people approved is decided anew, however quick they were.
     let approved = matches!(worker.deployment.state.stage, Stage::Gating { .. });
     let fresh = if approved || recheck::is_old(asked, clock::now()) || recheck::is_overtaken(&worker.bot, asked).await?

@@ -11,7 +11,9 @@ use shipline_test_support::{Behaviour, RoleSeed, Seed};
 use stage::{Stage, story};
 
 use super::*;
+use crate::decision::lock::AFTER_ROLLBACK;
 use crate::store::{DeploymentKind, QueueRule};
+use crate::types::{Actor, UserId};
 
 fn is_send<T: Send>(_: &T) {}
 
@@ -259,6 +261,25 @@ fn a_rollback_puts_the_last_good_release_back_and_locks() {
         assert_eq!((lock.reason.as_str(), lock.holder.id), ("rolled back, look before you deploy", stage.actor().id));
         let before = stage.github_calls_before_the_update();
         assert!(before.len() <= 6 - 3, "{before:#?}");
+    });
+}
+
+#[test]
+fn a_lock_stops_what_was_allowed_a_moment_before_it() {
+    story("a_lock_stops_what_was_allowed_a_moment_before_it", async |stage: Stage| {
+        stage.image("api", &stage.head());
+        let after_rollback = stage.deploy("staging", &stage.head()).await;
+        stage.lock("staging", stage.actor(), AFTER_ROLLBACK).await;
+        let somebody_elses = stage.deploy("production", &stage.head()).await;
+        let other = Actor { login: "mona".to_owned(), id: UserId::new(77) };
+        stage.lock("production", other, "a drill").await;
+        let worker = stage.worker().await;
+        for id in [after_rollback, somebody_elses] {
+            let ended = stage.ended(id).await;
+            assert_eq!(ended.outcome.as_deref(), Some("locked"), "{:#?}", stage.comments());
+        }
+        worker.stop().await;
+        assert_eq!(stage.updates(), 0);
     });
 }
 

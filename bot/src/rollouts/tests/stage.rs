@@ -23,7 +23,9 @@ use crate::commands::desk::Desk;
 use crate::context::{Bot, Times};
 use crate::github::App;
 use crate::metrics::Metrics;
-use crate::store::{Asked, Deployment, DeploymentKind, Enqueued, EnvironmentLease, NewDeployment, QueueRule, Store};
+use crate::store::{
+    Asked, Deployment, DeploymentKind, Enqueued, EnvironmentLease, Lock, LockAnswer, NewDeployment, QueueRule, Store,
+};
 use crate::types::{
     Actor, CommentId, DeploymentId, EnvironmentKey, InstallationId, RepositoryId, RepositoryRef, UserId, WorkerId,
 };
@@ -163,6 +165,12 @@ impl Stage {
 
     pub(super) fn actor(&self) -> Actor {
         self.actor.clone()
+    }
+
+    pub(super) async fn lock(&self, environment: &str, holder: Actor, reason: &str) {
+        let now = clock::now();
+        let lock = Lock { key: self.key(environment), holder, reason: reason.to_owned(), since: now, until: None };
+        assert_eq!(self.store.lock(&lock, now).await.unwrap(), LockAnswer::Locked);
     }
 
     pub(super) fn key(&self, environment: &str) -> EnvironmentKey {
