@@ -1,7 +1,7 @@
 //! Services of a Docker Compose project: on this machine, or on an EC2 instance through Systems Manager.
 //!
-//! What it relies on: one fixed program on the host (`host.sh`, `host`), the same over both ways
-//! (`local`, `instance`); `docker compose up --wait` of one service with an override file that only
+//! What it relies on: one fixed program on the host (`host`), the same over both ways
+//! (`local`, `instance`); `docker compose up` of one service with an override file that only
 //! Shipline writes; the image a container was started with, by digest, as the truth (`judge`).
 //! Reading order: `record` (what is written into plans and onto the host), `prepare`, `change`
 //! (forward and back), `judge`, `past`, `tasks`; `examine` and `follow_log` only look.
