@@ -33,8 +33,7 @@ use aws_types::SdkConfig;
 
 use crate::config::spec::{ComposeHost, ComposeSpec, Strategy};
 use crate::engine::{
-    Back, Examination, Logs, NotApplied, Past, PastRevision, Preparation, ProviderFailure, Sight, Target, TargetError,
-    Tasks, Wish,
+    Back, Examination, Logs, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Tasks, Wish,
 };
 use crate::process::Environment;
 use crate::rollout::{Cause, ServicePlan, Shift, TargetKind, TargetPlace};
@@ -170,10 +169,8 @@ impl Target for ComposeTarget {
     }
 
     async fn history(&self, last: usize) -> Result<Past, TargetError> {
-        let (mut past, since) = self.remember().await?;
-        past.good.insert(0, PastRevision { revision: past.live.clone(), since });
-        past.good.truncate(last);
-        Ok(past)
+        let (past, since) = self.remember().await?;
+        Ok(past.with_live(since, last))
     }
 
     async fn examine(&self) -> Examination {
