@@ -162,7 +162,22 @@ const FOREIGN: &[(&str, &str)] = &[
     ("push", "Remove it: what is deployed is always pushed."),
     ("labels", "Remove it: revision, source, created and version are set by themselves."),
     ("region", "It is called `aws-region`."),
+    ("access-role-arn", IN_THE_FILE),
+    ("instance-role-arn", IN_THE_FILE),
+    ("auto-scaling-config-arn", IN_THE_FILE),
+    ("port", IN_THE_FILE),
+    ("branch", IN_THE_FILE),
+    ("source-connection-arn", "Remove it: a service that is built from a branch keeps its connection."),
+    ("repo", "Remove it: a service that is built from a branch keeps its repository."),
+    ("runtime", "Remove it: the service keeps its runtime."),
+    ("build-command", "Remove it: the service keeps its build command."),
+    ("start-command", "Remove it: the service keeps its start command."),
+    ("wait-for-service-stability-seconds", "It is called `wait-for-minutes`, in minutes."),
+    ("copy-env-vars", "It is called `environment-variables`: `NAME=value`, one a line."),
+    ("copy-secret-env-vars", "It is called `secrets`: `NAME=arn`, one a line."),
 ];
+
+const IN_THE_FILE: &str = "Settings of an App Runner service stand in the configuration file (docs/migrating.md).";
 
 /// The inputs that were given, trimmed; empty ones are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,6 +10,11 @@ const BROKEN: &[Broken] = &[
     ("a typo in a name", &[("clutser", "pmis")], &[("clutser", "Did you mean `cluster`?")]),
     ("a name nobody knows", &[("blue-moon", "1")], &[("blue-moon", "Remove it")]),
     ("an input of another action", &[("codedeploy-appspec", "a.yml")], &[("codedeploy-appspec", "docs/migrating.md")]),
+    (
+        "an input of the App Runner action",
+        &[("copy-env-vars", "PORT")],
+        &[("copy-env-vars", "`environment-variables`")],
+    ),
     ("a one-off task", &[("run-task", "true")], &[("run-task", "`before` and `after`")]),
     ("docker's name for the file", &[("dockerfile", "Dockerfile")], &[("dockerfile", "It is called `file`")]),
     ("a region that is none", &[("aws-region", "us east 1")], &[("aws-region", "us east 1")]),
