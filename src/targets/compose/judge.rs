@@ -222,6 +222,11 @@ fn failed(answer: &Answer, code: i32, step: &str, to: &Revision) -> Cause {
             format!("compose could not remove the container (exit code {code})"),
             "Look at the lines below, and at the host with `docker ps`.",
         ),
+        "over" => (
+            CauseCode::Stopped,
+            "the change was ended before it began, to go back".to_owned(),
+            "Look at what runs now (`shipline status`), then deploy again.",
+        ),
         _ => (
             CauseCode::ProviderGaveUp,
             format!("`docker compose up` failed with exit code {code}"),

@@ -90,6 +90,7 @@ fn what_failed_on_the_way_is_named_by_its_step() {
     for (step, code) in [
         ("pull", CauseCode::ImageNotPulled),
         ("backup", CauseCode::ResourcesNotReady),
+        ("over", CauseCode::Stopped),
         ("up", CauseCode::ProviderGaveUp),
     ] {
         let failed =
