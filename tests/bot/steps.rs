@@ -372,6 +372,35 @@ async fn at_a_step_only_those_count_who_may_answer_it_now_and_once() {
 }
 
 #[tokio::test]
+async fn a_yes_that_had_to_wait_counts_no_more_when_its_giver_has_lost_the_right() {
+    let rule = "    access: { approve: [\"@acme/managers\"] }\n";
+    let mut stage = Stage::new(Database::Sqlite).await;
+    stage.world.timing(Timing { hook_minute_ms: Some(60_000), ..Timing::default() });
+    stage.shifting(crate::canary::SERVICE);
+    stage.shop.user("otto", Role::Maintain);
+    stage.github.team("managers", &["mona", "otto"]);
+    stage.policy(&policy("bake: 1s, approval: true", rule));
+    stage.start();
+    let (pull, comment, image) = deploying(&stage);
+    shows(&stage, &pull, comment, "10 %, waiting for approval");
+    stage.asks("otto", pull.number, "/lock production looking at something");
+    stage.says("mona", pull.number, "/approve production");
+    shows(&stage, &pull, comment, "10 %, approved, held");
+    stage.github.team("managers", &["otto"]);
+    std::thread::sleep(Duration::from_secs(6));
+    stage.asks("otto", pull.number, "/unlock production");
+    let again = shows(&stage, &pull, comment, "it counts no more");
+    assert!(again.contains("10 %, waiting for approval"), "{again}");
+    asked(&stage, &pull.sha, &["approve-", "reject-"]);
+    assert_eq!(answers(&stage).0, 1, "{}", stage.everything());
+    stage.says("otto", pull.number, "/approve production");
+    let end = shows(&stage, &pull, comment, "serves after");
+    assert!(end.contains("approved by otto"), "{end}");
+    assert_eq!(serves(&stage), image);
+    assert!(trail(&stage).contains(&("approval.withdrawn".to_owned(), "withdrawn".to_owned())));
+}
+
+#[tokio::test]
 async fn of_a_yes_and_a_no_at_a_step_in_one_moment_exactly_one_is_carried_out() {
     let mut stage = Stage::new(Database::Postgres).await;
     stage.world.timing(Timing { hook_minute_ms: Some(60_000), ..Timing::default() });
