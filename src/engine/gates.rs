@@ -22,7 +22,8 @@ pub trait Gates: Send + Sync {
     async fn forbids(&self, gate: &Gate) -> Option<String>;
 
     /// Is done when somebody has decided something that fits what the gate waits for. May be dropped
-    /// at any time; asked again, it gives the same answer.
+    /// at any time; asked again, it gives the same answer. Who promoted the release is heard at every step
+    /// after it, too.
     async fn decision(&self, gate: &Gate) -> Decision;
 
     /// Ends a gate whose time is over: nobody decides at it any more. Answers what counts: that, or what

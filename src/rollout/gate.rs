@@ -26,7 +26,8 @@ pub enum Rest {
     /// They are.
     #[default]
     Stops,
-    /// Somebody has promoted the release: no further step is held.
+    /// Somebody has promoted the release: no further step asks. Whoever listens lets each of them through
+    /// at once, unless something forbids it then.
     Promoted,
 }
 

@@ -307,6 +307,44 @@ async fn what_a_freeze_held_is_watched_again_and_passes_by_itself_when_it_ends()
 }
 
 #[tokio::test]
+async fn what_is_promoted_goes_to_the_end_but_past_no_lock() {
+    let mut stage = Stage::new(Database::Sqlite).await;
+    let timing = Timing { hook_minute_ms: Some(60_000), stage_ms: 700, ..Timing::default() };
+    stage.world.timing(timing);
+    stage.shifting(crate::canary::SERVICE);
+    let linear = "linear: { percent: 25, every: 10s, bake: 1m }";
+    let canary = "canary: { percent: 10, linear, stays: 1m }";
+    let policy = policy("linear", ERRORS);
+    assert!(policy.contains(canary));
+    stage.policy(&policy.replace(canary, linear));
+    stage.start();
+    let (pull, comment, image) = deploying(&stage);
+    shows(&stage, &pull, comment, "25 %, being watched");
+    let had = answers(&stage).0;
+    stage.says("mona", pull.number, "/promote production");
+    stage.until("it goes on", || (answers(&stage).0 > had).then_some(()));
+    stage.says("mona", pull.number, "/lock production looking at something");
+    stage.answer(pull.number, "locked");
+    let stood = shows(&stage, &pull, comment, "approved, held");
+    println!("{}", plain(&stood));
+    assert!(stood.contains("mona promoted it, but"), "{stood}");
+    let had = answers(&stage).0;
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(answers(&stage).0, had, "nothing goes on while it is locked");
+    assert_ne!(serves_all(&stage, &image), 100);
+    stage.says("mona", pull.number, "/unlock production");
+    shows(&stage, &pull, comment, "serves after");
+    assert_eq!(serves(&stage), image);
+    assert_each_once(&stage);
+}
+
+/// The share of a hundred requests that the image answers.
+fn serves_all(stage: &Stage, image: &str) -> usize {
+    let seen = stage.world.requests(crate::canary::CLUSTER, crate::canary::SERVICE, 100);
+    seen.iter().filter(|one| one.image == image).count()
+}
+
+#[tokio::test]
 async fn rollouts_that_stand_at_a_step_keep_nobody_else_from_beginning() {
     let mut stage = Stage::new(Database::Sqlite).await;
     stage.world.timing(Timing { hook_minute_ms: Some(60_000), ..Timing::default() });
