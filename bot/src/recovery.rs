@@ -1,8 +1,9 @@
 //! Deliveries that never arrived: GitHub does not send again by itself, so the bot asks for them.
 //!
-//! At the start and every few minutes GitHub's own list is read. Invariants: a delivery that
-//! arrived, or is stored, or was just sent, is not asked for; one that keeps failing is asked for a
-//! few times only; replicas that do the same at once do no harm, since a delivery is stored once.
+//! At the start and every few minutes GitHub's own list is read, as far back as it was not read before by
+//! any process. Invariants: a delivery that arrived, or is stored, or was just sent, is not asked for; one
+//! that keeps failing is asked for a few times only; replicas that do the same at once do no harm, since a
+//! delivery is stored once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,19 +37,14 @@ enum NotRecovered {
 
 /// Looks for missed deliveries until the stop.
 pub async fn run(bot: &Bot, stop: &Cancel) {
-    let mut looked: Option<Timestamp> = None;
     while !stop.is_cancelled() {
-        let now = clock::now();
         let recovered = tokio::select! {
             () = stop.cancelled() => return,
-            recovered = recover(bot, since(looked, now), now) => recovered,
+            recovered = recover(bot, clock::now()) => recovered,
         };
         match recovered {
-            Ok(0) => looked = Some(now),
-            Ok(deliveries) => {
-                looked = Some(now);
-                tracing::warn!(deliveries, "missed deliveries were asked for again");
-            }
+            Ok(0) => {}
+            Ok(deliveries) => tracing::warn!(deliveries, "missed deliveries were asked for again"),
             // The next look goes back as far as this one should have.
             Err(failure) => tracing::warn!(%failure, "missed deliveries could not be looked for"),
         }
@@ -62,9 +58,14 @@ fn since(looked: Option<Timestamp>, now: Timestamp) -> Timestamp {
     looked.map_or(furthest, |looked| (looked - OVERLAP).max(furthest))
 }
 
-async fn recover(bot: &Bot, since: Timestamp, now: Timestamp) -> Result<usize, NotRecovered> {
-    let past = bot.app.deliveries_since(since).await?;
-    let mut missed = missed(&past, now);
+async fn recover(bot: &Bot, now: Timestamp) -> Result<usize, NotRecovered> {
+    let past = bot.app.deliveries_since(since(bot.store.recovered().await?, now)).await?;
+    let asked = ask_for(bot, missed(&past, now)).await?;
+    bot.store.note_recovered(now).await?;
+    Ok(asked)
+}
+
+async fn ask_for(bot: &Bot, mut missed: Vec<&PastDelivery>) -> Result<usize, NotRecovered> {
     if missed.is_empty() {
         return Ok(0);
     }

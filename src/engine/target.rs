@@ -167,6 +167,16 @@ pub struct Past {
     pub notices: Vec<String>,
 }
 
+impl Past {
+    /// The same with the live one before the others, `most` in all.
+    #[must_use]
+    pub fn with_live(mut self, since: Option<Timestamp>, most: usize) -> Self {
+        self.good.insert(0, PastRevision { revision: self.live.clone(), since });
+        self.good.truncate(most);
+        self
+    }
+}
+
 /// A place that runs one service.
 #[async_trait]
 pub trait Target: Send + Sync {
@@ -212,11 +222,7 @@ pub trait Target: Send + Sync {
 
     /// Good releases, newest first and the live one before them, at most `last`.
     async fn history(&self, last: usize) -> Result<Past, TargetError> {
-        let mut past = self.past().await?;
-        let live = PastRevision { revision: past.live.clone(), since: None };
-        past.good.insert(0, live);
-        past.good.truncate(last);
-        Ok(past)
+        Ok(self.past().await?.with_live(None, last))
     }
 
     /// What would fail, before anything is deployed. Changes nothing.

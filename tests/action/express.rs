@@ -1,5 +1,7 @@
 //! A service in Express Mode is deployed by the action, against the ECS simulator.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use shipline_test_support::{Behaviour, ExpressServiceSeed, Fault, FaultKind, RollbackOutcome};
@@ -191,6 +193,18 @@ async fn a_rollback_that_fails_needs_attention() {
     web.stage.goes_back(&two, Behaviour::exits(1, ["no"]), RollbackOutcome::Fails);
     let ran = web.action(&two).end().must(5);
     assert_eq!(ran.out("result"), "needs-attention");
+}
+
+#[tokio::test]
+async fn a_rollback_that_failed_before_anybody_looked_needs_attention_at_once() {
+    let web = Web::new().await;
+    let two = web.image("two");
+    web.stage.goes_back(&two, Behaviour::exits(1, ["no"]), RollbackOutcome::Fails);
+    // The cause is looked for so long that ECS has given up when the way back begins.
+    web.stage.world.fault(Fault::on("logs", "GetLogEvents", FaultKind::Delay { ms: 2_000 }));
+    let ran = web.action(&two).end().must(5);
+    assert_eq!(ran.out("result"), "needs-attention");
+    assert!(ran.took < Duration::from_secs(20), "{:?}", ran.took);
 }
 
 #[tokio::test]

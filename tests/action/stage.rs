@@ -555,7 +555,7 @@ pub(crate) fn pause(time: Duration) {
 pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
     let began = now();
     while !is() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what} did not happen");
+        assert!(began.elapsed() < Duration::from_secs(90), "{what} did not happen");
         pause(Duration::from_millis(5));
     }
 }

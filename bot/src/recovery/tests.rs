@@ -15,6 +15,14 @@ fn asked(past: &[PastDelivery], now: i64) -> Vec<u64> {
 }
 
 #[test]
+fn only_the_first_look_of_all_goes_back_as_far_as_github_remembers() {
+    let (now, days) = (at(0), |days: i64| at(-days * 24 * 60 * 60));
+    assert_eq!(since(None, now), days(3));
+    assert_eq!(since(Some(at(-60)), now), at(-60 - 30 * 60));
+    assert_eq!(since(Some(days(5)), now), days(3));
+}
+
+#[test]
 fn what_no_attempt_of_which_arrived_is_asked_for_oldest_first() {
     let past = [attempt(3, "c", 300, false), attempt(2, "b", 200, true), attempt(1, "a", 100, false)];
     assert_eq!(asked(&past, 1000), [1, 3]);

@@ -22,7 +22,7 @@ use super::teller::{Check, Standing};
 use super::worker::Worker;
 use crate::decision::lock::AFTER_ROLLBACK;
 use crate::decision::{Denied, ReasonCode};
-use crate::store::{Closed, DeploymentKind, Lock, NewAudit, Stage, StoreFailed};
+use crate::store::{Closed, DeploymentKind, Lock, LockAnswer, NewAudit, Stage, StoreFailed};
 use crate::types::CommentId;
 
 /// How long the end waits until GitHub shows it.
@@ -95,8 +95,7 @@ async fn finish(
         "github_deployment": state.github_deployment,
         "policy_commit": state.policy_commit,
     });
-    let closed =
-        Closed { outcome: word.to_owned(), serves, lock: lock.clone(), audit: audit(worker, word, &details), details };
+    let closed = Closed { outcome: word.to_owned(), serves, audit: audit(worker, word, &details), details };
     let old = older_comments(worker).await?;
     worker.teller.show(|wanted| {
         wanted.standing = Standing::Ended { view: Box::new(view), locked: lock };
@@ -137,7 +136,7 @@ pub(super) async fn refuse(worker: &Worker, denied: &Denied, ended: Ended) -> Re
         "next": denied.next, "policy_commit": known.policy_commit,
     });
     let audit = audit(worker, word, &details);
-    close(worker, &Closed { outcome: word.to_owned(), serves: None, lock: None, audit, details }).await
+    close(worker, &Closed { outcome: word.to_owned(), serves: None, audit, details }).await
 }
 
 /// Tells GitHub, closes, wakes the next.
@@ -214,19 +213,22 @@ fn serving(plan: &Plan, phase: &Phase) -> BTreeMap<ServiceName, Revision> {
     services.collect()
 }
 
-/// The lock after a rollback, unless it is not wanted or somebody else holds one.
+/// Locks after a rollback, unless it is not wanted or somebody else holds the environment. Before anybody
+/// reads that the rollback is over: what they deploy then is refused.
 async fn lock(worker: &Worker) -> Result<Option<Lock>, Halt> {
     let asked = &worker.deployment.asked;
     if !matches!(asked.kind, DeploymentKind::Rollback { lock: true, .. }) {
         return Ok(None);
     }
     let now = clock::now();
-    let held = worker.kept.store.lock_of(&asked.key, now).await?;
-    if held.is_some_and(|held| held.holder.id != asked.actor.id) {
-        return Ok(None);
-    }
     let reason = AFTER_ROLLBACK.to_owned();
-    Ok(Some(Lock { key: asked.key.clone(), holder: asked.actor.clone(), reason, since: now, until: None }))
+    let lock = Lock { key: asked.key.clone(), holder: asked.actor.clone(), reason, since: now, until: None };
+    match worker.kept.store.lock_under(&worker.kept.lease, &lock, now).await? {
+        LockAnswer::HeldBy(_) => Ok(None),
+        LockAnswer::Locked => Ok(Some(lock)),
+        // By this deployment before a crash, or by the same person.
+        LockAnswer::Renewed => Ok(worker.kept.store.lock_of(&asked.key, now).await?),
+    }
 }
 
 /// Comments of deployments before this one, of the environment and in the same conversation. Those

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shipline::rollout::{Record, Revision};
 use shipline::types::{CommitSha, ImageRef, ServiceName, Timestamp};
 
-use super::{Lock, NewAudit, WaitingGate};
+use super::{NewAudit, WaitingGate};
 use crate::types::{Actor, CommentId, DeploymentId, EnvironmentKey, GateId, IssueNumber, RepositoryRef, RunId};
 
 /// What a deployment does.
@@ -210,8 +210,6 @@ pub struct Closed {
     pub outcome: String,
     /// What serves every service since; absent unless it succeeded.
     pub serves: Option<BTreeMap<ServiceName, Revision>>,
-    /// The environment is locked with it (after a rollback).
-    pub lock: Option<Lock>,
     /// What the audit chain says about it.
     pub audit: NewAudit,
     /// What else is worth keeping of the end, for history: cause, links.

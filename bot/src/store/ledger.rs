@@ -5,15 +5,14 @@ use sqlx::Row;
 
 use super::database::{Guarded, column, json, millis, number, read, time, unreadable};
 use super::lease::{FREE, expire, write};
-use super::locks::keep_or_lock;
 use super::queue::give_turn;
 use super::rows::{columns, deployment};
 use super::{Closed, DeploymentKind, EnvironmentLease, Good, Stage, State, Store, StoreFailed};
 use crate::types::{DeploymentId, EnvironmentKey};
 
 impl Store {
-    /// Ends a deployment: state, outcome, what serves since, an optional lock and the audit entry in
-    /// one transaction; gives the lease back. A lock that somebody else holds stays.
+    /// Ends a deployment: state, outcome, what serves since and the audit entry in one transaction; gives
+    /// the lease back.
     pub async fn close(
         &self,
         lease: &EnvironmentLease,
@@ -57,9 +56,6 @@ impl Store {
             .bind(millis(now))
             .execute(&mut *tx)
             .await?;
-        }
-        if let Some(lock) = &closed.lock {
-            keep_or_lock(&mut tx, lock, now).await?;
         }
         give_turn(&mut tx, lease.key()).await?;
         expire(&mut tx, lease, FREE).await?;

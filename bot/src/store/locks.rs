@@ -5,13 +5,27 @@ use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::database::{Guarded, Tx, column, json, millis, read};
-use super::{Lock, LockAnswer, Store, StoreFailed};
+use super::{EnvironmentLease, Lock, LockAnswer, Store, StoreFailed};
 use crate::types::EnvironmentKey;
 
 impl Store {
     /// Locks an environment, unless somebody else holds it. Whoever holds it may change reason and end.
     pub async fn lock(&self, lock: &Lock, now: Timestamp) -> Result<LockAnswer, StoreFailed> {
         let mut tx = self.begin_alone(Guarded::Environment(&lock.key)).await?;
+        let answer = keep_or_lock(&mut tx, lock, now).await?;
+        tx.commit().await?;
+        Ok(answer)
+    }
+
+    /// The same for whoever works on a deployment of the environment, while the lease holds.
+    pub async fn lock_under(
+        &self,
+        lease: &EnvironmentLease,
+        lock: &Lock,
+        now: Timestamp,
+    ) -> Result<LockAnswer, StoreFailed> {
+        let mut tx = self.begin_alone(Guarded::Environment(&lock.key)).await?;
+        self.guard(&mut tx, lease, now).await?;
         let answer = keep_or_lock(&mut tx, lock, now).await?;
         tx.commit().await?;
         Ok(answer)
@@ -50,7 +64,7 @@ async fn held(tx: &mut Tx, key: &EnvironmentKey, now: Timestamp) -> Result<Optio
 }
 
 /// Writes the lock, unless somebody else's holds. The environment's queue is this transaction's own.
-pub(super) async fn keep_or_lock(tx: &mut Tx, lock: &Lock, now: Timestamp) -> Result<LockAnswer, StoreFailed> {
+async fn keep_or_lock(tx: &mut Tx, lock: &Lock, now: Timestamp) -> Result<LockAnswer, StoreFailed> {
     let mut lock = lock.clone();
     let answer = match held(tx, &lock.key, now).await? {
         Some(other) if other.holder.id != lock.holder.id => return Ok(LockAnswer::HeldBy(other)),

@@ -27,6 +27,7 @@ mod locks;
 mod open;
 mod places;
 mod queue;
+mod recovered;
 mod rows;
 mod shapes;
 mod steer;

@@ -95,7 +95,7 @@ fn hooks_alarms_and_notifications_are_allowed_where_they_are_configured() {
 #[test]
 fn metrics_may_be_read_where_one_is_measured_and_an_address_needs_no_permission() {
     let with = |source: &str| {
-        let text = format!("{ECS}    analysis: [{{ name: errors, {source}, below: 5% }}]\n");
+        let text = format!("{ECS}    rollout: canary\n    analysis: [{{ name: errors, {source}, below: 5% }}]\n");
         made(&text, &Ground::default())
     };
     let metric = with("cloudwatch: { namespace: PMIS, metric: Errors }");

@@ -16,9 +16,6 @@ const TRIES: usize = 3;
 /// How many lines are shown.
 const LINES: &str = "20";
 
-/// Exit codes of a container that ended because it was asked to: by itself, by SIGKILL, by SIGTERM.
-const ASKED_TO: [i32; 3] = [0, 137, 143];
-
 impl ComposeTarget {
     pub(super) async fn begin(&self, plan: &ServicePlan) -> Result<Shift, NotApplied> {
         let wanted = Wanted::of(plan).map_err(|problem| untouched(defect(problem)))?;
@@ -89,17 +86,8 @@ impl ComposeTarget {
     pub(super) async fn find_cause(&self, mut cause: Cause) -> Cause {
         match self.host.ask(Verb::Logs, &[&self.spec.service, LINES]).await {
             Ok(answer) => {
-                if cause.exit.is_none() && matches!(cause.code, CauseCode::ContainerExited | CauseCode::ProviderGaveUp)
-                {
+                if cause.exit.is_none() && cause.code == CauseCode::ContainerExited {
                     cause.exit = answer.died.last().map(|(_, code)| Exit::of(*code));
-                }
-                // Compose gives up on a container that ended between two of its looks, and calls it unhealthy.
-                let by_itself = cause.exit.as_ref().filter(|exit| !ASKED_TO.contains(&exit.code));
-                if let (CauseCode::ProviderGaveUp, Some(exit)) = (cause.code, by_itself) {
-                    let told = format!("the container exited with code {}", exit.code);
-                    cause.facts.push(std::mem::replace(&mut cause.summary, told));
-                    cause.code = CauseCode::ContainerExited;
-                    "Mend what its last lines name, then deploy again.".clone_into(&mut cause.next);
                 }
                 let source = format!("docker compose logs {}", self.spec.service);
                 let ours = !matches!(cause.code, CauseCode::ImageNotPulled | CauseCode::ResourcesNotReady);

@@ -1,4 +1,4 @@
-//! A Compose host: one fixed program (`host.sh`) that runs there, over either of two ways.
+//! A Compose host: one fixed program (the parts in `host/`) that runs there, over either of two ways.
 //!
 //! Arguments travel as base64 words, answers as base64 text; so nothing of a name, a path or a
 //! command is ever read by a shell, and no byte of an answer is lost on the way. An answer longer
@@ -16,7 +16,16 @@ use crate::engine::ProviderFailure;
 use crate::engine::target::FailureKind;
 
 /// The program that runs on the host.
-pub(super) const PROGRAM: &str = include_str!("host.sh");
+pub(super) const PROGRAM: &str = concat!(
+    include_str!("host/base.sh"),
+    include_str!("host/look.sh"),
+    include_str!("host/discover.sh"),
+    include_str!("host/examine.sh"),
+    include_str!("host/backup.sh"),
+    include_str!("host/change.sh"),
+    include_str!("host/task.sh"),
+    include_str!("host/verb.sh"),
+);
 
 /// How the host is reached.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ pub(super) fn change(answer: &Answer, job: &str, to: &Revision, spec: &ComposeSp
         return Sight::Superseded { by };
     }
     let containers: Vec<&Container> = answer.containers.iter().filter(|known| record::runs(known, to)).collect();
-    // A container that cannot come up is told at once, not when compose gives up waiting.
+    // A container that cannot come up is told at once, while the change is still being made.
     // What compose is taking away may run the same image, and ends because it is asked to.
     let leaving = |known: &Container| {
         answer.state == Some(State::Running)
@@ -156,7 +156,7 @@ fn doing(answer: &Answer, containers: &[&Container]) -> String {
     });
     starting.unwrap_or_else(|| match containers {
         [] => "pulling the image and starting the container".to_owned(),
-        _ => "compose waits for the container".to_owned(),
+        _ => "waiting for the container to come up".to_owned(),
     })
 }
 

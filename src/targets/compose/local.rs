@@ -7,7 +7,8 @@ use crate::engine::target::FailureKind;
 use crate::engine::{Cancel, ProviderFailure};
 use crate::process::{Environment, ProcessError, Program};
 
-/// No verb waits for a container; what takes long runs in a session of its own.
+/// No verb waits for a container to come up; what takes long runs in a session of its own. Going back
+/// waits up to a minute for a change that is being made.
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// This machine, with the variables its programs get.

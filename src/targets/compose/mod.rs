@@ -1,7 +1,7 @@
 //! Services of a Docker Compose project: on this machine, or on an EC2 instance through Systems Manager.
 //!
-//! What it relies on: one fixed program on the host (`host.sh`, `host`), the same over both ways
-//! (`local`, `instance`); `docker compose up --wait` of one service with an override file that only
+//! What it relies on: one fixed program on the host (`host`), the same over both ways
+//! (`local`, `instance`); `docker compose up` of one service with an override file that only
 //! Shipline writes; the image a container was started with, by digest, as the truth (`judge`).
 //! Reading order: `record` (what is written into plans and onto the host), `prepare`, `change`
 //! (forward and back), `judge`, `past`, `tasks`; `examine` and `follow_log` only look.
@@ -33,8 +33,7 @@ use aws_types::SdkConfig;
 
 use crate::config::spec::{ComposeHost, ComposeSpec, Strategy};
 use crate::engine::{
-    Back, Examination, Logs, NotApplied, Past, PastRevision, Preparation, ProviderFailure, Sight, Target, TargetError,
-    Tasks, Wish,
+    Back, Examination, Logs, NotApplied, Past, Preparation, ProviderFailure, Sight, Target, TargetError, Tasks, Wish,
 };
 use crate::process::Environment;
 use crate::rollout::{Cause, ServicePlan, Shift, TargetKind, TargetPlace};
@@ -170,10 +169,8 @@ impl Target for ComposeTarget {
     }
 
     async fn history(&self, last: usize) -> Result<Past, TargetError> {
-        let (mut past, since) = self.remember().await?;
-        past.good.insert(0, PastRevision { revision: past.live.clone(), since });
-        past.good.truncate(last);
-        Ok(past)
+        let (past, since) = self.remember().await?;
+        Ok(past.with_live(since, last))
     }
 
     async fn examine(&self) -> Examination {

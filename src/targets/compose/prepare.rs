@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::rollout::{Change, FieldChange, Revision, ServicePlan};
 use crate::types::PinnedImage;
 
-/// The oldest compose plugin that knows every option used here (`--progress`, `--pull`, `--wait`).
+/// The oldest compose plugin that knows every option used here (`--progress`, `--pull`).
 const OLDEST: (u32, u32) = (2, 20);
 
 impl ComposeTarget {

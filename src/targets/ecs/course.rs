@@ -93,14 +93,12 @@ impl Course {
         Self {
             strategy: configuration.and_then(|it| it.strategy()).map(|it| it.as_str().to_owned()),
             stage: known.lifecycle_stage().map(|stage| stage.as_str().to_owned()),
-            weight: target
-                .and_then(aws_sdk_ecs::types::ServiceRevisionSummary::requested_production_traffic_weight)
-                .and_then(share),
+            weight: target.and_then(sdk::ServiceRevisionSummary::requested_production_traffic_weight).and_then(share),
             tasks: target.map_or((0, 0), |it| (count(it.requested_task_count()), count(it.running_task_count()))),
             hooks: known.lifecycle_hook_details().iter().map(hook).collect(),
             own,
             others: others
-                .flat_map(aws_sdk_ecs::types::DeploymentLifecycleHook::lifecycle_stages)
+                .flat_map(sdk::DeploymentLifecycleHook::lifecycle_stages)
                 .map(|stage| stage.as_str().to_owned())
                 .collect(),
             target: target.and_then(|target| target.arn()).map(str::to_owned),

@@ -63,7 +63,9 @@ impl EcsTarget {
         if !count_is_back || primary.state == RolloutState::Failed {
             return self.back_by_update(plan, previous, live, Some(primary)).await;
         }
-        if let Some(known) = deployment.filter(|known| known.state == State::RollingBack) {
+        // One that ECS gave up is finished by nobody: whoever follows reads why.
+        let back = |known: &Deployment| matches!(known.state, State::RollingBack | State::RollbackFailed);
+        if let Some(known) = deployment.filter(back) {
             let left = shift.map(|shift| shift.revision.id.clone());
             let mut back = by_stop(plan, live, primary, &known);
             set_left(&mut back, left);

@@ -43,7 +43,7 @@ impl Routing {
         Self {
             configuration: service.deployment_configuration().cloned(),
             balancers: service.load_balancers().to_vec(),
-            connect: if connect.is_some_and(aws_sdk_ecs::types::ServiceConnectConfiguration::enabled) {
+            connect: if connect.is_some_and(sdk::ServiceConnectConfiguration::enabled) {
                 Connect::Yes
             } else {
                 Connect::No
@@ -113,7 +113,7 @@ impl Routing {
         }
         let minutes = other
             .timeout_configuration()
-            .and_then(aws_sdk_ecs::types::DeploymentLifecycleHookTimeoutConfiguration::timeout_in_minutes)
+            .and_then(sdk::DeploymentLifecycleHookTimeoutConfiguration::timeout_in_minutes)
             .unwrap_or(1440);
         let what = format!(
             "{} has a PAUSE hook of its own at PRE_PRODUCTION_TRAFFIC_SHIFT ({minutes} min), and ECS does not tell \

@@ -90,10 +90,8 @@ impl Steps {
         let hooks = self.hooks(routing);
         let mut told = sdk::DeploymentConfiguration::builder()
             .strategy(self.strategy())
-            .set_maximum_percent(had.and_then(aws_sdk_ecs::types::DeploymentConfiguration::maximum_percent))
-            .set_minimum_healthy_percent(
-                had.and_then(aws_sdk_ecs::types::DeploymentConfiguration::minimum_healthy_percent),
-            )
+            .set_maximum_percent(had.and_then(sdk::DeploymentConfiguration::maximum_percent))
+            .set_minimum_healthy_percent(had.and_then(sdk::DeploymentConfiguration::minimum_healthy_percent))
             .set_deployment_circuit_breaker(had.and_then(|had| had.deployment_circuit_breaker()).cloned())
             .set_alarms(had.and_then(|had| had.alarms()).cloned());
         if hooks != routing.hooks() {

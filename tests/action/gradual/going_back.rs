@@ -1,8 +1,9 @@
 //! Rollouts that go back: by a failure, by an alarm, by a person, by nobody.
 
 use super::*;
+use shipline::engine::{Back, Sight};
 use shipline::rollout::CauseCode;
-use shipline_test_support::{AlarmSeed, Behaviour, Rule};
+use shipline_test_support::{AlarmSeed, Behaviour, RollbackOutcome, Rule};
 
 /// Tells what a rollout that went back must leave.
 #[track_caller]
@@ -26,6 +27,28 @@ async fn a_release_that_does_not_start_gets_no_traffic_and_its_cause_is_told() {
     assert_eq!(lab.on("two", u64::MAX).0, 0);
     lab.assert_answered(&[]);
     assert_back(&lab, &run);
+}
+
+#[tokio::test]
+async fn a_rollback_that_ecs_gave_up_before_anybody_looked_is_not_waited_for() {
+    let lab = Lab::new().await;
+    let rule = Rule::image(digest("two"), Behaviour::exits(1, ["KeyError: 'X'"]));
+    lab.world.rule(rule.rollback(RollbackOutcome::Fails));
+    let steering = steered(canary(Span::seconds(1), Approval::NotAsked));
+    let plan = lab.planned("two", steering).await;
+    let target = lab.target(steering).await;
+    let shift = target.apply(&plan).await.unwrap();
+    // The process that asked for it dies; whoever comes next asks again, too late.
+    target.revert(&plan, Some(&shift)).await.unwrap();
+    let given_up = async {
+        while lab.deployment()["status"] != "ROLLBACK_FAILED" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), given_up).await.unwrap();
+    let Back::Began(back) = target.revert(&plan, Some(&shift)).await.unwrap() else { panic!("nothing to do?") };
+    let Sight::Broke(cause) = target.observe(&plan, &back).await.unwrap() else { panic!("it is waited for") };
+    assert_eq!(cause.code, CauseCode::ProviderGaveUp, "{cause:?}");
 }
 
 #[tokio::test]

@@ -36,11 +36,7 @@ async fn closing_writes_everything_at_once(home: Arc<Home>) {
     let mut state = building(70);
     state.report = Some(CommentId::new(900));
     state.before.push((at(1), "image found".to_owned()));
-    let closed = Closed {
-        serves: Some(serves("api:2")),
-        lock: Some(lock(1, "look before you deploy", 5, None)),
-        ..closed("deploy/1", "succeeded")
-    };
+    let closed = Closed { serves: Some(serves("api:2")), ..closed("deploy/1", "succeeded") };
     store.close(&lease, &state, &closed, at(5)).await.unwrap();
     let over = store.deployment(lease.deployment()).await.unwrap().unwrap();
     assert_eq!((over.outcome.as_deref(), over.ended), (Some("succeeded"), Some(at(5))));
@@ -49,7 +45,6 @@ async fn closing_writes_everything_at_once(home: Arc<Home>) {
     let good = store.good(&staging, 5).await.unwrap();
     let expected = Good { id: over.id, commit: Some(sha(1)), serves: serves("api:2"), actor: actor(1), since: at(5) };
     assert_eq!(good, [expected]);
-    assert_eq!(store.lock_of(&staging, at(6)).await.unwrap(), closed.lock);
     let audit = store.audit_after(0, 10).await.unwrap();
     assert_eq!(audit.iter().map(|entry| &entry.entry).collect::<Vec<_>>(), [&closed.audit]);
     assert_eq!(store.wake_run(RunId::new(70), at(6)).await.unwrap(), 0);
@@ -61,15 +56,13 @@ async fn closing_that_fails_in_the_middle_leaves_everything_as_it_was(home: Arc<
     let staging = key("staging");
     let lease = start(&store, &deploy(&staging, 1, 1), 0).await;
     let before = store.deployment(lease.deployment()).await.unwrap();
-    let closed =
-        Closed { serves: Some(serves("x")), lock: Some(lock(1, "", 5, None)), ..closed("deploy/1", "succeeded") };
+    let closed = Closed { serves: Some(serves("x")), ..closed("deploy/1", "succeeded") };
     // The last thing that closing does is what fails.
     home.raw("ALTER TABLE audit RENAME TO elsewhere").await.unwrap();
     let error = store.close(&lease, &State::fresh(), &closed, at(5)).await.unwrap_err();
     assert!(matches!(error, StoreFailed::Database(_)), "{error}");
     assert_eq!(store.deployment(lease.deployment()).await.unwrap(), before);
     assert_eq!(store.good(&staging, 5).await.unwrap(), []);
-    assert_eq!(store.lock_of(&staging, at(6)).await.unwrap(), None);
     home.raw("ALTER TABLE elsewhere RENAME TO audit").await.unwrap();
     // The lease still holds: it can be tried again.
     store.close(&lease, &State::fresh(), &closed, at(6)).await.unwrap();
@@ -114,14 +107,24 @@ async fn the_lock_after_a_rollback_does_not_take_away_somebody_elses(home: Arc<H
     let theirs = lock(7, "investigating", 0, Some(10_000));
     store.lock(&theirs, at(0)).await.unwrap();
     let lease = start(&store, &rollback(&staging, 1), 0).await;
-    let mine = Closed { lock: Some(lock(1, "rolled back", 5, None)), ..closed("x", "succeeded") };
-    store.close(&lease, &State::fresh(), &mine, at(5)).await.unwrap();
+    let mine = lock(1, "rolled back", 5, None);
+    assert_eq!(store.lock_under(&lease, &mine, at(5)).await.unwrap(), LockAnswer::HeldBy(theirs.clone()));
     assert_eq!(store.lock_of(&staging, at(6)).await.unwrap(), Some(theirs));
+    store.close(&lease, &State::fresh(), &closed("x", "succeeded"), at(6)).await.unwrap();
     // One of theirs that has run out does not count.
     let lease = start(&store, &rollback(&staging, 2), 10_000).await;
-    let mine = Closed { lock: Some(lock(1, "rolled back", 10_001, None)), ..closed("y", "succeeded") };
-    store.close(&lease, &State::fresh(), &mine, at(10_001)).await.unwrap();
-    assert_eq!(store.lock_of(&staging, at(10_002)).await.unwrap(), mine.lock);
+    let mine = lock(1, "rolled back", 10_001, None);
+    assert_eq!(store.lock_under(&lease, &mine, at(10_001)).await.unwrap(), LockAnswer::Locked);
+    // Whoever goes on after a crash locks once more, and the first time stays.
+    let again = lock(1, "rolled back", 10_002, None);
+    assert_eq!(store.lock_under(&lease, &again, at(10_002)).await.unwrap(), LockAnswer::Renewed);
+    assert_eq!(store.lock_of(&staging, at(10_003)).await.unwrap(), Some(mine));
+    // Whoever has lost the deployment locks nothing, when people have unlocked meanwhile.
+    store.close(&lease, &State::fresh(), &closed("y", "succeeded"), at(10_003)).await.unwrap();
+    store.unlock(&staging, at(10_004)).await.unwrap();
+    let late = store.lock_under(&lease, &again, at(10_005)).await;
+    assert!(matches!(late, Err(StoreFailed::LeaseLost(_))), "{late:?}");
+    assert_eq!(store.lock_of(&staging, at(10_006)).await.unwrap(), None);
 }
 
 async fn a_lock_is_one_persons_until_it_ends(home: Arc<Home>) {

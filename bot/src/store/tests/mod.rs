@@ -237,7 +237,6 @@ pub(super) fn closed(key: &str, outcome: &str) -> Closed {
     Closed {
         outcome: outcome.to_owned(),
         serves: None,
-        lock: None,
         audit: new_audit(key),
         details: json!({ "link": "https://example.test" }),
     }

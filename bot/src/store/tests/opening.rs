@@ -6,6 +6,19 @@ contract! {
     a_database_of_another_program_is_left_alone,
     a_database_of_a_newer_version_is_left_alone,
     it_answers,
+    how_far_back_deliveries_were_looked_for_never_goes_back,
+}
+
+async fn how_far_back_deliveries_were_looked_for_never_goes_back(home: Arc<Home>) {
+    let store = home.open().await;
+    assert_eq!(store.recovered().await.unwrap(), None);
+    store.note_recovered(at(20)).await.unwrap();
+    // A replica that began to read before, and was slower.
+    store.note_recovered(at(10)).await.unwrap();
+    assert_eq!(store.recovered().await.unwrap(), Some(at(20)));
+    store.note_recovered(at(30)).await.unwrap();
+    store.close_connections().await;
+    assert_eq!(home.open().await.recovered().await.unwrap(), Some(at(30)));
 }
 
 async fn opening_again_finds_everything(home: Arc<Home>) {

@@ -31,10 +31,8 @@ impl ExpressTarget {
 
     /// The live one and the good ones before it, each with the time since when it served.
     pub(super) async fn read_history(&self, last: usize) -> Result<Past, TargetError> {
-        let (mut past, since) = self.read(last.saturating_sub(1)).await?;
-        past.good.insert(0, PastRevision { revision: past.live.clone(), since });
-        past.good.truncate(last);
-        Ok(past)
+        let (past, since) = self.read(last.saturating_sub(1)).await?;
+        Ok(past.with_live(since, last))
     }
 
     /// At most that many good ones, and since when the live one serves.

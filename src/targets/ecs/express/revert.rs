@@ -31,6 +31,11 @@ impl ExpressTarget {
             Some(State::RolledBack) if !is_back && ours.is_some() => {
                 return Ok(began(by_stop(plan, &now, shift, deployment.as_ref())));
             }
+            // ECS gave its own way back up: nothing finishes it, and asking for what is there already
+            // begins nothing. Whoever follows reads why.
+            Some(State::RollbackFailed) if is_back => {
+                return Ok(began(by_stop(plan, &now, shift, deployment.as_ref())));
+            }
             _ => {}
         }
         if let Some(known) = goes.filter(|_| previous.found == Found::AtRest) {
