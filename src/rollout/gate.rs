@@ -26,7 +26,8 @@ pub enum Rest {
     /// They are.
     #[default]
     Stops,
-    /// Somebody has promoted the release: no further step is held.
+    /// Somebody has promoted the release: no further step asks. Whoever listens lets each of them through
+    /// at once, unless something forbids it then.
     Promoted,
 }
 
@@ -142,8 +143,12 @@ pub enum Decision {
         /// Who said so.
         by: String,
     },
-    /// Nobody decided in time.
-    Expired,
+    /// Its time is over.
+    Expired {
+        /// What kept it, one sentence, where somebody had said yes; absent when nobody decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
+    },
 }
 
 /// What kind of word a gate waits for, for whoever listens for it.

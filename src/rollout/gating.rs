@@ -48,15 +48,14 @@ pub(super) fn open(wave: usize, services: Services, hooks: Hooks, plan: &Plan) -
     let step = 1 + stops.values().filter_map(|(_, passed)| passed.map(|passed| passed.step)).max().unwrap_or(0);
     let traffic = stops.values().map(|(pause, _)| pause.traffic).max().unwrap_or(Percent::ZERO);
     let since = stops.values().map(|(pause, _)| pause.at).max().unwrap_or(Timestamp::UNIX_EPOCH);
-    let promoted = stops.values().any(|(_, passed)| passed.is_some_and(|passed| passed.rest == Rest::Promoted));
     let waits = match plan.steering.filter(|_| plan.is_steered()) {
         // A stop that this rollout did not ask for is nobody's to let through but a person's.
         None => person(Asks::Undecided { said: "the platform stops at a step that this plan does not have".into() }),
         Some(_) if first_failure(&services).is_some() => {
             person(Asks::Undecided { said: "another service of the wave failed".into() })
         }
-        Some(_) if promoted || traffic == Percent::ALL => {
-            let rest = if promoted { Rest::Promoted } else { Rest::Stops };
+        Some(_) if traffic == Percent::ALL => {
+            let rest = rest(&services);
             return let_through(wave, step, rest, services, hooks);
         }
         // An old number: what is let through now would be a step that nobody has watched.
@@ -70,6 +69,15 @@ pub(super) fn open(wave: usize, services: Services, hooks: Hooks, plan: &Plan) -
         Some(_) => Waits::Bake,
     };
     Phase::Gating { wave, gate: Gate { step, traffic, since, waits }, services, hooks }
+}
+
+/// Whether somebody has promoted the release at a step before.
+fn rest(services: &Services) -> Rest {
+    let promoted = |state: &ServiceState| match state {
+        ServiceState::Paused { passed, .. } => passed.as_ref().is_some_and(|passed| passed.rest == Rest::Promoted),
+        _ => false,
+    };
+    if services.values().any(promoted) { Rest::Promoted } else { Rest::Stops }
 }
 
 fn person(asks: Asks) -> Waits {
@@ -145,9 +153,11 @@ fn judge(
     let asks = match judged {
         Judged::Pass => {
             let asked = plan.steering.map_or(Approval::Asked, |steering| steering.strategy.asks_at(gate.traffic));
-            match asked {
-                Approval::NotAsked => return let_through(wave, gate.step, Rest::Stops, services, hooks),
-                Approval::Asked => Asks::Approval,
+            match (asked, rest(&services)) {
+                (Approval::NotAsked, rest) | (_, rest @ Rest::Promoted) => {
+                    return let_through(wave, gate.step, rest, services, hooks);
+                }
+                (Approval::Asked, Rest::Stops) => Asks::Approval,
             }
         }
         Judged::Fail { cause } => return go_back(Reason::AnalysisFailed { cause }, services, hooks, plan),
@@ -175,7 +185,7 @@ fn meant(decision: &Decision, gate: &Gate) -> Option<Next> {
         (Decision::Approved { .. }, Waits::Person { .. }) => Next::Pass(Rest::Stops),
         (Decision::Promoted { .. }, _) => Next::Pass(Rest::Promoted),
         (Decision::Rejected { by, said }, _) => Next::Back(Reason::Rejected { by: by.clone(), said: said.clone() }),
-        (Decision::Expired, Waits::Person { .. }) => Next::Back(Reason::GateExpired),
+        (Decision::Expired { said }, Waits::Person { .. }) => Next::Back(Reason::GateExpired { said: said.clone() }),
         (Decision::Paused { by }, Waits::Bake) => Next::Wait(person(Asks::Held { by: by.clone() })),
         // Watched from now on: what was measured before has said what it could.
         (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } | Asks::Undecided { .. } })
@@ -184,7 +194,7 @@ fn meant(decision: &Decision, gate: &Gate) -> Option<Next> {
             Next::Wait(Waits::Bake)
         }
         (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } }) => Next::Again,
-        (Decision::Approved { .. } | Decision::Expired, Waits::Bake)
+        (Decision::Approved { .. } | Decision::Expired { .. }, Waits::Bake)
         | (Decision::Paused { .. }, Waits::Person { .. })
         | (Decision::Resumed { .. }, Waits::Bake | Waits::Person { .. }) => return None,
     })

@@ -53,7 +53,7 @@ pub(super) fn decided(step: u32, how: u8) -> Event {
     let by = "42 octo".to_owned();
     let decision = match how {
         0 => Decision::Rejected { by, said: Some("too slow".into()) },
-        1 => Decision::Expired,
+        1 => Decision::Expired { said: None },
         2 => Decision::Paused { by },
         3 => Decision::Resumed { by },
         4 => Decision::Promoted { by },
@@ -184,12 +184,18 @@ fn a_stop_is_let_through_once_however_often_it_is_seen() {
 }
 
 #[test]
-fn a_promoted_release_stops_at_no_further_step() {
+fn a_promoted_release_asks_at_no_further_step_and_waits_for_none() {
     let strategy = Moves::Linear { percent: percent("25"), every: Span::minutes(5), bake: Span::minutes(5) };
     let plan = steered(&[&["a"]], strategy);
     let promoted = [applied("a"), stop("a", "1", "25"), decided(1, 4), continued("a"), stop("a", "2", "50")];
     let (_, due) = effects_at(&plan, &promoted);
-    assert_eq!(due, [Effect::Continue(name("a"))]);
+    assert_eq!(due, [follow("a"), Effect::Bake(2), Effect::Listen(2, Awaited::Nothing)], "a lock may forbid it");
+    for next in [decided(2, 4), judged(2, 3)] {
+        let phase = run(&plan, &promoted).apply(next, &plan).unwrap();
+        assert_eq!(phase.effects(&plan), [Effect::Continue(name("a"))]);
+        let ServiceState::Continuing { rest, .. } = &phase.services()[&name("a")] else { panic!("{phase:?}") };
+        assert_eq!(*rest, Rest::Promoted);
+    }
     let resumed = [applied("a"), stop("a", "1", "25"), decided(1, 2), decided(1, 3), judged(1, 3), continued("a")];
     let (phase, _) = effects_at(&plan, &[&resumed[..], &[stop("a", "2", "50")]].concat());
     assert_eq!(super::word(&phase), "gating", "a release that was only held stops again");
