@@ -38,6 +38,8 @@ pub struct Bot {
     pub worker: WorkerId,
     /// How long things may take.
     pub times: Times,
+    /// How many deployments this process works on at once. Those that wait for people do not count.
+    pub at_once: usize,
     /// What is kept between two comments.
     pub desk: Desk,
     /// Fires when a deployment may be due.

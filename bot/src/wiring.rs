@@ -85,6 +85,7 @@ async fn build(settings: Settings, app: &AppSettings, redactor: Redactor) -> Res
         server_url: settings.server_url,
         worker: WorkerId::new(),
         times: settings.times,
+        at_once: settings.at_once,
         desk: Desk::default(),
         deployments_due: Arc::new(Notify::new()),
         deliveries_due: Arc::new(Notify::new()),

@@ -24,6 +24,12 @@ pub trait Gates: Send + Sync {
     /// Is done when somebody has decided something that fits what the gate waits for. May be dropped
     /// at any time; asked again, it gives the same answer.
     async fn decision(&self, gate: &Gate) -> Decision;
+
+    /// Ends a gate whose time is over: nobody decides at it any more. Answers what counts: that, or what
+    /// somebody decided in that moment.
+    async fn expired(&self, _gate: &Gate) -> Decision {
+        Decision::Expired { said: None }
+    }
 }
 
 /// How long a step is tried to be passed while the provider cannot be reached: longer would be a
@@ -133,12 +139,16 @@ impl Shell<'_> {
                     wait::pause(remaining(gate.since, patience, clock::now()), &stop).await;
                 }
             }
+            match self.parts.gates {
+                Some(gates) => gates.expired(gate).await,
+                None => Decision::Expired { said: None },
+            }
         };
         let decision = tokio::select! {
             biased;
             () = stop.cancelled() => return None,
             decision = decided => decision,
-            () = expired => Decision::Expired,
+            decision = expired => decision,
         };
         if stop.is_cancelled() {
             return None;

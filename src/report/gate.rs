@@ -55,10 +55,15 @@ pub(super) fn cause(reason: &Reason) -> Option<Cause> {
             let next = "Talk to them, then deploy again.";
             Some(Cause::new(CauseCode::Rejected, format!("{by} said no{why}"), next))
         }
-        Reason::GateExpired => Some(Cause::new(
+        Reason::GateExpired { said: None } => Some(Cause::new(
             CauseCode::GateExpired,
             "nobody decided in time at a step of traffic",
             "Deploy again when somebody who may decide is there.",
+        )),
+        Reason::GateExpired { said: Some(said) } => Some(Cause::new(
+            CauseCode::GateExpired,
+            format!("its time at a step of traffic was over before it could go on: {said}"),
+            "Deploy again when nothing forbids it.",
         )),
         Reason::ServiceFailed { .. }
         | Reason::Superseded { .. }
@@ -98,7 +103,8 @@ pub fn gate_sentence(event: &Event) -> Option<(Option<&ServiceName>, String)> {
                 Decision::Promoted { by } => format!("step {step}: promoted by {by}"),
                 Decision::Paused { by } => format!("step {step}: held by {by}"),
                 Decision::Resumed { by } => format!("step {step}: resumed by {by}"),
-                Decision::Expired => format!("step {step}: nobody decided in time"),
+                Decision::Expired { said: None } => format!("step {step}: nobody decided in time"),
+                Decision::Expired { said: Some(said) } => format!("step {step}: its time is over: {said}"),
             },
         ),
         Event::AnalysisFailed { cause } => (None, cause.summary.clone()),

@@ -242,7 +242,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
             | Reason::HookFailed { .. }
             | Reason::AnalysisFailed { .. }
             | Reason::Rejected { .. }
-            | Reason::GateExpired
+            | Reason::GateExpired { .. }
             | Reason::Cancelled,
         )
         | None => (None, None),

@@ -142,8 +142,12 @@ pub enum Decision {
         /// Who said so.
         by: String,
     },
-    /// Nobody decided in time.
-    Expired,
+    /// Its time is over.
+    Expired {
+        /// What kept it, one sentence, where somebody had said yes; absent when nobody decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
+    },
 }
 
 /// What kind of word a gate waits for, for whoever listens for it.

@@ -175,7 +175,7 @@ fn meant(decision: &Decision, gate: &Gate) -> Option<Next> {
         (Decision::Approved { .. }, Waits::Person { .. }) => Next::Pass(Rest::Stops),
         (Decision::Promoted { .. }, _) => Next::Pass(Rest::Promoted),
         (Decision::Rejected { by, said }, _) => Next::Back(Reason::Rejected { by: by.clone(), said: said.clone() }),
-        (Decision::Expired, Waits::Person { .. }) => Next::Back(Reason::GateExpired),
+        (Decision::Expired { said }, Waits::Person { .. }) => Next::Back(Reason::GateExpired { said: said.clone() }),
         (Decision::Paused { by }, Waits::Bake) => Next::Wait(person(Asks::Held { by: by.clone() })),
         // Watched from now on: what was measured before has said what it could.
         (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } | Asks::Undecided { .. } })
@@ -184,7 +184,7 @@ fn meant(decision: &Decision, gate: &Gate) -> Option<Next> {
             Next::Wait(Waits::Bake)
         }
         (Decision::Resumed { .. }, Waits::Person { asks: Asks::Held { .. } }) => Next::Again,
-        (Decision::Approved { .. } | Decision::Expired, Waits::Bake)
+        (Decision::Approved { .. } | Decision::Expired { .. }, Waits::Bake)
         | (Decision::Paused { .. }, Waits::Person { .. })
         | (Decision::Resumed { .. }, Waits::Bake | Waits::Person { .. }) => return None,
     })

@@ -54,8 +54,12 @@ pub enum Reason {
         /// Why, in their words.
         said: Option<String>,
     },
-    /// Nobody decided in time.
-    GateExpired,
+    /// Its time at a step was over.
+    GateExpired {
+        /// What kept it, one sentence, where somebody had said yes; absent when nobody decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
+    },
     /// A person or the workflow cancelled it.
     Cancelled,
 }

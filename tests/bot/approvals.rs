@@ -55,7 +55,7 @@ fn named(trail: &[(String, String)]) -> Vec<(&str, &str)> {
 
 /// How the last command of this kind was decided, by the audit trail.
 #[track_caller]
-fn decided(stage: &Stage, comment: u64) -> String {
+pub(crate) fn decided(stage: &Stage, comment: u64) -> String {
     stage.until("the decision about the comment", || {
         let key = format!("command/{comment}/0");
         stage

@@ -32,12 +32,18 @@ fn waiting(stage: &Stage) -> (Pull, u64) {
     (pull, comment)
 }
 
-fn token(stage: &Stage, login: &str) -> String {
+pub(crate) fn token(stage: &Stage, login: &str) -> String {
     stage.github.act("sign-in", &json!({"login": login}))["token"].as_str().unwrap().to_owned()
 }
 
 /// A request to the bot; status, head and body of the answer.
-fn send(stage: &Stage, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String, Value) {
+pub(crate) fn send(
+    stage: &Stage,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, String, Value) {
     let mut stream = TcpStream::connect(("127.0.0.1", stage.port(0))).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -54,7 +60,7 @@ fn send(stage: &Stage, method: &str, path: &str, headers: &[(&str, &str)], body:
     (status, head.to_lowercase(), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
-fn asks(stage: &Stage, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
+pub(crate) fn asks(stage: &Stage, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let (status, _, body) = send(stage, method, path, &headers, body);
@@ -68,7 +74,7 @@ fn entries(stage: &Stage, prefix: &str) -> Vec<(String, String)> {
     about.map(|entry| (text(entry, "action"), text(entry, "outcome"))).collect()
 }
 
-const LIST: &str = "/api/approvals?repository=acme/shop";
+pub(crate) const LIST: &str = "/api/approvals?repository=acme/shop";
 
 #[tokio::test]
 async fn the_interface_lists_what_waits_takes_an_answer_once_and_shows_the_trail() {

@@ -9,11 +9,11 @@ use shipline_test_support::{AlarmSeed, Pull, Served, Timing, TrafficRule};
 use crate::stage::{Database, Stage};
 use crate::told::plain;
 
-const CLUSTER: &str = "pmis";
-const SERVICE: &str = "front";
+pub(crate) const CLUSTER: &str = "pmis";
+pub(crate) const SERVICE: &str = "front";
 
 /// A canary of a tenth, with these lines in its environment.
-fn policy(rollout: &str, rest: &str) -> String {
+pub(crate) fn policy(rollout: &str, rest: &str) -> String {
     format!(
         "version: 1
 services:
@@ -28,7 +28,7 @@ environments:
 }
 
 /// The share of failed requests of the new revision, a value each second.
-const ERRORS: &str = "    analysis:
+pub(crate) const ERRORS: &str = "    analysis:
       - name: errors
         cloudwatch:
           namespace: AWS/ApplicationELB
@@ -56,11 +56,11 @@ const COUNTED: &str = "        cloudwatch:
 ";
 
 /// A stage whose production moves by canary.
-async fn stage(database: Database, policy: &str) -> Stage {
+pub(crate) async fn stage(database: Database, policy: &str) -> Stage {
     staged(database, policy, Timing { hook_minute_ms: Some(60_000), ..Timing::default() }).await
 }
 
-async fn staged(database: Database, policy: &str, timing: Timing) -> Stage {
+pub(crate) async fn staged(database: Database, policy: &str, timing: Timing) -> Stage {
     let mut stage = Stage::new(database).await;
     stage.world.timing(timing);
     stage.shifting(SERVICE);
@@ -70,7 +70,7 @@ async fn staged(database: Database, policy: &str, timing: Timing) -> Stage {
 }
 
 /// A pull request that is being deployed; the comment that asked, and its image.
-fn deploying(stage: &Stage) -> (Pull, u64, String) {
+pub(crate) fn deploying(stage: &Stage) -> (Pull, u64, String) {
     let pull = stage.pull("Say hello");
     let image = stage.built(&pull.sha);
     let comment = stage.says("dev", pull.number, "/deploy production");
@@ -78,16 +78,16 @@ fn deploying(stage: &Stage) -> (Pull, u64, String) {
 }
 
 #[track_caller]
-fn shows(stage: &Stage, pull: &Pull, comment: u64, words: &str) -> String {
+pub(crate) fn shows(stage: &Stage, pull: &Pull, comment: u64, words: &str) -> String {
     stage.until(words, || stage.shown(pull.number, comment).filter(|shown| shown.contains(words)))
 }
 
-fn calls(stage: &Stage, operation: &str) -> usize {
+pub(crate) fn calls(stage: &Stage, operation: &str) -> usize {
     stage.world.count("ecs", operation)
 }
 
 /// Hook ids that were told to go on, each time.
-fn continued(stage: &Stage) -> Vec<String> {
+pub(crate) fn continued(stage: &Stage) -> Vec<String> {
     let all = stage.world.calls();
     let calls = all.iter().filter(|call| call.operation == "ContinueServiceDeployment");
     let done = calls.filter(|call| call.status.is_some_and(|status| status < 300));
@@ -95,7 +95,7 @@ fn continued(stage: &Stage) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_each_once(stage: &Stage) {
+pub(crate) fn assert_each_once(stage: &Stage) {
     let all = continued(stage);
     let mut once = all.clone();
     once.sort_unstable();
@@ -130,7 +130,7 @@ fn alarm(state: &str) -> AlarmSeed {
 }
 
 /// Every running bot dies at once, and as many begin anew.
-fn dies_and_returns(stage: &mut Stage) {
+pub(crate) fn dies_and_returns(stage: &mut Stage) {
     let running: Vec<usize> = (0..stage.bots.len()).filter(|index| stage.bots[*index].is_some()).collect();
     for index in &running {
         stage.kill(*index);
@@ -140,7 +140,7 @@ fn dies_and_returns(stage: &mut Stage) {
     }
 }
 
-fn serves(stage: &Stage) -> String {
+pub(crate) fn serves(stage: &Stage) -> String {
     stage.world.requests(CLUSTER, SERVICE, 1)[0].image.clone()
 }
 

@@ -32,6 +32,7 @@ mod refusals;
 mod replicas;
 mod safeguards;
 mod stage;
+mod steps;
 mod told;
 mod unanswered;
 mod verbs;

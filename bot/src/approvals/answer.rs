@@ -5,6 +5,7 @@ use shipline::config::spec::{Access, ApprovalsSpec};
 use shipline::engine::clock;
 use shipline::problem::Problem;
 
+use super::step;
 use crate::context::Bot;
 use crate::decision::access::{self, teams};
 use crate::decision::approving::{self, Answering};
@@ -96,6 +97,10 @@ pub async fn answer(
     if let Err(denied) = approving::allowed(&question) {
         return Ok(Err(denied));
     }
+    let stands = step::stands(&bot.store, gate).await.map_err(|failed| gather::stored(&failed))?;
+    if gate.state == GateState::Waiting && !stands {
+        return Ok(Err(over(gate, GateState::Void)));
+    }
     let asked = &gate.asked;
     let audit = NewAudit {
         key: String::new(),
@@ -163,7 +168,7 @@ fn twice(gate: &Gate, word: &Word<'_>) -> Denied {
     Denied::new(ReasonCode::Twice, what, next)
 }
 
-fn over(gate: &Gate, state: GateState) -> Denied {
+pub(super) fn over(gate: &Gate, state: GateState) -> Denied {
     let environment = &gate.asked.key.environment;
     let what = match state {
         GateState::Approved => format!("What waited on `{environment}` is approved already."),

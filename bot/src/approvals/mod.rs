@@ -7,7 +7,9 @@
 mod answer;
 mod button;
 mod rule;
+mod step;
 
 pub use answer::{Answered, Word, answer, rights};
 pub use button::{buttons, pressed};
 pub use rule::{asked, start};
+pub use step::{about, facts};

@@ -8,12 +8,12 @@ use shipline::types::ServiceName;
 
 use super::refusal::body;
 use super::sections::Sections;
-use super::shapes::{Shown, Stand};
+use super::shapes::{Question, Shown, Stand};
 use super::table::{percent, table};
 use super::trail::{commits, timeline};
 use super::trim::trimmed;
 use super::words::{ago, at, commit, quoted, release, request_link, stage, who};
-use super::{deployment_marker, gate, plan};
+use super::{deployment_marker, gate, plan, step};
 use crate::decision::{Denied, ReasonCode};
 use crate::store::{Deployment, DeploymentKind, Lock, Stage};
 
@@ -21,7 +21,7 @@ use crate::store::{Deployment, DeploymentKind, Lock, Stage};
 /// table, cause, timeline, commits, links). Ends with its marker.
 pub fn deployment(shown: &Shown<'_>) -> String {
     let view = match &shown.stand {
-        Stand::Rolling(view) | Stand::Ended { view, .. } => Some(trimmed(view)),
+        Stand::Rolling { view, .. } | Stand::Ended { view, .. } => Some(trimmed(view)),
         Stand::Gating { waiting, .. } => Some(trimmed(&waiting.view)),
         Stand::Waiting { .. } | Stand::Building { .. } | Stand::Preparing | Stand::Refused(_) => None,
     };
@@ -33,10 +33,10 @@ pub fn deployment(shown: &Shown<'_>) -> String {
             text.add(&after(shown, view, *locked));
             details(&mut text, shown, whole, view);
         }
-        (Stand::Rolling(whole), Some(view)) => {
+        (Stand::Rolling { view: whole, question }, Some(view)) => {
             rollout(&mut text, shown, whole, view);
             if let Some(waits) = &whole.waits {
-                text.add(&gate::step(shown.deployment, waits));
+                step::turn(&mut text, shown.deployment, waits, *question);
             }
             text.add(&cancel(shown));
             details(&mut text, shown, whole, view);
@@ -111,7 +111,9 @@ fn state_line(shown: &Shown<'_>, view: Option<&View>) -> String {
             "needs-attention" => format!("🚨 {}", headline(view)),
             _ => headline(view),
         },
-        (Stand::Rolling(_), Some(view)) => format!("{place} ← {} · {}", release_of(view), rolling(shown, view)),
+        (Stand::Rolling { question, .. }, Some(view)) => {
+            format!("{place} ← {} · {}", release_of(view), rolling(shown, view, *question))
+        }
         (Stand::Gating { waiting, gate }, _) => format!("{place} ← {what} · {}", gate::standing(waiting, gate)),
         (Stand::Waiting { behind: Some(other) }, _) => {
             format!("{place} ← {what} · waiting behind {}", release(other))
@@ -119,14 +121,14 @@ fn state_line(shown: &Shown<'_>, view: Option<&View>) -> String {
         (Stand::Waiting { behind: None }, _) => format!("{place} ← {what} · waiting for its turn"),
         (Stand::Building { .. }, _) => format!("{place} ← {what} · building"),
         (Stand::Refused(denied), _) => format!("{place} ← {what} · {}", not_done(denied)),
-        (Stand::Preparing | Stand::Rolling(_) | Stand::Ended { .. }, _) => format!("{place} ← {what} · preparing"),
+        (Stand::Preparing | Stand::Rolling { .. } | Stand::Ended { .. }, _) => format!("{place} ← {what} · preparing"),
     }
 }
 
-fn rolling(shown: &Shown<'_>, view: &View) -> String {
+fn rolling(shown: &Shown<'_>, view: &View, question: Option<&Question>) -> String {
     match view.result.as_str() {
         "preparing" => hooks("before any change", view),
-        "gating" => gate::step_standing(view),
+        "gating" => step::standing(view, question),
         "verifying" => "everything serves, checking".to_owned(),
         "finishing" => hooks("everything serves", view),
         "undoing" => hooks("the traffic is back", view),
@@ -232,7 +234,7 @@ fn explained(shown: &Shown<'_>) -> String {
         Stand::Preparing => "Finding the images, and what serves now.".to_owned(),
         Stand::Waiting { behind: None }
         | Stand::Gating { .. }
-        | Stand::Rolling(_)
+        | Stand::Rolling { .. }
         | Stand::Ended { .. }
         | Stand::Refused(_) => String::new(),
     }
@@ -288,7 +290,7 @@ fn told(name: &str, cause: &Cause) -> String {
 /// What was noticed before there was a plan, unless the rollout says it too.
 fn own_notices(shown: &Shown<'_>) -> String {
     let known = match &shown.stand {
-        Stand::Rolling(view) | Stand::Ended { view, .. } => view.notices.as_slice(),
+        Stand::Rolling { view, .. } | Stand::Ended { view, .. } => view.notices.as_slice(),
         Stand::Gating { waiting, .. } => waiting.view.notices.as_slice(),
         _ => &[],
     };

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use shipline::report::escape::{code, cut, sentence};
-use shipline::report::{View, WaitsView, plural};
-use shipline::types::{Percent, Timestamp};
+use shipline::report::plural;
+use shipline::types::Timestamp;
 
 use super::sections::Sections;
 use super::words::{at, long, quoted, release, who};
@@ -34,42 +34,6 @@ pub(super) fn turn(text: &mut Sections, deployment: &Deployment, waiting: &Waiti
         until(waiting)
     ));
     text.add(&answers(gate));
-}
-
-/// What a rollout waits for at a step of traffic, and whose turn it is.
-pub(super) fn step(deployment: &Deployment, waits: &WaitsView) -> String {
-    let environment = &deployment.asked.key.environment;
-    if waits.waits == "bake" {
-        return format!(
-            "{} % of traffic is on the new revision; it is judged at {}. `/pause {environment}` holds it, \
-             `/promote {environment}` moves the rest now.",
-            waits.traffic,
-            at(waits.until)
-        );
-    }
-    let why = waits.said.as_deref().map(|said| format!("{} ", sentence(&cut(said, 300)))).unwrap_or_default();
-    let again = format!(", `/resume {environment}` watches it again");
-    let again = if waits.waits == "approval" { "" } else { again.as_str() };
-    let people = if waits.people.is_empty() { "whoever may approve".to_owned() } else { waits.people.join(" or ") };
-    format!(
-        "{why}**Your turn, {people}**: `/approve {environment}` goes on, `/reject {environment} <reason>` goes \
-         back{again}. Nobody answers until {}: it goes back.",
-        at(waits.until)
-    )
-}
-
-/// How a rollout stands at a step of traffic, for the heading.
-pub(super) fn step_standing(view: &View) -> String {
-    let Some(waits) = &view.waits else { return "at a step of traffic".to_owned() };
-    let none = waits.traffic == Percent::ZERO;
-    let share = if none { "no traffic yet".to_owned() } else { format!("{} %", waits.traffic) };
-    let how = match waits.waits.as_str() {
-        "bake" => "being watched",
-        "approval" => "waiting for approval",
-        "held" => "held",
-        _ => "undecided, waiting for a person",
-    };
-    format!("{share}, {how}")
 }
 
 /// Calls people once more.
@@ -112,7 +76,7 @@ fn needed(waiting: &WaitingGate, gate: &Gate) -> String {
     format!("{left} of {}", waiting.need)
 }
 
-fn not_the_requester(deployment: &Deployment, gate: &Gate) -> String {
+pub(super) fn not_the_requester(deployment: &Deployment, gate: &Gate) -> String {
     if gate.asked.facts["requester"] == "may" {
         String::new()
     } else {
@@ -125,7 +89,7 @@ fn until(waiting: &WaitingGate) -> String {
     format!("until {} ({} after the question)", at(waiting.expires), length(waiting.since, waiting.expires))
 }
 
-fn answers(gate: &Gate) -> String {
+pub(super) fn answers(gate: &Gate) -> String {
     let mut out = String::new();
     for one in gate.approvals.iter().take(ANSWERS) {
         let verb = match one.decision {

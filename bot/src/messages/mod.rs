@@ -16,6 +16,7 @@ mod refusal;
 mod sections;
 mod shapes;
 mod status;
+mod step;
 mod table;
 mod trail;
 mod trim;
@@ -28,8 +29,9 @@ pub use history::history;
 pub use locks::{locked, unlocked};
 pub use plan::plan;
 pub use refusal::{denied, not_a_command};
-pub use shapes::{EnvironmentStatus, Live, LiveService, Shown, Stand};
+pub use shapes::{EnvironmentStatus, Live, LiveService, Question, Shown, Stand};
 pub use status::status;
+pub use step::{reminder as step_reminder, standing as step_standing};
 
 use crate::types::{CommentId, DeploymentId};
 

@@ -45,7 +45,12 @@ pub enum Stand<'a> {
         gate: &'a Gate,
     },
     /// The rollout runs.
-    Rolling(&'a View),
+    Rolling {
+        /// How far it is.
+        view: &'a View,
+        /// What people are asked at the step where it stands; absent until it is asked.
+        question: Option<&'a Question>,
+    },
     /// The rollout is over: the view says how. `locked` tells that the environment is locked since.
     Ended {
         /// What happened.
@@ -55,6 +60,15 @@ pub enum Stand<'a> {
     },
     /// It ended before anything changed.
     Refused(&'a Denied),
+}
+
+/// What people are asked at a step of traffic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// The question, with what was answered.
+    pub gate: Gate,
+    /// What forbids to go on though somebody said yes, one sentence.
+    pub held: Option<String>,
 }
 
 /// An environment for `/status`.

@@ -101,6 +101,7 @@ async fn finish(
     worker.teller.show(|wanted| {
         wanted.standing = Standing::Ended { view: Box::new(view), locked: lock };
         wanted.progress.clear();
+        wanted.reminder = None;
         wanted.old = old;
     });
     close(worker, &closed).await
@@ -126,6 +127,7 @@ pub(super) async fn refuse(worker: &Worker, denied: &Denied, ended: Ended) -> Re
     worker.teller.show(|wanted| {
         wanted.standing = standing;
         wanted.progress.clear();
+        wanted.reminder = None;
         // Only for a Deployment that exists: none is made for an end.
         wanted.release = None;
         wanted.status = Some((state, text.to_owned()));

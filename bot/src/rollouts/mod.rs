@@ -3,8 +3,8 @@
 //!
 //! Reading order: [`start`] (claim loop), `worker` (one deployment), `prepare` (policy → plan), `build`,
 //! `images`, `back` and `putting_back` (what runs afterwards), `gating` (people say yes), `rolling` (the
-//! drive), `ending`; `keeper`,
-//! `kept`, `journal` and `leased` hold the lease; `teller` and `reporter` speak to GitHub. Not here:
+//! drive), `steps` (people say yes in its middle), `ending`; `room` (how many at once); `keeper`, `kept`,
+//! `journal` and `leased` hold the lease; `teller` and `reporter` speak to GitHub. Not here:
 //! whether a deployment may run ([`crate::decision`]) and what comments say ([`crate::messages`]).
 //!
 //! Invariants: only a lease holder changes something, and whoever has lost the lease changes nothing
@@ -28,6 +28,7 @@ mod preview;
 mod putting_back;
 mod reporter;
 mod rolling;
+mod room;
 mod steps;
 mod teller;
 mod telling;
@@ -39,7 +40,6 @@ use std::time::Duration;
 
 use shipline::engine::{Cancel, clock};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet, LocalSet};
 use tracing::{Instrument as _, info, info_span, warn};
 
@@ -48,9 +48,6 @@ use crate::store::Deployment;
 
 pub use live::live;
 pub use preview::preview;
-
-/// Deployments that one process works on at once. Those that wait do not count.
-const AT_ONCE: usize = 64;
 
 /// How often it is looked for deployments that are due: their time came, a lease ran out, another
 /// replica made them due. With short leases it is looked more often: whoever sets them wants that a
@@ -68,35 +65,27 @@ pub fn start(bot: Arc<Bot>, stop: Cancel) -> JoinHandle<()> {
 }
 
 async fn claim(bot: Arc<Bot>, stop: Cancel) {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let room = room::Room::new(bot.at_once);
     let mut running = JoinSet::new();
     let looks = LOOKS.min(bot.times.lease / 4);
     loop {
-        let permit = tokio::select! {
+        tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            permit = Arc::clone(&room).acquire_owned() => permit,
-        };
-        let Ok(permit) = permit else { break };
+            () = room.free() => {}
+        }
         let now = clock::now();
         let claimed = bot.store.claim_deployment(&bot.worker, now, keeper::until(now, bot.times.lease)).await;
         match claimed {
             Ok(Some((deployment, lease))) => {
                 let span = span(&deployment);
-                let work = worker::work(Arc::clone(&bot), deployment, lease, stop.clone());
-                running.spawn_local(
-                    async move {
-                        work.await;
-                        drop(permit);
-                    }
-                    .instrument(span),
-                );
+                let work = worker::work(Arc::clone(&bot), room.enter(), deployment, lease, stop.clone());
+                running.spawn_local(work.instrument(span));
                 continue;
             }
             Ok(None) => {}
             Err(error) => warn!(%error, "deployments could not be claimed, trying again"),
         }
-        drop(permit);
         while let Some(ended) = running.try_join_next() {
             told(ended);
         }

@@ -6,12 +6,15 @@ use shipline::cli::sentence;
 use shipline::engine::{News, Reporter, clock};
 use shipline::github::DeploymentState;
 use shipline::report::{Commit, Moment, View, ViewInput, view};
-use shipline::rollout::{Entry, Event, Phase, Plan};
+use shipline::rollout::{Awaited, Entry, Event, Gate, Phase, Plan};
 use shipline::types::Timestamp;
 use tracing::info;
 
-use super::teller::{Check, Standing, Teller};
+use super::teller::{Check, Reminder, Standing, Teller};
+use crate::approvals;
 use crate::context::Bot;
+use crate::messages::{self, Question};
+use crate::store::{Deployment, GateState};
 
 /// When the rollout shows in the comment for the first time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,7 @@ pub(super) enum Shows {
 pub(super) struct RolloutReporter {
     bot: Arc<Bot>,
     teller: Arc<Teller>,
+    deployment: Deployment,
     plan: Plan,
     began: Timestamp,
     shows: Shows,
@@ -36,9 +40,20 @@ pub(super) struct RolloutReporter {
     kept: Mutex<Recorded>,
 }
 
+/// Whether people are called once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Not yet.
+    NotYet,
+    /// It is time, or it was done.
+    Due,
+}
+
 /// What is known of the rollout so far.
 #[derive(Debug, Clone)]
 struct Recorded {
+    /// What people are asked, and at which gate.
+    question: Option<(Gate, Question, Call)>,
     input: ViewInput,
     phase: Phase,
     word: &'static str,
@@ -48,14 +63,15 @@ impl RolloutReporter {
     pub(super) fn new(
         bot: Arc<Bot>,
         teller: Arc<Teller>,
+        deployment: Deployment,
         (plan, began): (Plan, Timestamp),
         input: ViewInput,
         (shows, people): (Shows, Vec<String>),
         check: Option<Check>,
     ) -> Self {
         let phase = Phase::first(&plan);
-        let kept = Mutex::new(Recorded { input, phase, word: "" });
-        Self { bot, teller, plan, began, shows, people, check, kept }
+        let kept = Mutex::new(Recorded { question: None, input, phase, word: "" });
+        Self { bot, teller, deployment, plan, began, shows, people, check, kept }
     }
 
     fn kept(&self) -> MutexGuard<'_, Recorded> {
@@ -82,13 +98,40 @@ impl RolloutReporter {
         self.kept().input.notices.extend(notices);
     }
 
+    /// What people are asked at this gate, as it stands now.
+    pub(super) fn asks(&self, gate: &Gate, question: Question, call: Call) {
+        self.kept().question = Some((gate.clone(), question, call));
+        self.show();
+    }
+
     fn show(&self) {
         let view = Box::new(self.view());
-        let check = self.check.clone();
+        let kept = self.kept();
+        let gate = match &kept.phase {
+            Phase::Gating { gate, .. } if gate.needs() == Awaited::Word => Some(gate),
+            _ => None,
+        };
+        let asked = kept.question.as_ref().filter(|(about, ..)| Some(about) == gate).cloned();
+        let asks = gate.is_some();
+        drop(kept);
+        let check = match &asked {
+            Some((_, question, _)) => self.check.as_ref().map(|check| asking(check, &self.plan, &view, question)),
+            None => self.check.clone(),
+        };
+        let reminder = asked.as_ref().and_then(|(_, Question { gate, held }, call)| {
+            let waits = view.waits.as_ref().filter(|_| *call == Call::Due && held.is_none())?;
+            let text = messages::step_reminder(&self.deployment, waits, gate);
+            Some(Reminder { gate: gate.id, since: gate.opened, text })
+        });
         self.teller.show(|wanted| {
-            wanted.standing = Standing::Rolling(view);
+            // What somebody is asked is known in a moment: until then it shows what it showed.
+            if asked.is_some() || !asks {
+                wanted.check = check;
+            }
+            let question = asked.map(|(_, question, _)| Box::new(question));
+            wanted.standing = Standing::Rolling { view, question };
             wanted.status.get_or_insert((DeploymentState::InProgress, "rolling out".to_owned()));
-            wanted.check = check;
+            wanted.reminder = reminder;
         });
     }
 
@@ -142,6 +185,17 @@ impl Reporter for RolloutReporter {
             }
         }
     }
+}
+
+/// The check run while people are asked: what for, and their buttons.
+fn asking(check: &Check, plan: &Plan, view: &View, question: &Question) -> Check {
+    let standing = messages::step_standing(view, Some(question));
+    let buttons = match question.gate.state {
+        GateState::Waiting => approvals::buttons(&question.gate),
+        GateState::Approved | GateState::Rejected | GateState::Expired | GateState::Void => Vec::new(),
+    };
+    let title = format!("{}: {standing}", plan.environment);
+    Check { conclusion: Some("action_required".to_owned()), title, buttons, ..check.clone() }
 }
 
 /// What the journal tells of a rollout so far, for the timeline of a worker that takes it over.

@@ -159,14 +159,14 @@ async fn roll(
     let Ground { targets, alarms, metrics, notifier } = ground;
     let Record { plan, started, .. } = record;
     let people = spec.policy.access.approve.iter().map(approving::mention).collect();
-    let reporter = reporter(worker, &plan, (started, people), input, shows);
+    let reporter = Arc::new(reporter(worker, &plan, (started, people), input, shows));
     let telling = Telling::new(worker, notifier);
     let gate = Gate::new(Arc::clone(&worker.kept), worker.bot.times.lease, worker.signals.clone());
     let targets = leased(targets, &gate, &worker.bot.redactor);
     let journal = StoreJournal { kept: Arc::clone(&worker.kept), lost: worker.signals.lost.clone() };
     let limits = Limits { after_cancel: plan.within.duration() + WAY_BACK, ..Limits::default() };
     let run = format!("deployment/{}", worker.deployment.id);
-    let steps = Steps::new(worker, spec, &plan);
+    let steps = Steps::new(worker, spec, &plan, Arc::clone(&reporter));
     let parts = Parts {
         targets: &targets,
         alarms: Some(alarms.as_ref()),
@@ -174,7 +174,7 @@ async fn roll(
         gates: Some(&steps),
         run: &run,
     };
-    let driving = drive(&plan, parts, &journal, &reporter, &worker.signals.cancel, limits);
+    let driving = drive(&plan, parts, &journal, reporter.as_ref(), &worker.signals.cancel, limits);
     let mut driving = Box::pin(driving).fuse();
     // The commits are for the report: nothing waits for them.
     let mut commits = Box::pin(commits_between(worker, &plan)).fuse();
@@ -239,7 +239,7 @@ fn reporter(
         DeploymentKind::Rollback { .. } => None,
     };
     let (bot, teller) = (Arc::clone(&worker.bot), Arc::clone(&worker.teller));
-    RolloutReporter::new(bot, teller, (plan.clone(), began), input, (shows, people), check)
+    RolloutReporter::new(bot, teller, worker.deployment.clone(), (plan.clone(), began), input, (shows, people), check)
 }
 
 /// The commits between what serves and the release, newest first; none when GitHub does not tell.

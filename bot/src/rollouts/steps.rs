@@ -2,14 +2,15 @@
 //!
 //! The question is a row like that of a plan, answered the same ways; what `/promote`, `/pause` and
 //! `/resume` say stands beside it. Only looked at here, every moment while a rollout stands at a step:
-//! whoever answers need not know which process drives it. Invariant: nothing goes on while a lock or a
-//! freeze forbids it, whoever said yes.
+//! whoever answers need not know which process drives it. Invariants: nothing goes on while a lock or a
+//! freeze forbids it, whoever said yes; a question is over, in the store, before anything follows from
+//! something else than an answer to it, so what is counted is never for nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::Value;
 use shipline::config::spec::EnvironmentSpec;
 use shipline::engine::wait::pause;
 use shipline::engine::{Cancel, Gates, clock};
@@ -18,9 +19,13 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use super::kept::Kept;
+use super::reporter::{Call, RolloutReporter};
+use super::room::Place;
 use super::worker::Worker;
+use crate::approvals;
 use crate::context::Bot;
-use crate::decision::{freeze, lock};
+use crate::decision::{approving, freeze, lock};
+use crate::messages::Question;
 use crate::store::{
     self, Asked, DeploymentKind, GateKind, GateName, GateState, NewGate, Steer, Steering, StoreFailed, Voice,
 };
@@ -36,61 +41,137 @@ pub(super) struct Steps {
     asked: Asked,
     spec: EnvironmentSpec,
     plan: Plan,
-    /// The question that was put last, by what it is about.
-    put: Mutex<Option<(serde_json::Value, GateId)>>,
+    reporter: Arc<RolloutReporter>,
+    place: Arc<Place>,
+    put: Mutex<Put>,
+}
+
+/// The question that was put last.
+#[derive(Default)]
+struct Put {
+    /// What it is about, and which it is.
+    question: Option<(Value, GateId)>,
+    /// What people were shown of it.
+    shown: Option<(Question, Call)>,
+    /// At this gate nobody is asked, and every question before it is over.
+    cleared: Option<Gate>,
 }
 
 impl Steps {
-    pub(super) fn new(worker: &Worker, spec: EnvironmentSpec, plan: &Plan) -> Self {
-        let (bot, kept) = (Arc::clone(&worker.bot), Arc::clone(&worker.kept));
-        Self { bot, kept, asked: worker.deployment.asked.clone(), spec, plan: plan.clone(), put: Mutex::default() }
+    pub(super) fn new(worker: &Worker, spec: EnvironmentSpec, plan: &Plan, reporter: Arc<RolloutReporter>) -> Self {
+        let (bot, kept, place) = (Arc::clone(&worker.bot), Arc::clone(&worker.kept), Arc::clone(&worker.place));
+        let asked = worker.deployment.asked.clone();
+        Self { bot, kept, asked, spec, plan: plan.clone(), reporter, place, put: Mutex::default() }
     }
 
     /// One look; nothing while nothing is decided.
     async fn look(&self, gate: &Gate) -> Result<Option<Decision>, StoreFailed> {
         let steering = self.kept.store.steering(self.kept.id()).await?;
-        if let Some(decision) = steered(steering.as_ref(), gate) {
-            let goes_on = matches!(decision, Decision::Promoted { .. } | Decision::Resumed { .. });
-            return Ok((!goes_on || self.forbids(gate).await.is_none()).then_some(decision));
-        }
+        let steering = steering.as_ref();
         if gate.needs() == Awaited::Nothing {
+            self.clear(gate).await?;
+            let Some(decision) = steered(steering, gate) else { return Ok(None) };
+            let held = is_promoted(&decision) && self.forbids(gate).await.is_some();
+            return Ok((!held).then_some(decision));
+        }
+        let row = self.row(gate).await?;
+        let decision = match row.state {
+            GateState::Rejected => return Ok(Some(rejected(&row))),
+            // Its time is counted by the rollout.
+            GateState::Expired => return Ok(None),
+            GateState::Approved => Some(steered(steering, gate).filter(is_promoted).unwrap_or_else(|| approved(&row))),
+            GateState::Waiting | GateState::Void => steered(steering, gate),
+        };
+        let (by_a_rule, goes_on) = (held_by_a_rule(steering, gate), decision.as_ref().is_some_and(goes_on));
+        let forbidden = if by_a_rule || goes_on { self.forbids(gate).await } else { None };
+        let held =
+            forbidden.as_ref().zip(decision.as_ref().filter(|_| goes_on)).map(|(why, decision)| kept_by(decision, why));
+        self.show(gate, &row, held).await;
+        let decision = match (decision, forbidden) {
+            (Some(decision), forbidden) if !goes_on || forbidden.is_none() => decision,
+            (None, None) if by_a_rule => Decision::Resumed { by: "itself, now that nothing forbids it".to_owned() },
+            (Some(_) | None, _) => return Ok(None),
+        };
+        // Of what is said in one moment one thing wins: the question is over, or it is looked at again.
+        if row.state == GateState::Waiting && !self.end(&row, GateState::Void).await? {
             return Ok(None);
         }
-        let Some(row) = self.row(gate).await? else { return Ok(None) };
+        Ok(Some(decision))
+    }
+
+    /// Ends a gate whose time is over, unless somebody decided in that moment.
+    async fn end_in_time(&self, gate: &Gate) -> Result<Decision, StoreFailed> {
+        let steering = self.kept.store.steering(self.kept.id()).await?;
+        let mut row = self.row(gate).await?;
+        if row.state == GateState::Waiting {
+            if self.end(&row, GateState::Expired).await? {
+                self.bot.metrics.gate(GateKind::Canary.word(), "expired");
+            }
+            row = self.row(gate).await?;
+        }
         let decision = match row.state {
-            GateState::Approved => {
-                let counts =
-                    |one: &&store::Approval| one.decision == store::Decision::Approve && one.voice == Voice::Counts;
-                let by = row.approvals.iter().filter(counts).map(|one| one.actor.login.clone()).collect();
-                Decision::Approved { by }
+            GateState::Rejected => return Ok(rejected(&row)),
+            GateState::Approved => Some(approved(&row)),
+            GateState::Waiting | GateState::Expired | GateState::Void => {
+                steered(steering.as_ref(), gate).filter(is_promoted)
             }
-            GateState::Rejected => {
-                let no = row.rejection();
-                let by = no.map(|no| no.actor.login.clone()).unwrap_or_default();
-                Decision::Rejected { by, said: no.and_then(|no| no.reason.clone()) }
-            }
-            // Its time is counted by the rollout.
-            GateState::Waiting | GateState::Expired | GateState::Void => return Ok(None),
         };
-        let goes_on = matches!(decision, Decision::Approved { .. });
-        Ok((!goes_on || self.forbids(gate).await.is_none()).then_some(decision))
+        let said = match (decision, self.forbids(gate).await) {
+            (Some(decision), None) if row.state == GateState::Approved => return Ok(decision),
+            (Some(decision), Some(why)) => Some(kept_by(&decision, &why)),
+            (Some(_), None) | (None, _) => None,
+        };
+        Ok(Decision::Expired { said })
+    }
+
+    async fn end(&self, row: &store::Gate, state: GateState) -> Result<bool, StoreFailed> {
+        self.kept.store.end_gate(row.id, state, clock::now()).await
+    }
+
+    /// Where nobody is asked, what was asked before is over: a step was let through elsewhere.
+    async fn clear(&self, gate: &Gate) -> Result<(), StoreFailed> {
+        let mut put = self.put.lock().await;
+        if put.cleared.as_ref() == Some(gate) {
+            return Ok(());
+        }
+        for row in self.kept.store.gates_of(self.kept.id()).await? {
+            if row.asked.name.kind() == GateKind::Canary && row.state == GateState::Waiting {
+                self.end(&row, GateState::Void).await?;
+            }
+        }
+        put.cleared = Some(gate.clone());
+        Ok(())
+    }
+
+    /// Shows people the question as it stands, and calls them once more when it is time.
+    async fn show(&self, gate: &Gate, row: &store::Gate, held: Option<String>) {
+        let rule = approving::rule(GateKind::Canary, &self.spec);
+        let remind = rule.and_then(|rule| gate.since.checked_add(rule.remind.duration()).ok());
+        let call = if remind.is_some_and(|at| at <= clock::now()) { Call::Due } else { Call::NotYet };
+        let news = (Question { gate: row.clone(), held }, call);
+        let mut put = self.put.lock().await;
+        if put.shown.as_ref() != Some(&news) {
+            self.reporter.asks(gate, news.0.clone(), call);
+            put.shown = Some(news);
+        }
     }
 
     /// The question in the store, put if it is not there yet.
-    async fn row(&self, gate: &Gate) -> Result<Option<store::Gate>, StoreFailed> {
-        let about = json!({ "step": gate.step, "since": gate.since, "traffic": gate.traffic });
+    async fn row(&self, gate: &Gate) -> Result<store::Gate, StoreFailed> {
+        let about = approvals::about(gate);
         let mut put = self.put.lock().await;
-        if let Some((known, id)) = put.as_ref()
+        if let Some((known, id)) = put.question.as_ref()
             && *known == about
+            && let Some(row) = self.kept.store.gate(*id).await?
         {
-            return self.kept.store.gate(*id).await;
+            return Ok(row);
         }
         let row = self.ask(gate, &about).await?;
-        *put = Some((about, row.id));
-        Ok(Some(row))
+        put.question = Some((about, row.id));
+        Ok(row)
     }
 
-    async fn ask(&self, gate: &Gate, about: &serde_json::Value) -> Result<store::Gate, StoreFailed> {
+    async fn ask(&self, gate: &Gate, about: &Value) -> Result<store::Gate, StoreFailed> {
         let (id, now) = (self.kept.id(), clock::now());
         let earlier = self.kept.store.gates_of(id).await?;
         let steps = || earlier.iter().filter(|row| row.asked.name.kind() == GateKind::Canary);
@@ -104,6 +185,7 @@ impl Steps {
             DeploymentKind::Deploy { sha } => Some(sha),
             DeploymentKind::Rollback { .. } => self.plan.release.commit,
         };
+        let rule = approving::rule(GateKind::Canary, &self.spec);
         let new = NewGate {
             name: GateName::Deployment { deployment: id, kind: GateKind::Canary, number },
             repository: self.asked.repository.clone(),
@@ -114,7 +196,7 @@ impl Steps {
             requester: Some(self.asked.actor.clone()),
             need: 1,
             expires: gate.since.checked_add(patience).unwrap_or(gate.since),
-            facts: json!({ "about": about, "services": self.plan.services.keys().collect::<Vec<_>>() }),
+            facts: approvals::facts(gate, self.plan.services.keys(), rule.as_ref()),
         };
         let row = self.kept.store.open_gate(&self.kept.lease, &new, now).await?;
         info!(gate = %row.id, step = gate.step, "the rollout waits for a person");
@@ -138,6 +220,8 @@ impl Gates for Steps {
     }
 
     async fn decision(&self, gate: &Gate) -> Decision {
+        // What stands and waits keeps nobody else from beginning.
+        let _aside = self.place.aside();
         let never = Cancel::new();
         loop {
             match self.look(gate).await {
@@ -148,6 +232,55 @@ impl Gates for Steps {
             pause(LOOKS, &never).await;
         }
     }
+
+    async fn expired(&self, gate: &Gate) -> Decision {
+        let never = Cancel::new();
+        loop {
+            match self.end_in_time(gate).await {
+                Ok(decision) => return decision,
+                Err(error) => warn!(%error, "whether somebody decided in time is not known, looking again"),
+            }
+            pause(LOOKS, &never).await;
+        }
+    }
+}
+
+fn approved(row: &store::Gate) -> Decision {
+    let counts = |one: &&store::Approval| one.decision == store::Decision::Approve && one.voice == Voice::Counts;
+    Decision::Approved { by: row.approvals.iter().filter(counts).map(|one| one.actor.login.clone()).collect() }
+}
+
+fn rejected(row: &store::Gate) -> Decision {
+    let no = row.rejection();
+    let by = no.map(|no| no.actor.login.clone()).unwrap_or_default();
+    Decision::Rejected { by, said: no.and_then(|no| no.reason.clone()) }
+}
+
+/// Whether more traffic follows from it.
+fn goes_on(decision: &Decision) -> bool {
+    matches!(decision, Decision::Approved { .. } | Decision::Promoted { .. })
+}
+
+fn is_promoted(decision: &Decision) -> bool {
+    matches!(decision, Decision::Promoted { .. })
+}
+
+/// Who would let it go on, and what keeps it.
+fn kept_by(decision: &Decision, why: &str) -> String {
+    let who = match decision {
+        Decision::Approved { by } => format!("{} approved it, but ", by.join(", ")),
+        Decision::Promoted { by } => format!("{by} promoted it, but "),
+        Decision::Resumed { .. } | Decision::Rejected { .. } | Decision::Paused { .. } | Decision::Expired { .. } => {
+            String::new()
+        }
+    };
+    format!("{who}{why}")
+}
+
+/// Whether it stands there because a lock or a freeze forbade it, and nobody wants it held.
+fn held_by_a_rule(steering: Option<&Steering>, gate: &Gate) -> bool {
+    let paused = steering.is_some_and(|said| said.steer == Steer::Pause);
+    matches!(gate.waits, Waits::Person { asks: Asks::Held { .. } }) && !paused
 }
 
 /// What the last word means at this gate; nothing where it does not fit.

@@ -22,11 +22,11 @@ use tracing::{Instrument as _, debug, warn};
 
 use super::kept::Kept;
 use super::wanted::stand;
-pub(super) use super::wanted::{Check, Standing, Wanted};
+pub(super) use super::wanted::{Check, Reminder, Standing, Wanted};
 use crate::context::Bot;
 use crate::github::{CheckRun, Hub};
 use crate::messages::{self, Shown};
-use crate::store::Deployment;
+use crate::store::{Deployment, GateKind};
 
 /// Whether what is not known to exist may exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,7 @@ impl Teller {
             status: None,
             environment_url: None,
             check: None,
+            reminder: None,
             old: Vec::new(),
         }));
         let (version, versions) = watch::channel(0);
@@ -209,8 +210,11 @@ impl Task {
         let comment = self.comment(wanted).await;
         let release = self.release(wanted).await;
         let check = self.check(wanted).await;
+        let reminder = self.remind(wanted).await;
         let mut all = true;
-        for (what, answer) in [("comment", comment), ("deployment", release), ("check run", check)] {
+        for (what, answer) in
+            [("comment", comment), ("deployment", release), ("check run", check), ("reminder", reminder)]
+        {
             if let Err(problem) = answer {
                 warn!(what, problem = %problem.what, "GitHub was not told, trying again");
                 all = false;
@@ -337,6 +341,22 @@ impl Task {
             self.keep("check run", |state| state.check_run = Some(id)).await;
         }
         self.said.check = Some(check.clone());
+        Ok(())
+    }
+
+    async fn remind(&self, wanted: &Wanted) -> Result<(), Problem> {
+        let Some(reminder) = &wanted.reminder else { return Ok(()) };
+        if self.kept.state().await.reminded == Some(reminder.gate) {
+            return Ok(());
+        }
+        let (issue, marker) = (self.deployment.asked.issue, messages::reminder_marker(reminder.gate));
+        // Looked for every time: whoever tried it may have died before it was noted.
+        if self.hub.find_comment(issue, &marker, reminder.since).await?.is_none() {
+            self.kept.still_ours(self.bot.times.lease).await?;
+            self.hub.comment(issue, &reminder.text).await?;
+            self.bot.metrics.gate(GateKind::Canary.word(), "reminded");
+        }
+        self.keep("reminder", |state| state.reminded = Some(reminder.gate)).await;
         Ok(())
     }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use shipline::engine::Progress;
 use shipline::github::{DeploymentState, NewDeployment};
 use shipline::report::View;
-use shipline::types::{CommitSha, ServiceName};
+use shipline::types::{CommitSha, ServiceName, Timestamp};
 
 use crate::decision::Denied;
 use crate::github::Button;
-use crate::messages::Stand;
+use crate::messages::{Question, Stand};
 use crate::store::{Gate, Lock, WaitingGate};
-use crate::types::CommentId;
+use crate::types::{CommentId, GateId};
 
 /// Where the deployment stands, for its comment.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,12 @@ pub(super) enum Standing {
     /// People must say yes to the plan first.
     Gating(Box<Waits>),
     /// The rollout runs.
-    Rolling(Box<View>),
+    Rolling {
+        /// How far it is.
+        view: Box<View>,
+        /// What people are asked at the step where it stands.
+        question: Option<Box<Question>>,
+    },
     /// It is over.
     Ended {
         /// What happened.
@@ -56,6 +61,16 @@ pub(super) struct Check {
     pub(super) buttons: Vec<Button>,
 }
 
+/// A comment that calls people once more: an edit calls nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reminder {
+    /// What they are called for; there is one comment about it.
+    pub(super) gate: GateId,
+    /// It was not made before that.
+    pub(super) since: Timestamp,
+    pub(super) text: String,
+}
+
 /// What GitHub should show.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -67,6 +82,8 @@ pub(super) struct Wanted {
     pub(super) status: Option<(DeploymentState, String)>,
     pub(super) environment_url: Option<String>,
     pub(super) check: Option<Check>,
+    /// People to call once more.
+    pub(super) reminder: Option<Reminder>,
     /// Older comments to fold away.
     pub(super) old: Vec<CommentId>,
 }
@@ -78,7 +95,7 @@ pub(super) fn stand(standing: &Standing) -> Option<Stand<'_>> {
         Standing::Building { url } => Stand::Building { url: url.clone() },
         Standing::Preparing => Stand::Preparing,
         Standing::Gating(waits) => Stand::Gating { waiting: &waits.waiting, gate: &waits.gate },
-        Standing::Rolling(view) => Stand::Rolling(view),
+        Standing::Rolling { view, question } => Stand::Rolling { view, question: question.as_deref() },
         Standing::Ended { view, locked } => Stand::Ended { view, locked: locked.as_ref() },
         Standing::Refused(denied) => Stand::Refused(denied),
     })

@@ -10,6 +10,7 @@ use super::ending::{self, Ended};
 use super::halt::Halt;
 use super::keeper::{self, Signals, until};
 use super::kept::Kept;
+use super::room::Place;
 use super::teller::{Before, Teller};
 use super::{gating, prepare, rolling};
 use crate::context::Bot;
@@ -29,10 +30,12 @@ pub(super) struct Worker {
     pub(super) kept: Arc<Kept>,
     pub(super) signals: Signals,
     pub(super) teller: Arc<Teller>,
+    /// Among those that this process works on at once.
+    pub(super) place: Arc<Place>,
 }
 
 /// Works on a deployment that was just claimed.
-pub(super) async fn work(bot: Arc<Bot>, deployment: Deployment, lease: EnvironmentLease, stop: Cancel) {
+pub(super) async fn work(bot: Arc<Bot>, place: Place, deployment: Deployment, lease: EnvironmentLease, stop: Cancel) {
     let taken = clock::instant();
     let kept = Arc::new(Kept::new(bot.store.clone(), lease, deployment.state.clone()));
     let signals = Signals { stop, ..Signals::default() };
@@ -50,7 +53,8 @@ pub(super) async fn work(bot: Arc<Bot>, deployment: Deployment, lease: Environme
     };
     let hub = bot.app.hub(&deployment.asked.repository);
     let teller = Teller::start(Arc::clone(&bot), hub.clone(), Arc::clone(&kept), deployment.clone(), before);
-    let worker = Worker { bot, hub, deployment, kept, signals, teller: Arc::new(teller) };
+    let (teller, place) = (Arc::new(teller), Arc::new(place));
+    let worker = Worker { bot, hub, deployment, kept, signals, teller, place };
     worker.bot.metrics.phase(worker.deployment.state.stage.word());
     let result = tokio::select! {
         biased;

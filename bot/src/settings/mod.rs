@@ -38,6 +38,8 @@ pub struct Settings {
     pub allow_file: Option<PathBuf>,
     /// How long things may take.
     pub times: Times,
+    /// How many deployments are worked on at once.
+    pub at_once: usize,
     /// What is logged.
     pub log: EnvFilter,
     /// How it is logged.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -38,6 +39,7 @@ impl Settings {
             edits: given.span(table::EDITS, 0),
             recovery: given.span(table::RECOVERY, 1),
         };
+        let at_once = given.parsed::<NonZeroUsize>(table::AT_ONCE, "a number from 1, like 64");
         let log = given.parsed::<EnvFilter>(table::LOG, "a level or a filter, like info or info,shipline_bot=debug");
         let log_format = given.parsed(table::LOG_FORMAT, "text or json");
         let allow_file = given.value(table::ALLOW_FILE).map(PathBuf::from);
@@ -54,6 +56,7 @@ impl Settings {
                 public_url,
                 allow_file,
                 times,
+                at_once: at_once?.get(),
                 log: log?,
                 log_format: log_format?,
                 app,

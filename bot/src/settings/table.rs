@@ -47,6 +47,8 @@ pub const LEASE: &str = "SHIPLINE_LEASE";
 pub const EDITS: &str = "SHIPLINE_EDITS";
 /// How often missed deliveries are looked for.
 pub const RECOVERY: &str = "SHIPLINE_RECOVERY";
+/// How many deployments are worked on at once.
+pub const AT_ONCE: &str = "SHIPLINE_AT_ONCE";
 /// What is logged.
 pub const LOG: &str = "SHIPLINE_LOG";
 /// How it is logged.
@@ -72,6 +74,7 @@ pub const SETTINGS: &[Setting] = &[
     with(LEASE, "15s", "How long a replica that died keeps its work, before another one goes on"),
     with(EDITS, "2s", "Shortest time between two edits of one comment"),
     with(RECOVERY, "5m", "How often GitHub is asked for deliveries that never arrived"),
+    with(AT_ONCE, "64", "How many deployments one replica works on at once; those that wait for people do not count"),
     with(LOG, "info", "What is logged: error, warn, info, debug, or a filter like info,shipline_bot=debug"),
     with(LOG_FORMAT, "text", "How it is logged: text or json"),
 ];

@@ -8,7 +8,7 @@ use shipline::rollout::{Record, Revision};
 use shipline::types::{CommitSha, ImageRef, ServiceName, Timestamp};
 
 use super::{Lock, NewAudit, WaitingGate};
-use crate::types::{Actor, CommentId, DeploymentId, EnvironmentKey, IssueNumber, RepositoryRef, RunId};
+use crate::types::{Actor, CommentId, DeploymentId, EnvironmentKey, GateId, IssueNumber, RepositoryRef, RunId};
 
 /// What a deployment does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,6 +160,9 @@ pub struct State {
     pub before: Vec<(Timestamp, String)>,
     /// Things people should know.
     pub notices: Vec<String>,
+    /// The newest step of the rollout at which people were called once more.
+    #[serde(default)]
+    pub reminded: Option<GateId>,
 }
 
 impl State {
@@ -176,6 +179,7 @@ impl State {
             images: BTreeMap::new(),
             before: Vec::new(),
             notices: Vec::new(),
+            reminded: None,
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn decided(step: u32, how: u8) -> Event {
     let by = "42 octo".to_owned();
     let decision = match how {
         0 => Decision::Rejected { by, said: Some("too slow".into()) },
-        1 => Decision::Expired,
+        1 => Decision::Expired { said: None },
         2 => Decision::Paused { by },
         3 => Decision::Resumed { by },
         4 => Decision::Promoted { by },

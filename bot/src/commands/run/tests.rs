@@ -70,6 +70,7 @@ impl Stage {
             server_url: "https://github.com".to_owned(),
             worker: WorkerId::new(),
             times: Times::default(),
+            at_once: 64,
             desk: Desk::default(),
             deployments_due: Arc::new(Notify::new()),
             deliveries_due: Arc::new(Notify::new()),

@@ -94,7 +94,7 @@ fn a_rollout_counts_services_and_instances() {
     let mut rolling = view("shifting", vec![service_view("api", "moving"), service_view("web", "serving")]);
     rolling.stages.clear();
     let progress = BTreeMap::from([progress("api", 1, 4, "starting tasks"), progress("web", 2, 2, "")]);
-    insta::assert_snapshot!(told(&about, Stand::Rolling(&rolling), &progress), @r"
+    insta::assert_snapshot!(told(&about, Stand::Rolling { view: &rolling, question: None }, &progress), @r"
     ### staging ← `a1b2c3d` · rolling out, 1 of 2 services serve, 62 %
 
     alice [asked](https://github.com/acme/shop/pull/12#issuecomment-901) 12 min ago · 2 services · plan `3f9a1c` · commit [`a1b2c3d`](https://github.com/acme/shop/commit/a1b2c3d4e5f60718293a4b5c6d7e8f9012345678) · [Deployment](https://github.com/acme/shop/deployments/staging)
@@ -141,7 +141,7 @@ fn shares_of_traffic_are_shown_when_the_provider_tells_them() {
     let rolling = view("shifting", vec![service_view("api", "moving"), service_view("web", "waiting")]);
     let mut progress = BTreeMap::from([progress("api", 1, 1, "baking")]);
     progress.get_mut(&service("api")).unwrap().traffic = Some("10".parse().unwrap());
-    let text = told(&deploy(), Stand::Rolling(&rolling), &progress);
+    let text = told(&deploy(), Stand::Rolling { view: &rolling, question: None }, &progress);
     assert!(text.contains("| service | before | after | state | traffic | healthy | image | |"), "{text}");
     assert!(text.contains("| … moving | 10 % ▓░░░░░░░░░ | 1/1 |"), "{text}");
     assert!(text.starts_with("### staging ← `a1b2c3d` · rolling out, 0 of 2 services serve, 5 %"), "{text}");
@@ -151,7 +151,7 @@ fn shares_of_traffic_are_shown_when_the_provider_tells_them() {
 #[test]
 fn checks_and_the_way_back_have_their_own_state_lines() {
     let line = |about: &Deployment, view: &View| {
-        told(about, Stand::Rolling(view), &nothing()).lines().next().unwrap().to_owned()
+        told(about, Stand::Rolling { view: view, question: None }, &nothing()).lines().next().unwrap().to_owned()
     };
     let about = deploy();
     assert_eq!(
@@ -402,7 +402,7 @@ fn a_cancelled_deployment_names_who_cancelled_it() {
     let view = view("cancelled", vec![service_view("api", "restored")]);
     let text = told(&about, Stand::Ended { view: &view, locked: None }, &nothing());
     assert!(text.contains("\nbob cancelled it.\n"), "{text}");
-    let rolling = told(&about, Stand::Rolling(&view), &nothing());
+    let rolling = told(&about, Stand::Rolling { view: &view, question: None }, &nothing());
     assert!(!rolling.contains("Cancel: `/cancel"), "{rolling}");
 }
 

@@ -61,7 +61,7 @@ fn with_everywhere(text: &str) -> Vec<String> {
     let back = deployment_of(DeploymentKind::Rollback { to: Some(text.into()), lock: true });
     vec![
         told(&about, Stand::Ended { view: &view, locked: Some(&lock) }, &progress),
-        told(&about, Stand::Rolling(&view), &progress),
+        told(&about, Stand::Rolling { view: &view, question: None }, &progress),
         told(&about, Stand::Waiting { behind: Some(&back) }, &progress),
         told(&about, Stand::Building { url: Some(format!("https://console.test/{text}")) }, &progress),
         told(&about, Stand::Refused(&no), &progress),
