@@ -494,7 +494,7 @@ pub(crate) fn get(port: u16, path: &str) -> Option<String> {
 }
 
 /// A task definition like many, with its log in CloudWatch.
-fn definition(name: &str, image: &str) -> Value {
+pub(crate) fn definition(name: &str, image: &str) -> Value {
     json!({
         "family": name,
         "networkMode": "awsvpc",

@@ -3,7 +3,7 @@
 
 use shipline::report::escape::{code, cut, link, sentence};
 use shipline::report::{self, View, changes, failure, headline, notices, plural, release as release_of};
-use shipline::rollout::Cause;
+use shipline::rollout::{Cause, CauseCode};
 use shipline::types::ServiceName;
 
 use super::refusal::body;
@@ -139,10 +139,15 @@ fn rolling(shown: &Shown<'_>, view: &View, question: Option<&Question>) -> Strin
                 Some(service) => format!("going back, because {} failed", service.name),
                 None if view.check_failure.is_some() => "going back, because a check failed".to_owned(),
                 None if view.alarm.is_some() => "going back, because an alarm fired".to_owned(),
-                None => view.failures().next().map_or_else(
-                    || "going back".to_owned(),
-                    |(name, _)| format!("going back, because a {name} failed"),
-                ),
+                None => match view.failures().next() {
+                    None => "going back".to_owned(),
+                    Some(("analysis", _)) => "going back, because of what was measured".to_owned(),
+                    Some((_, Cause { code: CauseCode::Rejected, .. })) => "rejected, going back".to_owned(),
+                    Some((_, Cause { code: CauseCode::GateExpired, .. })) => {
+                        "going back, because nobody decided in time".to_owned()
+                    }
+                    Some((name, _)) => format!("going back, because a {name} failed"),
+                },
             }
         }
         _ => {
