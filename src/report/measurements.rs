@@ -59,8 +59,7 @@ pub fn values(judged: &Judged, service: &ServiceName) -> String {
     own.sort_by_key(|judgement| judgement.verdict != Verdict::Fail);
     let shown = own.iter().take(VALUES).map(|judgement| {
         let bad = if judgement.verdict == Verdict::Fail { "✗ " } else { "" };
-        let value = judgement.value.map_or_else(|| "—".to_owned(), |value| judgement.limit.written(value));
-        format!("{bad}{} {}", inline(&judgement.measure), inline(&value))
+        format!("{bad}{} {}", inline(&judgement.measure), written(judgement, judgement.value))
     });
     let mut parts: Vec<String> = shown.collect();
     if own.len() > VALUES {
@@ -91,10 +90,7 @@ fn table(out: &mut String, judged: &Judged, services: usize) {
     titles.extend(["trend", "verdict"]);
     let _ = writeln!(out, "| {} |\n|{}", titles.join(" | "), " --- |".repeat(titles.len()));
     for judgement in all {
-        let value = |value: Option<f64>| match value {
-            Some(value) => inline(&judgement.limit.written(value)),
-            None => "—".to_owned(),
-        };
+        let value = |value: Option<f64>| written(judgement, value);
         let mut cells = Vec::new();
         if services > 1 {
             cells.push(judgement.service.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string));
@@ -112,6 +108,11 @@ fn table(out: &mut String, judged: &Judged, services: usize) {
         let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
     out.push('\n');
+}
+
+/// A value with its unit, which no narrow cell parts.
+fn written(judgement: &Judgement, value: Option<f64>) -> String {
+    value.map_or_else(|| "—".to_owned(), |value| inline(&judgement.limit.written(value)).replace(' ', "\u{a0}"))
 }
 
 fn mark(verdict: Verdict) -> &'static str {

@@ -335,12 +335,12 @@ fn measurements_are_a_table_in_markdown_lines_in_text_and_data_in_json() {
     slow.text = "api: p99 is 6.5 %, not below 5 %, in 2 of 3 intervals (1 tolerated)".to_owned();
     let all = judgement(None, "served", None, &[]);
     let judged = combined(&[], vec![slow, all], Stage::Underway, Timestamp::from_second(1_800_000_000).unwrap());
-    assert_eq!(values(&judged, &name("api")), "✗ p99 \\| &#64;everyone 6.5 %");
+    assert_eq!(values(&judged, &name("api")), "✗ p99 \\| &#64;everyone 6.5\u{a0}%");
     let mut view = rolled_back();
     view.analysis = Some(judged.clone());
     let mut table = String::new();
     analysis(&mut table, &view);
-    insta::assert_snapshot!(table, @"
+    insta::assert_snapshot!(table.replace('\u{a0}', " "), @"
     | measured | new | old | limit | trend | verdict |
     | --- | --- | --- | --- | --- | --- |
     | p99 \\| &#64;everyone | 6.5 % | 4 % | below 5 % | ▁▇█ | ✗ fail |
@@ -370,15 +370,15 @@ fn several_services_stand_together_and_their_cells_hold_the_worst_first() {
     (all[7].verdict, all[7].text) = (Verdict::Fail, "web: p999 is 1 %, not below 1 %".to_owned());
     all[5].value = None;
     let judged = combined(&[], all, Stage::Underway, Timestamp::UNIX_EPOCH);
-    assert_eq!(values(&judged, &name("web")), "✗ p999 1 %<br>errors 1 %<br>p50 1 %<br>1 more");
-    assert_eq!(values(&judged, &name("api")), "errors 1 %<br>p50 1 %<br>p99 1 %<br>1 more");
+    assert_eq!(values(&judged, &name("web")), "✗ p999 1\u{a0}%<br>errors 1\u{a0}%<br>p50 1\u{a0}%<br>1 more");
+    assert_eq!(values(&judged, &name("api")), "errors 1\u{a0}%<br>p50 1\u{a0}%<br>p99 1\u{a0}%<br>1 more");
     assert_eq!(values(&judged, &name("worker")), "");
     let mut view = rolled_back();
     view.services.push(view.services[0].clone());
     view.analysis = Some(judged);
     let mut table = String::new();
     analysis(&mut table, &view);
-    insta::assert_snapshot!(table, @"
+    insta::assert_snapshot!(table.replace('\u{a0}', " "), @"
     | service | measured | new | limit | trend | verdict |
     | --- | --- | --- | --- | --- | --- |
     | api | errors | 1 % | below 5 % | ▁▁ | ✓ pass |

@@ -157,7 +157,7 @@ async fn three_services_go_to_production_by_an_approved_canary_and_are_measured_
     let comment = system.approved(&pull);
     let asks = system.used(|| {
         let watched = system.stage.until("values of both services", || {
-            let shown = system.stage.shown(pull.number, comment)?;
+            let shown = system.stage.shown(pull.number, comment)?.replace('\u{a0}', " ");
             let values = |name: &str| shown.contains(&format!("| {name} | error rate | 0 % | 0 % | below 5 % |"));
             (shown.contains("canary 10 %, being watched") && values("api") && values("web")).then_some(shown)
         });
