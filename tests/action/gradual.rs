@@ -87,6 +87,24 @@ impl Gates for Says {
     }
 }
 
+/// Somebody whose yes is found in the moment in which the time is over.
+struct InTheLastMoment;
+
+#[async_trait]
+impl Gates for InTheLastMoment {
+    async fn forbids(&self, _: &Gate) -> Option<String> {
+        None
+    }
+
+    async fn decision(&self, _: &Gate) -> Decision {
+        std::future::pending().await
+    }
+
+    async fn expired(&self, _: &Gate) -> Decision {
+        Decision::Approved { by: vec!["lead".to_owned()] }
+    }
+}
+
 /// A tenth first, watched for so long.
 fn canary(bake: Span, approval: Approval) -> Strategy {
     Strategy::Canary { percent: "10".parse().unwrap(), bake, approval, stays: Span::minutes(1) }

@@ -87,7 +87,7 @@ pub(crate) fn calls(stage: &Stage, operation: &str) -> usize {
 }
 
 /// Hook ids that were told to go on, each time.
-pub(crate) fn continued(stage: &Stage) -> Vec<String> {
+fn continued(stage: &Stage) -> Vec<String> {
     let all = stage.world.calls();
     let calls = all.iter().filter(|call| call.operation == "ContinueServiceDeployment");
     let done = calls.filter(|call| call.status.is_some_and(|status| status < 300));

@@ -4,12 +4,12 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use shipline_test_support::{Pull, Role, Timing};
+use shipline_test_support::{Fault, FaultKind, Pull, Role, Timing};
 
 use crate::approvals::decided;
 use crate::approvals_elsewhere::{LIST, asks, token};
 use crate::canary::{
-    ERRORS, assert_each_once, calls, continued, deploying, dies_and_returns, policy, serves, shows, stage, staged,
+    ERRORS, assert_each_once, calls, deploying, dies_and_returns, policy, serves, shows, stage, staged,
 };
 use crate::stage::{Database, Stage};
 use crate::told::plain;
@@ -40,6 +40,14 @@ fn press(stage: &Stage, check: &Value, word: &str, who: &str) {
     stage.shop.act("press", json!({"check": check["id"], "identifier": identifier, "who": who}));
 }
 
+/// How often ECS was told to go on, and how often to go back.
+fn answers(stage: &Stage) -> (usize, usize) {
+    let all = stage.world.calls();
+    let said: Vec<_> = all.iter().filter(|call| call.operation == "ContinueServiceDeployment").collect();
+    let on = said.iter().filter(|call| call.body["action"] == "CONTINUE").count();
+    (on, said.len() - on + calls(stage, "StopServiceDeployment"))
+}
+
 /// What the check run was told so far: `in_progress`, or its conclusion.
 fn states(stage: &Stage) -> Vec<String> {
     let told = stage.github_calls().into_iter().filter(|call| call.operation.contains("/check-runs"));
@@ -68,10 +76,10 @@ async fn a_step_is_approved_with_the_button_of_the_check_run() {
     let stage = staged(Database::Sqlite, &policy("bake: 1s, approval: true", ""), timing()).await;
     let (pull, comment, image) = deploying(&stage);
     let shown = asked(&stage, &pull.sha, &["approve-", "reject-"]);
-    assert_eq!(shown["title"], "production: 10 %, waiting for approval", "{shown}");
+    assert_eq!(shown["output"]["title"], "production: 10 %, waiting for approval", "{shown}");
     press(&stage, &shown, "approve", "dev");
     stage.answer(pull.number, "asked for this deployment, so somebody else must approve it");
-    assert_eq!(continued(&stage).len(), 1);
+    assert_eq!(answers(&stage).0, 1);
     press(&stage, &shown, "approve", "mona");
     stage.until("it is under way again", || {
         let check = check(&stage, &pull.sha)?;
@@ -98,7 +106,7 @@ async fn a_step_is_rejected_with_the_button_and_the_traffic_goes_back() {
     let end = shows(&stage, &pull, comment, "serves again");
     assert!(end.contains("mona said no"), "{end}");
     assert_eq!(serves(&stage), before);
-    assert_eq!((continued(&stage).len(), calls(&stage, "StopServiceDeployment")), (1, 1), "{}", stage.everything());
+    assert_eq!(answers(&stage), (1, 1), "{}", stage.everything());
     stage.until("the check run's end", || {
         let check = check(&stage, &pull.sha)?;
         (check["conclusion"] == "failure" && buttons(&check).is_empty()).then_some(())
@@ -110,7 +118,7 @@ async fn what_is_undecided_can_be_watched_again_with_a_button_and_older_question
     let stage = stage(Database::Sqlite, &policy("bake: 6s", ERRORS)).await;
     let (pull, comment, image) = deploying(&stage);
     let first = asked(&stage, &pull.sha, &["approve-", "reject-", "resume-"]);
-    assert_eq!(first["title"], "production: 10 %, undecided, waiting for a person", "{first}");
+    assert_eq!(first["output"]["title"], "production: 10 %, undecided, waiting for a person", "{first}");
     let mona = token(&stage, "mona");
     let (_, listed) = asks(&stage, "GET", LIST, &mona, "");
     let older = listed["approvals"][0]["id"].clone();
@@ -130,7 +138,7 @@ async fn what_is_undecided_can_be_watched_again_with_a_button_and_older_question
         let (status, answer) = asks(&stage, "POST", &format!("/api/approvals/{older}/{word}"), &mona, "");
         assert_eq!((status, &answer["error"]["code"]), (409, &json!("gate-over")), "{answer}");
     }
-    assert_eq!(continued(&stage).len(), 1);
+    assert_eq!(answers(&stage).0, 1);
     press(&stage, &second, "approve", "mona");
     shows(&stage, &pull, comment, "serves after");
     assert_eq!(serves(&stage), image);
@@ -166,17 +174,24 @@ async fn nobody_answers_at_a_step_people_are_reminded_once_and_then_it_goes_back
     let before = serves(&stage);
     let (pull, comment, _) = approved_plan(&stage);
     shows(&stage, &pull, comment, "10 %, waiting for approval");
-    // It dies in the moment in which people are called: whoever goes on finds that they were.
+    // It dies in the moment in which people are called: once before they are, once after it.
+    let posts = "POST /repos/acme/shop/issues/1/comments";
+    let posted = |stage: &Stage| stage.github_calls().iter().filter(|call| call.operation == posts).count();
+    let before_it = posted(&stage);
+    stage.world.fault(Fault::on("github", posts, FaultKind::Hang { ms: 300_000 }).times(1));
+    stage.until("people are called", || (posted(&stage) > before_it).then_some(()));
+    stage.kill(0);
+    assert_eq!(stage.answers(pull.number).len(), 1);
+    stage.world.fault(Fault::on("github", posts, FaultKind::Delay { ms: 300_000 }).times(1));
+    stage.start();
     let reminder = stage.answer(pull.number, "**Still your turn, @mona**");
     println!("{}", plain(&reminder.body));
-    dies_and_returns(&mut stage);
-    std::thread::sleep(Duration::from_secs(15));
     dies_and_returns(&mut stage);
     let end = shows(&stage, &pull, comment, "serves again");
     println!("{}", plain(&end));
     assert!(end.contains("nobody decided in time at a step of traffic"), "{end}");
     assert_eq!(serves(&stage), before);
-    assert_eq!((continued(&stage).len(), calls(&stage, "StopServiceDeployment")), (1, 1), "{}", stage.everything());
+    assert_eq!(answers(&stage), (1, 1), "{}", stage.everything());
     let said = stage.answers(pull.number);
     assert_eq!(said.iter().filter(|said| said.body.contains("Still your turn")).count(), 1, "{}", stage.everything());
     assert_eq!(said.len(), 2, "{}", stage.everything());
@@ -227,12 +242,12 @@ async fn a_freeze_that_begins_at_a_step_lets_nothing_through_says_so_and_it_goes
     assert!(held.contains("mona approved it, but `production` is frozen until"), "{held}");
     stage.until("the check run without buttons", || {
         let check = check(&stage, &pull.sha)?;
-        (check["title"] == "production: 10 %, approved, held" && buttons(&check).is_empty()).then_some(())
+        (check["output"]["title"] == "production: 10 %, approved, held" && buttons(&check).is_empty()).then_some(())
     });
     // Whoever takes it up knows it as well.
     dies_and_returns(&mut stage);
     at_second(45, 55);
-    assert_eq!(continued(&stage).len(), 1, "nothing goes on while it is frozen");
+    assert_eq!(answers(&stage).0, 1, "nothing goes on while it is frozen");
     assert!(stage.shown(pull.number, comment).unwrap().contains("approved, held"), "{}", stage.everything());
     let end = shows(&stage, &pull, comment, "serves after");
     assert!(end.contains("approved by mona"), "{end}");
@@ -262,7 +277,7 @@ async fn what_is_approved_in_a_freeze_goes_back_when_its_time_is_over_and_says_w
     println!("{}", plain(&end));
     assert!(end.contains("its time at a step of traffic was over before it could go on: mona approved it"), "{end}");
     assert_eq!(serves(&stage), before);
-    assert_eq!((continued(&stage).len(), calls(&stage, "StopServiceDeployment")), (1, 1), "{}", stage.everything());
+    assert_eq!(answers(&stage), (1, 1), "{}", stage.everything());
 }
 
 #[tokio::test]
@@ -271,7 +286,7 @@ async fn what_a_freeze_held_is_watched_again_and_passes_by_itself_when_it_ends()
     stage.world.timing(timing());
     stage.shifting(crate::canary::SERVICE);
     // Measurements are no part of it: a bake that nothing speaks against.
-    let now = at_second(38, 44);
+    let now = at_second(43, 49);
     let asks = "    approvals: { count: 1, from: [\"@mona\"] }\n";
     stage.policy(&policy("bake: 20s, approval: true", &format!("{asks}{}", frozen_from_the_next_minute(now, 1))));
     stage.start();
@@ -281,10 +296,10 @@ async fn what_a_freeze_held_is_watched_again_and_passes_by_itself_when_it_ends()
     println!("{}", plain(&held));
     assert!(held.contains("`production` is frozen until"), "{held}");
     asked(&stage, &pull.sha, &["approve-", "reject-", "resume-"]);
-    std::thread::sleep(Duration::from_secs(20));
+    std::thread::sleep(Duration::from_secs(45));
     let asks = shows(&stage, &pull, comment, "10 %, waiting for approval");
     assert!(asks.contains("resumed by itself, now that nothing forbids it"), "{asks}");
-    assert_eq!(continued(&stage).len(), 1);
+    assert_eq!(answers(&stage).0, 1);
     stage.says("mona", pull.number, "/approve production");
     shows(&stage, &pull, comment, "serves after");
     assert_eq!(serves(&stage), image);
@@ -307,7 +322,7 @@ async fn rollouts_that_stand_at_a_step_keep_nobody_else_from_beginning() {
     let other = stage.says("dev", pull.number, "/deploy staging");
     shows(&stage, &pull, other, "serves after");
     stage.assert_serves("api-staging", &image);
-    assert_eq!(continued(&stage).len(), 1);
+    assert_eq!(answers(&stage).0, 1);
     stage.says("mona", pull.number, "/approve production");
     shows(&stage, &pull, comment, "serves after");
     assert_eq!(serves(&stage), image);
@@ -341,7 +356,7 @@ async fn at_a_step_only_those_count_who_may_answer_it_now_and_once() {
     std::thread::sleep(Duration::from_secs(1));
     let said = stage.shop.conversation(pull.number).into_iter().find(|said| said.id == program).unwrap();
     assert!(said.reactions.is_empty(), "{}", stage.everything());
-    assert_eq!(continued(&stage).len(), 1, "nobody of them may: {}", stage.everything());
+    assert_eq!(answers(&stage).0, 1, "nobody of them may: {}", stage.everything());
     // Two yeses of one person in one moment.
     stage.github.hold_deliveries();
     let first = stage.says("otto", pull.number, "/approve production");
@@ -353,7 +368,36 @@ async fn at_a_step_only_those_count_who_may_answer_it_now_and_once() {
     shows(&stage, &pull, comment, "serves after");
     assert_eq!(serves(&stage), image);
     assert_each_once(&stage);
-    assert_eq!(continued(&stage).len(), 2);
+    assert_eq!(answers(&stage).0, 2);
+}
+
+#[tokio::test]
+async fn a_yes_that_had_to_wait_counts_no_more_when_its_giver_has_lost_the_right() {
+    let rule = "    access: { approve: [\"@acme/managers\"] }\n";
+    let mut stage = Stage::new(Database::Sqlite).await;
+    stage.world.timing(Timing { hook_minute_ms: Some(60_000), ..Timing::default() });
+    stage.shifting(crate::canary::SERVICE);
+    stage.shop.user("otto", Role::Maintain);
+    stage.github.team("managers", &["mona", "otto"]);
+    stage.policy(&policy("bake: 1s, approval: true", rule));
+    stage.start();
+    let (pull, comment, image) = deploying(&stage);
+    shows(&stage, &pull, comment, "10 %, waiting for approval");
+    stage.asks("otto", pull.number, "/lock production looking at something");
+    stage.says("mona", pull.number, "/approve production");
+    shows(&stage, &pull, comment, "10 %, approved, held");
+    stage.github.team("managers", &["otto"]);
+    std::thread::sleep(Duration::from_secs(6));
+    stage.asks("otto", pull.number, "/unlock production");
+    let again = shows(&stage, &pull, comment, "it counts no more");
+    assert!(again.contains("10 %, waiting for approval"), "{again}");
+    asked(&stage, &pull.sha, &["approve-", "reject-"]);
+    assert_eq!(answers(&stage).0, 1, "{}", stage.everything());
+    stage.says("otto", pull.number, "/approve production");
+    let end = shows(&stage, &pull, comment, "serves after");
+    assert!(end.contains("approved by otto"), "{end}");
+    assert_eq!(serves(&stage), image);
+    assert!(trail(&stage).contains(&("approval.withdrawn".to_owned(), "withdrawn".to_owned())));
 }
 
 #[tokio::test]
@@ -373,7 +417,7 @@ async fn of_a_yes_and_a_no_at_a_step_in_one_moment_exactly_one_is_carried_out() 
         // Deliveries of one conversation are worked on one after another, those of two at once.
         let other = stage.shop.issue("otto", "Elsewhere");
         stage.until("quiet", || stage.github.is_quiet().then_some(()));
-        let had = (continued(&stage).len(), calls(&stage, "StopServiceDeployment"));
+        let had = answers(&stage);
         stage.github.advance(Duration::from_secs(2));
         stage.github.hold_deliveries();
         let yes = stage.shop.says("mona", other, &format!("/approve production --sha {}", pull.sha));
@@ -388,7 +432,7 @@ async fn of_a_yes_and_a_no_at_a_step_in_one_moment_exactly_one_is_carried_out() 
             (shown.contains("serves after") || shown.contains("serves again")).then_some(shown)
         });
         let (yes, no) = (decided(&stage, yes), decided(&stage, no));
-        let has = (continued(&stage).len(), calls(&stage, "StopServiceDeployment"));
+        let has = answers(&stage);
         let did = (has.0 - had.0, has.1 - had.1);
         if yes == "approved" {
             wins[0] += 1;

@@ -6,10 +6,12 @@
 
 mod answer;
 mod button;
+mod lasting;
 mod rule;
 mod step;
 
 pub use answer::{Answered, Word, answer, rights};
 pub use button::{buttons, pressed};
+pub use lasting::{counting, without_right};
 pub use rule::{asked, start};
 pub use step::{about, facts};

@@ -38,7 +38,10 @@ pub fn deployment(shown: &Shown<'_>) -> String {
             if let Some(waits) = &whole.waits {
                 step::turn(&mut text, shown.deployment, waits, *question);
             }
-            text.add(&cancel(shown));
+            // What goes back by itself cannot be cancelled any more.
+            if shown.deployment.cancel.is_some() || !matches!(view.result.as_str(), "rolling-back" | "undoing") {
+                text.add(&cancel(shown));
+            }
             details(&mut text, shown, whole, view);
         }
         (Stand::Gating { waiting, gate }, Some(view)) => {

@@ -25,10 +25,9 @@ use super::teller::{Check, Standing};
 use super::wanted::Waits;
 use super::worker::Worker;
 use crate::approvals;
-use crate::decision::approving::{self, Answering};
-use crate::decision::{Denied, ReasonCode, recheck};
+use crate::decision::{Denied, ReasonCode, approving, recheck};
 use crate::messages;
-use crate::store::{Decision, DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, Voice, WaitingGate};
+use crate::store::{DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, WaitingGate};
 use crate::types::Actor;
 
 /// How often a deployment that waits is looked at without anything having happened.
@@ -239,18 +238,13 @@ async fn approved(worker: &Worker, waiting: WaitingGate, gate: &Gate) -> Result<
         };
         return wait(worker, WaitingGate { told: None, ..waiting }, &left).await;
     }
-    let who: Vec<&str> = counting(gate).map(|actor| actor.login.as_str()).collect();
+    let who: Vec<&str> = approvals::counting(gate).map(|actor| actor.login.as_str()).collect();
     let told = format!("approved by {}", who.join(", "));
     let known = worker.kept.state().await.before.iter().any(|(_, what)| *what == told);
     if !known {
         worker.kept.change(|state| state.before.push((gate.decided.unwrap_or_else(clock::now), told))).await?;
     }
     rolling::begin(worker, ready).await
-}
-
-fn counting(gate: &Gate) -> impl Iterator<Item = &Actor> {
-    let counts = |one: &&crate::store::Approval| one.decision == Decision::Approve && one.voice == Voice::Counts;
-    gate.approvals.iter().filter(counts).map(|one| &one.actor)
 }
 
 /// Those who said yes and may not any more, each with why.
@@ -260,32 +254,14 @@ async fn without_right(
     rule: &ApprovalsSpec,
     gate: &Gate,
 ) -> Result<Vec<(Actor, String)>, Halt> {
-    let mut gone = Vec::new();
-    for actor in counting(gate) {
-        let rights = match approvals::rights(&worker.hub, actor, rule, &spec.policy.access, None).await {
-            Ok(rights) => rights,
-            Err(problem) if gate.asked.expires > clock::now() => {
-                warn!(problem = %problem.what, "whether an approval still counts is not known, asking again");
-                return Err(Halt::Later(AGAIN));
-            }
-            Err(problem) => {
-                return Err(crate::decision::access::unknown(actor, &problem.what).into());
-            }
-        };
-        let question = Answering {
-            environment: gate.asked.key.environment.as_str(),
-            rule,
-            access: &spec.policy.access,
-            requester: gate.asked.requester.as_ref(),
-            decision: Decision::Approve,
-            actor,
-            rights: &rights,
-        };
-        if let Err(denied) = approving::allowed(&question) {
-            gone.push((actor.clone(), denied.what));
+    match approvals::without_right(&worker.hub, rule, &spec.policy.access, gate).await {
+        Ok(gone) => Ok(gone),
+        Err((_, problem)) if gate.asked.expires > clock::now() => {
+            warn!(problem = %problem.what, "whether an approval still counts is not known, asking again");
+            Err(Halt::Later(AGAIN))
         }
+        Err((actor, problem)) => Err(crate::decision::access::unknown(&actor, &problem.what).into()),
     }
-    Ok(gone)
 }
 
 fn rejected(worker: &Worker, gate: &Gate) -> Denied {

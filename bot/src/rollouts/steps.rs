@@ -25,18 +25,33 @@ use super::worker::Worker;
 use crate::approvals;
 use crate::context::Bot;
 use crate::decision::{approving, freeze, lock};
+use crate::github::Hub;
 use crate::messages::Question;
-use crate::store::{
-    self, Asked, DeploymentKind, GateKind, GateName, GateState, NewGate, Steer, Steering, StoreFailed, Voice,
-};
+use crate::store::{self, Asked, DeploymentKind, GateKind, GateName, GateState, NewGate, Steer, Steering, StoreFailed};
 use crate::types::GateId;
 
 /// The pause between two looks.
 const LOOKS: Duration = Duration::from_millis(300);
 
+/// A yes that is older is asked about once more before something follows from it.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The pause before GitHub is asked again.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// What a yes is worth when something is about to follow from it.
+enum Yes {
+    Counts,
+    /// It counts no more: others are asked.
+    Withdrawn,
+    /// GitHub does not say; why.
+    Unknown(String),
+}
+
 /// The gates of one rollout.
 pub(super) struct Steps {
     bot: Arc<Bot>,
+    hub: Hub,
     kept: Arc<Kept>,
     asked: Asked,
     spec: EnvironmentSpec,
@@ -60,8 +75,8 @@ struct Put {
 impl Steps {
     pub(super) fn new(worker: &Worker, spec: EnvironmentSpec, plan: &Plan, reporter: Arc<RolloutReporter>) -> Self {
         let (bot, kept, place) = (Arc::clone(&worker.bot), Arc::clone(&worker.kept), Arc::clone(&worker.place));
-        let asked = worker.deployment.asked.clone();
-        Self { bot, kept, asked, spec, plan: plan.clone(), reporter, place, put: Mutex::default() }
+        let (hub, asked) = (worker.hub.clone(), worker.deployment.asked.clone());
+        Self { bot, hub, kept, asked, spec, plan: plan.clone(), reporter, place, put: Mutex::default() }
     }
 
     /// One look; nothing while nothing is decided.
@@ -92,6 +107,17 @@ impl Steps {
             (None, None) if by_a_rule => Decision::Resumed { by: "itself, now that nothing forbids it".to_owned() },
             (Some(_) | None, _) => return Ok(None),
         };
+        if let Decision::Approved { .. } = &decision {
+            match self.yes(&row).await? {
+                Yes::Counts => {}
+                Yes::Withdrawn => return Ok(None),
+                Yes::Unknown(why) => {
+                    self.show(gate, &row, Some(kept_by(&decision, &why))).await;
+                    pause(AGAIN, &Cancel::new()).await;
+                    return Ok(None);
+                }
+            }
+        }
         // Of what is said in one moment one thing wins: the question is over, or it is looked at again.
         if row.state == GateState::Waiting && !self.end(&row, GateState::Void).await? {
             return Ok(None);
@@ -117,11 +143,39 @@ impl Steps {
             }
         };
         let said = match (decision, self.forbids(gate).await) {
-            (Some(decision), None) if row.state == GateState::Approved => return Ok(decision),
+            (Some(decision), None) if row.state == GateState::Approved => match self.yes(&row).await? {
+                Yes::Counts => return Ok(decision),
+                Yes::Withdrawn => {
+                    self.end(&row, GateState::Expired).await?;
+                    None
+                }
+                Yes::Unknown(why) => Some(kept_by(&decision, &why)),
+            },
             (Some(decision), Some(why)) => Some(kept_by(&decision, &why)),
             (Some(_), None) | (None, _) => None,
         };
         Ok(Decision::Expired { said })
+    }
+
+    /// Whether a yes that had to wait still counts: whoever said it may have lost the right since.
+    async fn yes(&self, row: &store::Gate) -> Result<Yes, StoreFailed> {
+        let now = clock::now();
+        let age =
+            row.decided.map_or(Duration::MAX, |at| Duration::try_from(now.duration_since(at)).unwrap_or_default());
+        let Some(rule) = approving::rule(GateKind::Canary, &self.spec).filter(|_| age > FRESH) else {
+            return Ok(Yes::Counts);
+        };
+        match approvals::without_right(&self.hub, &rule, &self.spec.policy.access, row).await {
+            Ok(gone) if gone.is_empty() => Ok(Yes::Counts),
+            Ok(gone) => {
+                self.kept.store.withdraw(row.id, &gone, row.asked.need, now).await?;
+                Ok(Yes::Withdrawn)
+            }
+            Err((actor, problem)) => {
+                warn!(problem = %problem.what, "whether an approval still counts is not known, asking again");
+                Ok(Yes::Unknown(format!("whether {} still may is not known: {}", actor.login, problem.what)))
+            }
+        }
     }
 
     async fn end(&self, row: &store::Gate, state: GateState) -> Result<bool, StoreFailed> {
@@ -246,8 +300,7 @@ impl Gates for Steps {
 }
 
 fn approved(row: &store::Gate) -> Decision {
-    let counts = |one: &&store::Approval| one.decision == store::Decision::Approve && one.voice == Voice::Counts;
-    Decision::Approved { by: row.approvals.iter().filter(counts).map(|one| one.actor.login.clone()).collect() }
+    Decision::Approved { by: approvals::counting(row).map(|actor| actor.login.clone()).collect() }
 }
 
 fn rejected(row: &store::Gate) -> Decision {

@@ -82,6 +82,17 @@ async fn a_blue_green_rollout_waits_for_a_yes_before_anybody_sees_it() {
 }
 
 #[tokio::test]
+async fn a_yes_that_came_before_the_time_was_over_counts_however_late_it_is_seen() {
+    let lab = Lab::new().await;
+    let steering = Steering { patience: Span::seconds(1), ..steered(canary(Span::seconds(1), Approval::Asked)) };
+    let plan = lab.planned("two", steering).await;
+    let run = Box::pin(lab.used(lab.drive(plan, steering, Some(&InTheLastMoment), nothing()))).await;
+    assert_eq!(run.word(), "succeeded", "{run:#?}");
+    lab.assert_answered(&["CONTINUE", "CONTINUE"]);
+    lab.assert_serves("two");
+}
+
+#[tokio::test]
 async fn lost_answers_and_throttling_make_no_second_change() {
     let lab = Lab::new().await;
     for operation in ["UpdateService", "ContinueServiceDeployment"] {

@@ -151,7 +151,7 @@ fn shares_of_traffic_are_shown_when_the_provider_tells_them() {
 #[test]
 fn checks_and_the_way_back_have_their_own_state_lines() {
     let line = |about: &Deployment, view: &View| {
-        told(about, Stand::Rolling { view: view, question: None }, &nothing()).lines().next().unwrap().to_owned()
+        told(about, Stand::Rolling { view, question: None }, &nothing()).lines().next().unwrap().to_owned()
     };
     let about = deploy();
     assert_eq!(
