@@ -184,7 +184,7 @@ async fn a_web_that_is_bad_at_a_tenth_goes_back_with_the_api_and_the_migration()
     let old = system.serves();
     system.stage.world.traffic_rule(TrafficRule::image(&new[1]).errors(0.3).latency(60, 40));
     let comment = system.approved(&pull);
-    let end = system.used(|| system.shows(&pull, comment, "serves again"));
+    let end = system.used(|| system.shows(&pull, comment, "failed after"));
     assert!(end.contains("**analysis**: web: error rate"), "{end}");
     assert!(end.contains("| web | error rate |") && end.contains("✗ fail"), "{end}");
     assert_eq!(system.serves(), old, "{end}");
@@ -206,7 +206,7 @@ async fn a_worker_that_does_not_start_takes_three_services_and_the_migration_bac
     let comment = system.approved(&pull);
     system.shows(&pull, comment, "canary 10 %");
     system.stage.says("mona", pull.number, "/promote production");
-    let end = system.shows(&pull, comment, "serves again");
+    let end = system.shows(&pull, comment, "failed after");
     assert!(end.contains("KeyError: 'REDIS_URL'"), "{end}");
     assert_eq!(system.serves(), old, "{end}");
     assert_eq!(system.commands(), ["alembic upgrade head", "alembic downgrade -1"]);
