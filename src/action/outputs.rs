@@ -121,8 +121,8 @@ impl Outputs {
                 text,
                 "- {}{}\n\n  **Next**: {}\n",
                 place.unwrap_or_default(),
-                report::escape::inline(&problem.what),
-                report::escape::inline(&problem.next)
+                report::escape::sentence(&problem.what),
+                report::escape::sentence(&problem.next)
             );
         }
         // The problems themselves are already on the log; a page that cannot be written adds nothing.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::spec::{Approval, Strategy};
 use crate::rollout::{Asks, Cause, CauseCode, Decision, Event, Gate, Judged, Phase, Plan, Reason, Waits};
 use crate::types::{Percent, ServiceName, Span, Timestamp};
 
@@ -12,12 +13,18 @@ pub struct WaitsView {
     pub wave: usize,
     /// Which step of it, from 1.
     pub step: u32,
+    /// `canary`, `linear` or `blue-green`.
+    #[serde(default)]
+    pub strategy: String,
     /// The share of traffic on the new revisions.
     pub traffic: Percent,
     /// `bake`, `approval`, `undecided` or `held`.
     pub waits: String,
     /// Why a person is asked, one sentence; absent for a bake and an approval.
     pub said: Option<String>,
+    /// What follows a bake that is good: `approval` (somebody is asked) or `traffic`.
+    #[serde(default)]
+    pub then: String,
     /// Since when.
     pub since: Timestamp,
     /// When the bake is over, or the time to decide.
@@ -39,7 +46,24 @@ pub(super) fn waits(plan: &Plan, phase: &Phase) -> Option<WaitsView> {
     };
     let Gate { step, traffic, since, .. } = *gate;
     let until = later(since, takes);
-    Some(WaitsView { wave: wave + 1, step, traffic, waits: word.to_owned(), said, since, until, people: Vec::new() })
+    let then = match steering.strategy {
+        Strategy::BlueGreen { approval: Approval::Asked, .. } | Strategy::Canary { approval: Approval::Asked, .. } => {
+            "approval"
+        }
+        Strategy::Rolling | Strategy::BlueGreen { .. } | Strategy::Linear { .. } | Strategy::Canary { .. } => "traffic",
+    };
+    Some(WaitsView {
+        wave: wave + 1,
+        step,
+        strategy: steering.strategy.word().to_owned(),
+        traffic,
+        waits: word.to_owned(),
+        said,
+        then: then.to_owned(),
+        since,
+        until,
+        people: Vec::new(),
+    })
 }
 
 fn later(at: Timestamp, takes: Span) -> Timestamp {

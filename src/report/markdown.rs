@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::escape::{block, code, fit, inline, link, sentence};
 use super::view::{ImageOrigin, ServiceView, Stage, View};
-use crate::rollout::Cause;
+use crate::rollout::{Cause, CauseCode};
 
 /// GitHub's limit for a comment; a job summary may be larger, but nobody reads it.
 const MOST: usize = 65_000;
@@ -103,7 +103,18 @@ pub fn headline(view: &View) -> String {
         "not-shifted" => {
             format!("{place} ← {release} failed after {took}, before any traffic moved · {} still serves", before())
         }
-        "rolled-back" => format!("{place} ← {release} failed after {took} · {} serves again", before()),
+        "rolled-back" => match decided(view) {
+            Some(CauseCode::Rejected) => {
+                format!("{place} ← {release} was rejected after {took} · {} serves again", before())
+            }
+            Some(CauseCode::GateExpired) => {
+                format!(
+                    "{place} ← {release} went back after {took}, nobody decided in time · {} serves again",
+                    before()
+                )
+            }
+            _ => format!("{place} ← {release} failed after {took} · {} serves again", before()),
+        },
         "nothing-changed" => format!("{place} ← {release} was refused, nothing was changed"),
         "held" => format!("{place} ← {release} failed after {took} and was left as it is (on-failure: hold)"),
         "superseded" => format!("{place} ← {release} was replaced by somebody else's deployment after {took}"),
@@ -113,6 +124,13 @@ pub fn headline(view: &View) -> String {
         "planned" => format!("{place} ← {release} · plan"),
         other => format!("{place} ← {release} · {other}"),
     }
+}
+
+/// The kind of what took it back, where that was no failure of the release but a word, or none, of people.
+pub(super) fn decided(view: &View) -> Option<CauseCode> {
+    let own = view.services.iter().filter_map(|service| service.cause.as_ref());
+    let mut codes = own.chain(&view.gate_failure).map(|cause| cause.code);
+    codes.find(|code| matches!(code, CauseCode::Rejected | CauseCode::GateExpired))
 }
 
 fn services(out: &mut String, view: &View) {
@@ -184,7 +202,12 @@ pub fn mark(service: &ServiceView) -> &'static str {
 
 /// A failure: what, the provider's words, exit code, log lines, facts, what next, pages to open.
 pub fn failure(out: &mut String, name: &str, cause: &Cause) {
-    let _ = writeln!(out, "**{name}**: {}\n", sentence(&cause.summary));
+    // `alarm pmis-5xx fired` names itself.
+    let named = cause.summary.strip_prefix(name).filter(|rest| rest.starts_with(' '));
+    let _ = match named {
+        Some(rest) => writeln!(out, "**{name}**{}\n", sentence(rest)),
+        None => writeln!(out, "**{name}**: {}\n", sentence(&cause.summary)),
+    };
     if let Some(says) = &cause.provider_says {
         let _ = writeln!(out, "The provider says: {}\n", inline(says));
     }

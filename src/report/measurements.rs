@@ -48,51 +48,94 @@ pub fn measurement(judgement: &Judgement) -> String {
     out
 }
 
-/// The measurements of a service, or those of all services together, for a table's cell in Markdown;
-/// empty when there are none.
-pub fn measurements(judged: &Judged, service: Option<&ServiceName>) -> String {
-    let own = judged.judgements.iter().filter(|judgement| judgement.service.as_ref() == service);
-    let shown = own.map(|judgement| match mark(judgement.verdict) {
-        "" => inline(&measurement(judgement)),
-        mark => format!("{mark} {}", inline(&measurement(judgement))),
+/// Measurements of a service beyond this many are only counted in its cell.
+const VALUES: usize = 3;
+
+/// What is measured of a service, for its cell in the services' table in Markdown: the values alone,
+/// what is bad first. Limits and all else stand in the table of [`analysis`].
+pub fn values(judged: &Judged, service: &ServiceName) -> String {
+    let mut own: Vec<&Judgement> =
+        judged.judgements.iter().filter(|judgement| judgement.service.as_ref() == Some(service)).collect();
+    own.sort_by_key(|judgement| judgement.verdict != Verdict::Fail);
+    let shown = own.iter().take(VALUES).map(|judgement| {
+        let bad = if judgement.verdict == Verdict::Fail { "✗ " } else { "" };
+        format!("{bad}{} {}", inline(&judgement.measure), written(judgement, judgement.value))
     });
-    shown.collect::<Vec<_>>().join(" · ")
+    let mut parts: Vec<String> = shown.collect();
+    if own.len() > VALUES {
+        parts.push(format!("{} more", own.len() - VALUES));
+    }
+    // A line each: side by side they would make the table too wide for any screen.
+    parts.join("<br>")
+}
+
+/// All measurements as a table, service by service, and what they say; nothing when there are none.
+pub fn analysis(out: &mut String, view: &View) {
+    let Some(judged) = &view.analysis else { return };
+    if !judged.judgements.is_empty() {
+        table(out, judged, view.services.len());
+    }
+    if let Some(why) = news(judged, view) {
+        let _ = writeln!(out, "**analysis**: {}\n", sentence(why));
+    }
+}
+
+fn table(out: &mut String, judged: &Judged, services: usize) {
+    let mut all: Vec<&Judgement> = judged.judgements.iter().collect();
+    // What is about all of them comes last.
+    all.sort_by_key(|judgement| (judgement.service.is_none(), &judgement.service));
+    let compared = all.iter().any(|judgement| judgement.baseline.is_some());
+    let columns = [(services > 1, "service"), (true, "measured"), (true, "new"), (compared, "old"), (true, "limit")];
+    let mut titles: Vec<&str> = columns.iter().filter(|(shown, _)| *shown).map(|(_, title)| *title).collect();
+    titles.extend(["trend", "verdict"]);
+    let _ = writeln!(out, "| {} |\n|{}", titles.join(" | "), " --- |".repeat(titles.len()));
+    for judgement in all {
+        let value = |value: Option<f64>| written(judgement, value);
+        let mut cells = Vec::new();
+        if services > 1 {
+            cells.push(judgement.service.as_ref().map_or_else(|| "all".to_owned(), ToString::to_string));
+        }
+        cells.extend([inline(&judgement.measure), value(judgement.value)]);
+        if compared {
+            cells.push(value(judgement.baseline));
+        }
+        let verdict = judgement.verdict;
+        cells.extend([
+            format!("{} {}", judgement.limit.side, value(Some(judgement.limit.value))),
+            sparkline(&judgement.recent),
+            format!("{} {}", mark(verdict), verdict.word()),
+        ]);
+        let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+    out.push('\n');
+}
+
+/// A value with its unit, which no narrow cell parts.
+fn written(judgement: &Judgement, value: Option<f64>) -> String {
+    value.map_or_else(|| "—".to_owned(), |value| inline(&judgement.limit.written(value)).replace(' ', "\u{a0}"))
 }
 
 fn mark(verdict: Verdict) -> &'static str {
     match verdict {
+        Verdict::Pass => "✓",
         Verdict::Fail => "✗",
-        Verdict::Pass | Verdict::Inconclusive | Verdict::NoData => "",
+        Verdict::Inconclusive | Verdict::NoData => "?",
     }
 }
 
-/// All measurements as a table, and what they say; nothing when there are none.
-pub fn analysis(out: &mut String, view: &View) {
-    let Some(judged) = &view.analysis else { return };
-    if !judged.judgements.is_empty() {
-        let compared = judged.judgements.iter().any(|judgement| judgement.baseline.is_some());
-        let (title, line) = if compared { (" old |", " --- |") } else { ("", "") };
-        let _ = writeln!(out, "| measured | new |{title} limit | | |\n| --- | --- |{line} --- | --- | --- |");
-        for judgement in &judged.judgements {
-            let of = judgement.service.as_ref().map(|service| format!("{service}: ")).unwrap_or_default();
-            let value =
-                |value: Option<f64>| value.map_or_else(|| "—".to_owned(), |value| judgement.limit.written(value));
-            let old = if compared { format!(" {} |", inline(&value(judgement.baseline))) } else { String::new() };
-            let _ = writeln!(
-                out,
-                "| {of}{} | {} |{old} {} {} | {} | {} |",
-                inline(&judgement.measure),
-                inline(&value(judgement.value)),
-                judgement.limit.side,
-                inline(&value(Some(judgement.limit.value))),
-                sparkline(&judgement.recent),
-                judgement.verdict.word(),
-            );
-        }
-        out.push('\n');
-    }
-    if judged.verdict != Verdict::Pass {
-        let _ = writeln!(out, "**Analysis**: {}: {}\n", judged.verdict.word(), sentence(&judged.why));
+/// Why it is not good, unless the reader is told it elsewhere: as the cause of the end, or as why a
+/// person is asked. While a step is watched, missing values are none: most are still to come.
+fn news<'a>(judged: &'a Judged, view: &View) -> Option<&'a str> {
+    let why = judged.why.as_str();
+    let told = view.failures().any(|(_, cause)| cause.summary.contains(why))
+        || view.waits.as_ref().is_some_and(|waits| waits.said.as_deref().is_some_and(|said| said.contains(why)));
+    let watched = view.waits.as_ref().is_some_and(|waits| waits.waits == "bake") || view.result == "shifting";
+    match judged.verdict {
+        Verdict::Pass => None,
+        _ if told => None,
+        // A source that does not answer is news at any time.
+        Verdict::NoData | Verdict::Inconclusive if watched && !why.contains("cannot be read") => None,
+        Verdict::Fail | Verdict::NoData | Verdict::Inconclusive => Some(why),
     }
 }
 

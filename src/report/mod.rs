@@ -16,7 +16,7 @@ pub use gate::{WaitsView, gate_sentence};
 pub use markdown::{
     changes, commits, failure, gantt, headline, hooks, mark, notices, origin_words, plural, release, span, summary,
 };
-pub use measurements::{analysis, lines as measured, measurement, measurements, sparkline};
+pub use measurements::{analysis, lines as measured, measurement, sparkline, values};
 pub use plain::text;
 pub use times::{between, length, moment};
 pub use view::{

@@ -3,16 +3,21 @@
 use std::fmt::Write as _;
 
 use super::escape::visible;
-use super::markdown::{mark, notices, origin_words, plural, span};
+use super::markdown::{decided, mark, notices, origin_words, plural, span};
 use super::measurements::lines as measured;
 use super::view::View;
-use crate::rollout::Cause;
+use crate::rollout::{Cause, CauseCode};
 
 /// The whole report as plain text.
 pub fn text(view: &View) -> String {
     let mut out = String::new();
     let release = view.commit.map_or_else(String::new, |commit| format!(" <- {}", commit.short()));
-    let _ = writeln!(out, "{}{release}: {} after {}", view.environment, words(&view.result), span(view.took_ms));
+    let how = match (view.result.as_str(), decided(view)) {
+        ("rolled-back", Some(CauseCode::Rejected)) => "was rejected and taken back",
+        ("rolled-back", Some(CauseCode::GateExpired)) => "was taken back, because nobody decided in time,",
+        (result, _) => words(result),
+    };
+    let _ = writeln!(out, "{}{release}: {how} after {}", view.environment, span(view.took_ms));
     for service in &view.services {
         let arrow = if service.before == service.after {
             service.before.clone()

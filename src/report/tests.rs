@@ -335,18 +335,18 @@ fn measurements_are_a_table_in_markdown_lines_in_text_and_data_in_json() {
     slow.text = "api: p99 is 6.5 %, not below 5 %, in 2 of 3 intervals (1 tolerated)".to_owned();
     let all = judgement(None, "served", None, &[]);
     let judged = combined(&[], vec![slow, all], Stage::Underway, Timestamp::from_second(1_800_000_000).unwrap());
-    assert_eq!(measurements(&judged, Some(&name("api"))), "✗ p99 \\| &#64;everyone 6.5 % (old 4 %, limit 5 %) ▁▇█");
+    assert_eq!(values(&judged, &name("api")), "✗ p99 \\| &#64;everyone 6.5\u{a0}%");
     let mut view = rolled_back();
     view.analysis = Some(judged.clone());
     let mut table = String::new();
     analysis(&mut table, &view);
-    insta::assert_snapshot!(table, @"
-    | measured | new | old | limit | | |
+    insta::assert_snapshot!(table.replace('\u{a0}', " "), @"
+    | measured | new | old | limit | trend | verdict |
     | --- | --- | --- | --- | --- | --- |
-    | api: p99 \\| &#64;everyone | 6.5 % | 4 % | below 5 % | ▁▇█ | fail |
-    | served | — | — | below 5 % |  | pass |
+    | p99 \\| &#64;everyone | 6.5 % | 4 % | below 5 % | ▁▇█ | ✗ fail |
+    | served | — | — | below 5 % |  | ✓ pass |
 
-    **Analysis**: fail: api: p99 is 6.5 %, not below 5 %, in 2 of 3 intervals (1 tolerated)
+    **analysis**: api: p99 is 6.5 %, not below 5 %, in 2 of 3 intervals (1 tolerated)
     ");
     assert!(summary(&view).contains(&table));
     let plain = text(&view);
@@ -357,4 +357,85 @@ fn measurements_are_a_table_in_markdown_lines_in_text_and_data_in_json() {
     assert_eq!(serde_json::from_value::<View>(document).unwrap(), view);
     let without = serde_json::to_value(rolled_back()).unwrap();
     assert!(without.get("analysis").is_none(), "a reader of yesterday sees what it knows");
+}
+
+#[test]
+fn several_services_stand_together_and_their_cells_hold_the_worst_first() {
+    use crate::rollout::analysis::*;
+    let mut all: Vec<Judgement> = ["errors", "p50", "p99", "p999"]
+        .into_iter()
+        .flat_map(|measure| ["web", "api"].map(|service| judgement(Some(service), measure, Some(1.0), &[1.0, 1.0])))
+        .collect();
+    all.insert(0, judgement(None, "orders", Some(3.0), &[3.0]));
+    (all[7].verdict, all[7].text) = (Verdict::Fail, "web: p999 is 1 %, not below 1 %".to_owned());
+    all[5].value = None;
+    let judged = combined(&[], all, Stage::Underway, Timestamp::UNIX_EPOCH);
+    assert_eq!(values(&judged, &name("web")), "✗ p999 1\u{a0}%<br>errors 1\u{a0}%<br>p50 1\u{a0}%<br>1 more");
+    assert_eq!(values(&judged, &name("api")), "errors 1\u{a0}%<br>p50 1\u{a0}%<br>p99 1\u{a0}%<br>1 more");
+    assert_eq!(values(&judged, &name("worker")), "");
+    let mut view = rolled_back();
+    view.services.push(view.services[0].clone());
+    view.analysis = Some(judged);
+    let mut table = String::new();
+    analysis(&mut table, &view);
+    insta::assert_snapshot!(table.replace('\u{a0}', " "), @"
+    | service | measured | new | limit | trend | verdict |
+    | --- | --- | --- | --- | --- | --- |
+    | api | errors | 1 % | below 5 % | ▁▁ | ✓ pass |
+    | api | p50 | 1 % | below 5 % | ▁▁ | ✓ pass |
+    | api | p99 | 1 % | below 5 % | ▁▁ | ✓ pass |
+    | api | p999 | 1 % | below 5 % | ▁▁ | ✓ pass |
+    | web | errors | 1 % | below 5 % | ▁▁ | ✓ pass |
+    | web | p50 | 1 % | below 5 % | ▁▁ | ✓ pass |
+    | web | p99 | — | below 5 % | ▁▁ | ✓ pass |
+    | web | p999 | 1 % | below 5 % | ▁▁ | ✗ fail |
+    | all | orders | 3 % | below 5 % | ▁ | ✓ pass |
+
+    **analysis**: web: p999 is 1 %, not below 1 %
+    ");
+}
+
+#[test]
+fn what_is_missing_while_a_step_is_watched_is_no_news_and_nothing_is_said_twice() {
+    use crate::rollout::analysis::*;
+    let missing = |text: &str| {
+        let mut none = judgement(Some("api"), "errors", None, &[]);
+        (none.verdict, none.text) = (Verdict::NoData, text.to_owned());
+        combined(&[], vec![none], Stage::Underway, Timestamp::UNIX_EPOCH)
+    };
+    let mut view = rolled_back();
+    view.gate_failure = None;
+    let said = |view: &View| {
+        let mut out = String::new();
+        analysis(&mut out, view);
+        out.contains("**analysis**")
+    };
+    view.analysis = Some(missing("api: errors has no value"));
+    assert!(said(&view), "at the end it is why");
+    view.result = "shifting".to_owned();
+    assert!(!said(&view), "more is to come");
+    view.analysis = Some(missing("api: errors cannot be read: AccessDenied"));
+    assert!(said(&view), "a source that does not answer is news");
+    let why = Cause::new(CauseCode::AnalysisFailed, "api: errors cannot be read: AccessDenied", "Look.");
+    view.gate_failure = Some(why);
+    assert!(!said(&view), "the cause says it");
+}
+
+#[test]
+fn what_people_decided_is_told_as_a_decision_and_no_failure() {
+    let mut view = rolled_back();
+    view.services[0].cause = None;
+    let with = |view: &mut View, code| {
+        view.gate_failure = Some(Cause::new(code, "mona said no: the colours", "Talk to them."));
+        (headline(view), summary(view), text(view))
+    };
+    let (line, page, plain) = with(&mut view, CauseCode::Rejected);
+    assert_eq!(line, "staging ← `a1b2c3d` was rejected after 41 s · `api:41` serves again");
+    assert!(page.contains("**decision**: mona said no: the colours"), "{page}");
+    assert!(plain.starts_with("staging <- a1b2c3d: was rejected and taken back after 41 s"), "{plain}");
+    let (line, ..) = with(&mut view, CauseCode::GateExpired);
+    assert_eq!(line, "staging ← `a1b2c3d` went back after 41 s, nobody decided in time · `api:41` serves again");
+    let (line, page, _) = with(&mut view, CauseCode::AnalysisFailed);
+    assert_eq!(line, "staging ← `a1b2c3d` failed after 41 s · `api:41` serves again");
+    assert!(page.contains("**analysis**: "), "{page}");
 }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::{self, WaitsView};
 use crate::rollout::analysis::Judged;
-use crate::rollout::{Cause, Change, FieldChange, HookRole, HookState, Outcome, Phase, Plan, Reason, ServiceState};
+use crate::rollout::{
+    Cause, CauseCode, Change, FieldChange, HookRole, HookState, Outcome, Phase, Plan, Reason, ServiceState,
+};
 use crate::types::{CommitSha, EnvironmentName, ImageDigest, ServiceName, Timestamp};
 
 /// The version of the machine output. Within a version fields are only added.
@@ -187,7 +189,8 @@ pub struct View {
 }
 
 impl View {
-    /// Why it failed as a whole, beside the services' own causes: a check, an alarm, hooks.
+    /// Why it failed as a whole, beside the services' own causes: a check, an alarm, what was measured or
+    /// decided at a step (`analysis`, `decision`), hooks.
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, &Cause)> {
         let check = self.check_failure.iter().map(|cause| ("check", cause));
         let alarm = self.alarm.iter().map(|cause| ("alarm", cause));
@@ -195,7 +198,10 @@ impl View {
             let name = if hook.when == "check" { "check" } else { "hook" };
             hook.cause.as_ref().map(|cause| (name, cause))
         });
-        let gate = self.gate_failure.iter().map(|cause| ("rollout", cause));
+        let gate = self.gate_failure.iter().map(|cause| match cause.code {
+            CauseCode::AnalysisFailed => ("analysis", cause),
+            _ => ("decision", cause),
+        });
         check.chain(alarm).chain(gate).chain(hooks)
     }
 }
@@ -233,7 +239,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         Some(outcome) => outcome.word(),
         None => phase.word(),
     };
-    let (check_failure, alarm) = match outcome.and_then(Outcome::why) {
+    let (check_failure, alarm) = match phase.why() {
         Some(Reason::CheckFailed { cause, .. }) => (Some((**cause).clone()), None),
         Some(Reason::AlarmFired { cause }) => (None, Some((**cause).clone())),
         Some(
@@ -264,7 +270,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         waves: plan.waves.clone(),
         check_failure,
         alarm,
-        gate_failure: outcome.and_then(Outcome::why).and_then(gate::cause),
+        gate_failure: phase.why().and_then(gate::cause),
         waits: gate::waits(plan, phase),
         analysis: input.analysis,
         hooks: hook_views(plan, phase),

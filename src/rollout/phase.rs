@@ -249,6 +249,19 @@ impl Phase {
         }
     }
 
+    /// Why what was changed is taken back, or was.
+    pub fn why(&self) -> Option<&Reason> {
+        match self {
+            Self::RollingBack { why, .. } | Self::Undoing { why, .. } => Some(why),
+            Self::Done { outcome, .. } => outcome.why(),
+            Self::Preparing { .. }
+            | Self::Shifting { .. }
+            | Self::Gating { .. }
+            | Self::Verifying { .. }
+            | Self::Finishing { .. } => None,
+        }
+    }
+
     /// The word for it in logs and reports.
     pub fn word(&self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use shipline_test_support::{AwsWorld, Behaviour, Call, ImageSeed, RollbackOutcome, Rule, ServiceSeed};
+use shipline_test_support::{AwsWorld, Behaviour, Call, ImageSeed, RollbackOutcome, Rule, ServiceSeed, keep_pages};
 
 pub(crate) const REGISTRY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
 pub(crate) const TARGET_GROUP: &str =
@@ -338,12 +338,16 @@ impl Running {
         let took = self.began.elapsed();
         let status = self.child.wait().unwrap();
         let read = |file: &Path| std::fs::read_to_string(file).unwrap_or_default();
+        let summary = read(&self.summary);
+        if !summary.is_empty() {
+            keep_pages(std::slice::from_ref(&summary));
+        }
         Ran {
             code: status.code().unwrap_or_else(|| panic!("ended by a signal: {status}")),
             stdout: self.stdout.map(|thread| thread.join().unwrap()).unwrap_or_default(),
             stderr: self.stderr.map(|thread| thread.join().unwrap()).unwrap_or_default(),
             output: read(&self.output),
-            summary: read(&self.summary),
+            summary,
             took,
             ended_ms,
         }

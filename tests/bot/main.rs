@@ -26,6 +26,7 @@ mod hooks;
 mod intake;
 mod outages;
 mod places;
+mod pmis;
 mod promotion;
 mod races;
 mod refusals;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use shipline_test_support::{
     App, AppSeed, AwsWorld, Behaviour, Call, Comment, GitHubWorld, ImageSeed, Pull, RepositoryWorld, Role, Rule,
-    ServiceSeed,
+    ServiceSeed, keep_pages,
 };
 
 pub(crate) const REGISTRY: &str = "111122223333.dkr.ecr.us-east-1.amazonaws.com";
@@ -69,6 +69,17 @@ impl Drop for Bot {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What was written into the conversation, each edit of it.
+        let writes = |call: &Call| ["POST", "PATCH"].iter().any(|verb| call.operation.starts_with(verb));
+        let written =
+            self.github_calls().into_iter().filter(|call| writes(call) && call.operation.contains("/comments"));
+        let texts: Vec<String> = written.filter_map(|call| call.body["body"].as_str().map(str::to_owned)).collect();
+        keep_pages(&texts);
     }
 }
 
@@ -487,7 +498,7 @@ pub(crate) fn get(port: u16, path: &str) -> Option<String> {
 }
 
 /// A task definition like many, with its log in CloudWatch.
-fn definition(name: &str, image: &str) -> Value {
+pub(crate) fn definition(name: &str, image: &str) -> Value {
     json!({
         "family": name,
         "networkMode": "awsvpc",

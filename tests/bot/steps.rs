@@ -76,7 +76,7 @@ async fn a_step_is_approved_with_the_button_of_the_check_run() {
     let stage = staged(Database::Sqlite, &policy("bake: 1s, approval: true", ""), timing()).await;
     let (pull, comment, image) = deploying(&stage);
     let shown = asked(&stage, &pull.sha, &["approve-", "reject-"]);
-    assert_eq!(shown["output"]["title"], "production: 10 %, waiting for approval", "{shown}");
+    assert_eq!(shown["output"]["title"], "production: canary 10 %, waiting for approval", "{shown}");
     press(&stage, &shown, "approve", "dev");
     stage.answer(pull.number, "asked for this deployment, so somebody else must approve it");
     assert_eq!(answers(&stage).0, 1);
@@ -118,7 +118,7 @@ async fn what_is_undecided_can_be_watched_again_with_a_button_and_older_question
     let stage = stage(Database::Sqlite, &policy("bake: 6s", ERRORS)).await;
     let (pull, comment, image) = deploying(&stage);
     let first = asked(&stage, &pull.sha, &["approve-", "reject-", "resume-"]);
-    assert_eq!(first["output"]["title"], "production: 10 %, undecided, waiting for a person", "{first}");
+    assert_eq!(first["output"]["title"], "production: canary 10 %, undecided, waiting for a person", "{first}");
     let mona = token(&stage, "mona");
     let (_, listed) = asks(&stage, "GET", LIST, &mona, "");
     let older = listed["approvals"][0]["id"].clone();
@@ -242,7 +242,8 @@ async fn a_freeze_that_begins_at_a_step_lets_nothing_through_says_so_and_it_goes
     assert!(held.contains("mona approved it, but `production` is frozen until"), "{held}");
     stage.until("the check run without buttons", || {
         let check = check(&stage, &pull.sha)?;
-        (check["output"]["title"] == "production: 10 %, approved, held" && buttons(&check).is_empty()).then_some(())
+        (check["output"]["title"] == "production: canary 10 %, approved, held" && buttons(&check).is_empty())
+            .then_some(())
     });
     // Whoever takes it up knows it as well.
     dies_and_returns(&mut stage);

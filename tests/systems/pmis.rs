@@ -1,5 +1,6 @@
-//! PMIS: API, worker and web on ECS Fargate, from staging to production. On real containers with a real
-//! registry and databases; what an emulator has no moods for is told with the simulator.
+//! PMIS: API, worker and web on ECS Fargate, from staging to production, in a run. On real containers with
+//! a real registry and databases; what an emulator has no moods for is told with the simulator. The canary
+//! of production is told with the bot, in `tests/bot/pmis.rs`.
 
 mod containers;
 
@@ -40,16 +41,10 @@ impl System {
         });
         fleet.stage.world.seed(Seed { commits: commits.collect(), ..Seed::default() });
         let system = Self { fleet, health };
-        // Nobody waits half an hour in a story, and it runs on every day of the week.
-        system.without(&WAITS);
-        system
-    }
-
-    /// Takes lines out of the configuration.
-    fn without(&self, beginnings: &[&str]) {
-        let path = self.fleet.stage.path("work/.github/shipline.yml");
+        let path = system.fleet.stage.path("work/.github/shipline.yml");
         let file = std::fs::read_to_string(path).unwrap();
-        self.fleet.stage.write(".github/shipline.yml", &without(&file, beginnings));
+        system.fleet.stage.write(".github/shipline.yml", &in_a_run(&file));
+        system
     }
 
     fn release(&self, number: u8) -> Vec<String> {
@@ -80,6 +75,20 @@ impl System {
         };
         calls.iter().map(|call| command(&call.body)).collect()
     }
+}
+
+/// The ready configuration as these stories use it: nobody waits half an hour in them, and they run on
+/// every day of the week. Production is replaced task by task, in the order of staging: in a run without
+/// the bot nobody can answer at a step, and the emulator of the real containers knows no strategies. The
+/// canary of production has its own stories, with the bot (`tests/bot/pmis.rs`).
+fn in_a_run(file: &str) -> String {
+    let file = without(file, &WAITS);
+    let (before, rest) = file.split_once("    rollout: { canary: {").expect("production is a canary");
+    let (_, after) = rest.split_once("    verify:\n").expect("the measurements end there");
+    let file = format!("{before}    rollout: rolling\n    verify:\n{after}");
+    let order = "waves: [[api, web], [worker]]";
+    assert_eq!(file.matches(order).count(), 1, "{file}");
+    file.replace(order, "waves: [[api, worker], [web]]")
 }
 
 /// A text without the lines that begin like that.

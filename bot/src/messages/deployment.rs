@@ -3,7 +3,7 @@
 
 use shipline::report::escape::{code, cut, link, sentence};
 use shipline::report::{self, View, changes, failure, headline, notices, plural, release as release_of};
-use shipline::rollout::Cause;
+use shipline::rollout::{Cause, CauseCode};
 use shipline::types::ServiceName;
 
 use super::refusal::body;
@@ -38,7 +38,10 @@ pub fn deployment(shown: &Shown<'_>) -> String {
             if let Some(waits) = &whole.waits {
                 step::turn(&mut text, shown.deployment, waits, *question);
             }
-            text.add(&cancel(shown));
+            // What goes back by itself cannot be cancelled any more.
+            if shown.deployment.cancel.is_some() || !matches!(view.result.as_str(), "rolling-back" | "undoing") {
+                text.add(&cancel(shown));
+            }
             details(&mut text, shown, whole, view);
         }
         (Stand::Gating { waiting, gate }, Some(view)) => {
@@ -139,10 +142,15 @@ fn rolling(shown: &Shown<'_>, view: &View, question: Option<&Question>) -> Strin
                 Some(service) => format!("going back, because {} failed", service.name),
                 None if view.check_failure.is_some() => "going back, because a check failed".to_owned(),
                 None if view.alarm.is_some() => "going back, because an alarm fired".to_owned(),
-                None => view.failures().next().map_or_else(
-                    || "going back".to_owned(),
-                    |(name, _)| format!("going back, because a {name} failed"),
-                ),
+                None => match view.failures().next() {
+                    None => "going back".to_owned(),
+                    Some(("analysis", _)) => "going back, because of what was measured".to_owned(),
+                    Some((_, Cause { code: CauseCode::Rejected, .. })) => "rejected, going back".to_owned(),
+                    Some((_, Cause { code: CauseCode::GateExpired, .. })) => {
+                        "going back, because nobody decided in time".to_owned()
+                    }
+                    Some((name, _)) => format!("going back, because a {name} failed"),
+                },
             }
         }
         _ => {

@@ -14,7 +14,7 @@ use crate::store::{Deployment, Gate, GateState};
 pub fn standing(view: &View, question: Option<&Question>) -> String {
     let Some(waits) = &view.waits else { return "at a step of traffic".to_owned() };
     let none = waits.traffic == Percent::ZERO;
-    let share = if none { "no traffic yet".to_owned() } else { format!("{} %", waits.traffic) };
+    let share = if none { "no traffic yet".to_owned() } else { format!("{} {} %", waits.strategy, waits.traffic) };
     let approved = question.is_some_and(|question| question.held.is_some());
     let how = match waits.waits.as_str() {
         "bake" => "being watched",
@@ -30,8 +30,12 @@ pub fn standing(view: &View, question: Option<&Question>) -> String {
 pub(super) fn turn(text: &mut Sections, deployment: &Deployment, waits: &WaitsView, question: Option<&Question>) {
     let environment = &deployment.asked.key.environment;
     if waits.waits == "bake" {
+        let then = match waits.then.as_str() {
+            "approval" => "then somebody is asked",
+            _ => "then more follows, unless something speaks against it",
+        };
         return text.add(&format!(
-            "{} % of traffic is on the new revision; it is judged at {}. `/pause {environment}` holds it, \
+            "{} % of traffic is on the new revision and watched until {}; {then}. `/pause {environment}` holds it, \
              `/promote {environment}` moves the rest now.",
             waits.traffic,
             at(waits.until)
@@ -46,7 +50,13 @@ pub(super) fn turn(text: &mut Sections, deployment: &Deployment, waits: &WaitsVi
         ));
         return text.add(&answers(gate));
     }
-    let why = waits.said.as_deref().map(|said| format!("{} ", full(said))).unwrap_or_default();
+    let why = waits.said.as_deref().map(|said| match waits.waits.as_str() {
+        // A person's name has no space, a sentence about a lock has.
+        "held" if said.contains(' ') => format!("Held: {} ", full(said)),
+        "held" => format!("Held by {} ", full(said)),
+        _ => format!("{} ", full(said)),
+    });
+    let why = why.unwrap_or_default();
     let again = format!(", `/resume {environment}` watches it again");
     let again = if waits.waits == "approval" { "" } else { again.as_str() };
     let needed = question.map(|question| needed(deployment, &question.gate)).unwrap_or_default();

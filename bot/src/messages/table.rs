@@ -1,11 +1,11 @@
-//! The services of a rollout: before, after, how far.
+//! The services of a rollout: before, after, how far, and what is measured of them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use shipline::engine::Progress;
 use shipline::report::escape::{code, cut, inline, link};
-use shipline::report::{ServiceView, View, mark, origin_words};
+use shipline::report::{ServiceView, View, mark, origin_words, values};
 use shipline::types::{Percent, ServiceName};
 
 /// How far each service is, as far as it is known.
@@ -18,10 +18,17 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
     });
     // Instances are known while something moves; an empty column at the end would only ask questions.
     let instances = view.services.iter().any(|service| progress.contains_key(&service.name));
-    let titles = [(traffic, " traffic |"), (instances, " healthy |")];
+    // While traffic moves, what matters is what it does, not where the image is from.
+    let images = !traffic && view.services.iter().any(|service| service.origin.is_some());
+    let measured = |service: &ServiceView| {
+        let judged = view.analysis.as_ref().filter(|_| traffic);
+        judged.map(|judged| values(judged, &service.name)).unwrap_or_default()
+    };
+    let measures = view.services.iter().any(|service| !measured(service).is_empty());
+    let titles = [(traffic, " traffic |"), (instances, " healthy |"), (measures, " measured |"), (images, " image |")];
     let shown: Vec<&str> = titles.iter().filter(|(shown, _)| *shown).map(|(_, title)| *title).collect();
     let mut out = format!(
-        "| service | before | after | state |{} image | |\n| --- | --- | --- | --- |{} --- | --- |\n",
+        "| service | before | after | state |{} |\n| --- | --- | --- | --- |{} --- |\n",
         shown.concat(),
         " --- |".repeat(shown.len())
     );
@@ -37,15 +44,16 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
             Some(progress) => format!(" {} |", healthy(progress)),
             None => "  |".to_owned(),
         };
+        let measured = if measures { format!(" {} |", measured(service)) } else { String::new() };
+        let image = if images { format!(" {} |", service.origin.map_or("", origin_words)) } else { String::new() };
+        let state = if service.state == "waiting at a step" { "at the step" } else { service.state.as_str() };
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} {} |{share}{healthy} {} | {} |",
+            "| {} | {} | {} | {} {state} |{share}{healthy}{measured}{image} {} |",
             service.name,
             code(&service.before),
             code(&service.after),
             mark(service),
-            service.state,
-            service.origin.map_or("", origin_words),
             remarks(service, progress)
         );
     }

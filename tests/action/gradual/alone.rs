@@ -43,8 +43,8 @@ async fn stage(file: &str) -> Stage {
 
 /// Deploys while users come all the time.
 fn deploy(stage: &Stage, image: &str) -> Ran {
-    let mut running =
-        stage.command(&["deploy", "production", "--yes", "--json", &format!("--image=front={image}")]).start();
+    let image = format!("front={image}");
+    let mut running = stage.bare_action().input("environment", "production").input("image", &image).start();
     until("the end of the run", || {
         stage.world.requests("pmis", "front", 10);
         !running.is_running()
@@ -57,9 +57,10 @@ async fn a_run_moves_a_tenth_judges_it_and_moves_the_rest() {
     let stage = stage(&file("bake: 4s", Some(("RequestCount", "above: 0")))).await;
     let two = stage.image_of("front", "two");
     let ran = deploy(&stage, &two).must(0);
-    let told = ran.document()["timeline"].to_string();
+    let report = ran.report();
+    let told = report["timeline"].to_string();
     assert!(told.contains("10 % of traffic") && told.contains("nothing speaks against it"), "{told}");
-    assert_eq!(ran.document()["analysis"]["verdict"], "pass", "{}", ran.document());
+    assert_eq!(report["analysis"]["verdict"], "pass", "{report}");
     assert_eq!(stage.world.count("ecs", "UpdateService"), 1);
     stage.assert_serves("front", &two);
 }
@@ -71,8 +72,8 @@ async fn a_run_that_measures_badly_goes_back_by_itself() {
     let two = stage.image_of("front", "two");
     stage.world.traffic_rule(TrafficRule::image(&two).errors(0.5));
     let ran = deploy(&stage, &two).must(1);
-    let document = ran.document();
-    assert_eq!(document["gate_failure"]["code"], "analysis-failed", "{document}");
+    let report = ran.report();
+    assert_eq!(report["gate_failure"]["code"], "analysis-failed", "{report}");
     stage.assert_serves("front", &one);
 }
 

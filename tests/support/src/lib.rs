@@ -54,7 +54,7 @@ pub use calls::Call;
 pub use cloudwatch::metrics::{MetricAsked, MetricSource};
 pub use faults::{Fault, FaultKind};
 pub use github::{
-    App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, token as github_token,
+    App, AppSeed, Comment, Delivered, GitHubWorld, Pull, RepositoryWorld, Role, Run, keep_pages, token as github_token,
 };
 pub use seed::{
     AlarmSeed, AppRunnerServiceSeed, BlobSeed, ClusterSeed, CommitSeed, Credentials, ExpressServiceSeed, FindingSeed,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use shipline_test_support::{CommitSeed, Seed};
 
-use super::{TOKEN, WAITS, without};
+use super::{TOKEN, in_a_run};
 use crate::site::{Asked, Kind, Part, Place, Site, at};
 use crate::stage::{Run, Stage, until};
 
@@ -36,7 +36,7 @@ impl System {
         let github = Stage::empty().await;
         // Both accounts are the world's; the roles are not there.
         site.configure(|file| {
-            let file = without(&file, &WAITS).replace("arn:aws:iam::444455556666:", "arn:aws:iam::111122223333:");
+            let file = in_a_run(&file).replace("arn:aws:iam::444455556666:", "arn:aws:iam::111122223333:");
             assert!(!file.contains("444455556666"), "{file}");
             file
         });

@@ -16,9 +16,14 @@ enum Term {
     Series(Series),
 }
 
-/// The series that an expression is, or what is wrong with it.
-pub(crate) fn evaluate<'s>(text: &str, known: &dyn Fn(&str) -> Option<&'s Series>) -> Result<Series, String> {
-    let mut reader = Reader { text, known };
+/// The series that an expression is, or what is wrong with it. `periods` are the beginnings of those that
+/// are asked about and over.
+pub(crate) fn evaluate<'s>(
+    text: &str,
+    known: &dyn Fn(&str) -> Option<&'s Series>,
+    periods: &[Millis],
+) -> Result<Series, String> {
+    let mut reader = Reader { text, known, periods };
     let term = reader.sum()?;
     match (reader.peek(), term) {
         (Some(more), _) => Err(format!("Unexpected '{more}'")),
@@ -30,6 +35,7 @@ pub(crate) fn evaluate<'s>(text: &str, known: &dyn Fn(&str) -> Option<&'s Series
 struct Reader<'t, 's> {
     text: &'t str,
     known: &'t dyn Fn(&str) -> Option<&'s Series>,
+    periods: &'t [Millis],
 }
 
 impl Reader<'_, '_> {
@@ -99,7 +105,7 @@ impl Reader<'_, '_> {
         found.map(Term::Series).ok_or_else(|| format!("Unsupported operand or function '{name}'"))
     }
 
-    /// Gaps between the first and the last value get one.
+    /// What is missing gets a value, of a series without any value as well.
     fn fill(&mut self) -> Result<Term, String> {
         let wrong = || "FILL takes a series and a number".to_owned();
         if !self.take('(') {
@@ -108,15 +114,8 @@ impl Reader<'_, '_> {
         let Term::Series(mut series) = self.sum()? else { return Err(wrong()) };
         let value = if self.take(',') { self.sum()? } else { return Err(wrong()) };
         let (Term::Number(value), true) = (value, self.take(')')) else { return Err(wrong()) };
-        let step = series.keys().zip(series.keys().skip(1)).map(|(one, next)| next - one).min();
-        if let (Some(step), Some(first), Some(last)) =
-            (step, series.keys().next().copied(), series.keys().next_back().copied())
-        {
-            let mut at = first;
-            while at < last {
-                series.entry(at).or_insert(value);
-                at += step;
-            }
+        for at in self.periods {
+            series.entry(*at).or_insert(value);
         }
         Ok(Term::Series(series))
     }
@@ -159,10 +158,11 @@ mod tests {
             "requests" => Some(&requests),
             _ => None,
         };
-        let of = |text: &str| evaluate(text, &known);
+        let of = |text: &str| evaluate(text, &known, &[0, 60, 120, 180]);
         assert_eq!(of("100 * errors / requests").unwrap(), Series::from([(0, 10.0), (180, 50.0)]));
         assert_eq!(of("-(errors - 2) + 1").unwrap(), Series::from([(0, 2.0), (60, 1.0), (180, -2.0)]));
         assert_eq!(of("FILL(errors, 0)").unwrap(), Series::from([(0, 1.0), (60, 2.0), (120, 0.0), (180, 5.0)]));
+        assert_eq!(of("FILL(errors - errors, 7) / requests").unwrap().get(&120), Some(&1.0));
         assert!(of("errors / others").unwrap_err().contains("'others'"));
         assert!(of("1 + 2").is_err() && of("(errors").is_err() && of("errors errors").is_err() && of("").is_err());
     }

@@ -99,13 +99,19 @@ impl Metrics {
         for query in queries.iter().filter(|query| query["MetricStat"].is_object()) {
             series.insert(id(query), self.metric(&query["MetricStat"], (from, to), now, traffic));
         }
+        let stats = || queries.iter().map(|query| &query["MetricStat"]).filter(|stat| stat.is_object());
+        let step = stats().map(period).min().unwrap_or(60_000);
+        let over = to.min(now.saturating_sub(self.settings.lag_ms));
+        let first = from.div_ceil(step) * step;
+        let all = (first..over).step_by(usize::try_from(step).unwrap_or(usize::MAX));
+        let periods: Vec<Millis> = all.filter(|at| at + step <= over).collect();
         for query in queries.iter().filter(|query| query["Expression"].is_string()) {
             let expression = text(query, "Expression").unwrap_or_default();
             let value = if insights(expression) {
                 Series::new()
             } else {
                 let known = |name: &str| series.get(name).map(|(series, _)| series);
-                math::evaluate(expression, &known)
+                math::evaluate(expression, &known, &periods)
                     .map_err(|why| invalid(&format!("Error in expression '{}': {why}", id(query))))?
             };
             series.insert(id(query), (value, None));
@@ -133,7 +139,7 @@ impl Metrics {
         let own = |member: &str| text(metric, member).unwrap_or_default().to_owned();
         let identity = (own("Namespace"), own("MetricName"), dimensions(metric));
         let trouble = self.settings.status.get(&identity.1).map(String::as_str);
-        let period = number(stat, "Period").and_then(|period| u64::try_from(period).ok()).unwrap_or(60) * 1000;
+        let period = period(stat);
         let published = now.saturating_sub(self.settings.lag_ms);
         let statistic = text(stat, "Stat").unwrap_or_default();
         let mut series = Series::new();
@@ -222,6 +228,11 @@ impl Metrics {
 
 fn invalid(message: &str) -> ApiError {
     ApiError::bad("ValidationError", message)
+}
+
+/// Of a metric's statistic, in milliseconds.
+fn period(stat: &Value) -> Millis {
+    number(stat, "Period").and_then(|period| u64::try_from(period).ok()).unwrap_or(60) * 1000
 }
 
 fn id(query: &Value) -> &str {

@@ -62,6 +62,7 @@ pub(crate) use acts::act;
 pub(crate) use courier::carry;
 pub use hooks::Delivered;
 pub use oidc::token;
+pub use page::keep_pages;
 pub(crate) use page::page;
 pub use people::Role;
 pub(crate) use repository::Repo;

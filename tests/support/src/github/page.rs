@@ -3,7 +3,10 @@
 mod html;
 mod markdown;
 mod plain;
+mod shown;
 mod terminal;
+
+pub use shown::keep_pages;
 
 use super::GitHub;
 use super::conversation::Comment;

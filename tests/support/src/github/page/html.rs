@@ -12,13 +12,11 @@ pub(super) fn write(thread: &Thread<'_>, refresh: Option<u32>) -> String {
     let Thread { repository, number, title, state, author, .. } = thread;
     let (title, author) = (escaped(title), escaped(author));
     let reload = refresh.map(|seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{}\
-         <title>{title} · {repository}#{number}</title><style>{STYLE}</style></head><body>\n<main>\n\
-         <p class=\"where\">{repository}</p>\n<h1>{title} <span>#{number}</span></h1>\n\
+    let mut page = begun(&format!("{title} · {repository}#{number}"), &reload.unwrap_or_default());
+    let _written = write!(
+        page,
+        "<p class=\"where\">{repository}</p>\n<h1>{title} <span>#{number}</span></h1>\n\
          <p class=\"about\"><b class=\"state {}\">{state}</b> ",
-        reload.unwrap_or_default(),
         state.to_lowercase(),
     );
     let about = match (thread.branches, thread.head) {
@@ -40,6 +38,20 @@ pub(super) fn write(thread: &Thread<'_>, refresh: Option<u32>) -> String {
     }
     page.push_str(&below(thread));
     page + "</main>\n</body></html>\n"
+}
+
+/// A page with one text alone.
+pub(super) fn alone(title: &str, body: &str) -> String {
+    let title = escaped(title);
+    begun(&title, "") + &boxed("", &title, body) + "</main>\n</body></html>\n"
+}
+
+fn begun(title: &str, reload: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{reload}\
+         <title>{title}</title><style>{STYLE}</style></head><body>\n<main>\n"
+    )
 }
 
 fn comment(said: &Said<'_>) -> String {
