@@ -8,9 +8,9 @@ use shipline::problem::Problem;
 use crate::context::Bot;
 use crate::decision::access::{self, teams};
 use crate::decision::approving::{self, Answering};
-use crate::decision::{Denied, ReasonCode, Rights, Situation, gather, policy};
+use crate::decision::{Denied, JobFacts, ReasonCode, Rights, Situation, gather, policy};
 use crate::github::Hub;
-use crate::store::{Decided, Decision, Gate, GateState, NewApproval, NewAudit, Via};
+use crate::store::{Approval, Decided, Decision, Gate, GateKind, GateState, NewApproval, NewAudit, Via, Voice};
 use crate::types::Actor;
 
 /// An answer, on its way.
@@ -96,6 +96,11 @@ pub async fn answer(
     if let Err(denied) = approving::allowed(&question) {
         return Ok(Err(denied));
     }
+    if word.decision == Decision::Approve
+        && let Err(denied) = too_early(gate)
+    {
+        return Ok(Err(denied));
+    }
     let asked = &gate.asked;
     let audit = NewAudit {
         key: String::new(),
@@ -152,6 +157,58 @@ pub async fn rights(
         Some(known) if teams.iter().all(|team| known.teams.contains(team)) => Ok(known.clone()),
         _ => hub.rights(&actor.login, &teams).await,
     }
+}
+
+/// GitHub did not say what this person may do.
+#[derive(Debug)]
+pub struct Unsure {
+    /// Who.
+    pub actor: Actor,
+    /// Why nobody knows.
+    pub problem: Problem,
+}
+
+/// Those who said yes and may not any more, each with why.
+pub async fn without_right(
+    hub: &Hub,
+    rule: &ApprovalsSpec,
+    access: &Access,
+    gate: &Gate,
+) -> Result<Vec<(Actor, String)>, Unsure> {
+    let counts = |one: &&Approval| one.decision == Decision::Approve && one.voice == Voice::Counts;
+    let mut gone = Vec::new();
+    for actor in gate.approvals.iter().filter(counts).map(|one| &one.actor) {
+        let rights = rights(hub, actor, rule, access, None).await;
+        let rights = rights.map_err(|problem| Unsure { actor: actor.clone(), problem })?;
+        let question = Answering {
+            environment: gate.asked.key.environment.as_str(),
+            rule,
+            access,
+            requester: gate.asked.requester.as_ref(),
+            decision: Decision::Approve,
+            actor,
+            rights: &rights,
+        };
+        if let Err(denied) = approving::allowed(&question) {
+            gone.push((actor.clone(), denied.what));
+        }
+    }
+    Ok(gone)
+}
+
+/// A yes to a job before anybody was asked for one: what it waits for comes first.
+fn too_early(gate: &Gate) -> Result<(), Denied> {
+    let job = JobFacts::of(gate);
+    if gate.asked.name.kind() != GateKind::Rule || job.rules.is_some() {
+        return Ok(());
+    }
+    let environment = &gate.asked.key.environment;
+    let what = format!("Nobody is asked about the job that wants to use `{environment}` yet.");
+    let denied = Denied::new(ReasonCode::NoGate, what, "Wait until you are asked; `/reject` ends it at once.");
+    Err(match job.waits {
+        Some((waits, _)) => denied.because(waits.what),
+        None => denied,
+    })
 }
 
 fn twice(gate: &Gate, word: &Word<'_>) -> Denied {

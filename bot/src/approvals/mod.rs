@@ -6,8 +6,10 @@
 
 mod answer;
 mod button;
+mod job;
 mod rule;
 
-pub use answer::{Answered, Word, answer, rights};
+pub use answer::{Answered, Unsure, Word, answer, rights, without_right};
 pub use button::{buttons, pressed};
-pub use rule::{asked, start};
+pub use job::start;
+pub use rule::asked;

@@ -13,6 +13,7 @@ mod denied;
 mod facts;
 pub mod freeze;
 pub mod gather;
+pub mod job;
 pub mod lock;
 mod order;
 pub mod policy;
@@ -30,6 +31,7 @@ pub use facts::{
     Rights, SeenDeployment, Situation,
 };
 pub use reason::ReasonCode;
+pub use job::{JobFacts, Verdict};
 pub use recheck::{is_old, still_allowed};
 pub use running::busy;
 

@@ -29,7 +29,7 @@ pub(super) struct Signals {
 }
 
 /// The end of a lease that is taken or renewed now.
-pub(super) fn until(now: Timestamp, lease: Duration) -> Timestamp {
+pub fn until(now: Timestamp, lease: Duration) -> Timestamp {
     now.checked_add(lease).unwrap_or(Timestamp::MAX)
 }
 

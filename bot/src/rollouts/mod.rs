@@ -46,6 +46,7 @@ use tracing::{Instrument as _, info, info_span, warn};
 use crate::context::Bot;
 use crate::store::Deployment;
 
+pub use keeper::until;
 pub use live::live;
 pub use preview::preview;
 
