@@ -79,6 +79,11 @@ pub async fn answer(
         Ok(found) => found,
         Err(denied) => return Ok(Err(denied)),
     };
+    if word.decision == Decision::Approve
+        && let Err(denied) = too_early(gate)
+    {
+        return Ok(Err(denied));
+    }
     let rights = match rights(hub, word.actor, &rule, &access, known).await {
         Ok(rights) => rights,
         // Nobody may until GitHub says so.
@@ -94,11 +99,6 @@ pub async fn answer(
         rights: &rights,
     };
     if let Err(denied) = approving::allowed(&question) {
-        return Ok(Err(denied));
-    }
-    if word.decision == Decision::Approve
-        && let Err(denied) = too_early(gate)
-    {
         return Ok(Err(denied));
     }
     let asked = &gate.asked;

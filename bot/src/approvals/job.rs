@@ -28,10 +28,10 @@ use crate::store::{Decision, Gate, GateKind, GateName, GateState, NewAudit, Stor
 use crate::types::{Actor, RunId};
 
 /// How often it is looked for gates that are due.
-const LOOKS: Duration = Duration::from_secs(1);
+const LOOKS: Duration = Duration::from_secs(2);
 
-/// How long one look may take before somebody else tries.
-const HELD: Duration = Duration::from_mins(1);
+/// How many leases one look may take before somebody else tries: a minute, unless they are set.
+const HELD: u32 = 4;
 
 /// How long GitHub is tried when it does not tell or take something.
 const AGAIN: Duration = Duration::from_secs(15);
@@ -61,7 +61,7 @@ pub fn start(bot: Arc<Bot>, stop: Cancel) -> JoinHandle<()> {
 async fn due(bot: &Arc<Bot>, stop: &Cancel) -> Result<(), StoreFailed> {
     while !stop.is_cancelled() {
         let now = clock::now();
-        let held = until(now, HELD);
+        let held = until(now, bot.times.lease * HELD);
         let Some(gate) = bot.store.claim_rule_gate(now, held).await? else { return Ok(()) };
         let GateName::Run { run, .. } = gate.asked.name else { continue };
         let id = gate.id;
@@ -124,7 +124,8 @@ impl Look<'_> {
             return self.time_is_over().await;
         }
         let Some(run) = self.hub.run_of_job(self.run).await? else { return self.gone().await };
-        if run.stands == RunStands::Over || run.attempt != self.job.attempt {
+        let other = self.job.attempt != 0 && self.job.attempt != run.attempt;
+        if run.stands == RunStands::Over || other {
             return self.gone().await;
         }
         let judged = match Box::pin(recheck::job(self.bot, &self.hub, &self.gate, &run)).await? {
@@ -239,7 +240,7 @@ impl Look<'_> {
         let entry = self.decided("refused", &denied, judged);
         self.job.refused = Some(denied);
         let entry = entry.without_secrets(&self.bot.redactor);
-        if !self.bot.store.refuse_job(self.gate.id, &self.job.value(), &entry, clock::now()).await? {
+        if !self.bot.store.end_job(self.gate.id, GateState::Void, &self.job.value(), &entry, clock::now()).await? {
             // Somebody said no in that moment.
             return Ok(Some(clock::now()));
         }
@@ -270,7 +271,7 @@ impl Look<'_> {
         info!(gate = %self.gate.id, "a job waits no more");
         let why = Denied::new(ReasonCode::GateOver, "The run has ended or was started again.", "");
         let entry = self.decided("gone", &why, None);
-        if self.bot.store.refuse_job(self.gate.id, &self.job.value(), &entry, clock::now()).await? {
+        if self.bot.store.end_job(self.gate.id, GateState::Void, &self.job.value(), &entry, clock::now()).await? {
             self.gate.state = GateState::Void;
             self.told_at_last().await;
         }
@@ -289,17 +290,19 @@ impl Look<'_> {
             (false, true) => "approved-before",
             (false, false) => "not-taken",
         };
-        if self.gate.state == GateState::Waiting {
-            // The policy asks nobody: its own yes ends the gate.
-            self.bot.store.end_gate(self.gate.id, GateState::Approved, clock::now()).await?;
+        let mut entry = self.entry("answered", "approval.answered", word);
+        if passes {
+            // Where the policy asks nobody, its own yes ends the gate.
             self.gate.state = GateState::Approved;
         }
-        self.told_at_last().await;
-        info!(gate = %self.gate.id, answer = word, "a job that waited was answered");
-        self.bot.metrics.gate(GateKind::Rule.word(), if taken { "told" } else { "not-taken" });
-        let mut entry = self.entry("answered", "approval.answered", word);
         entry.details["state"] = json!(self.gate.state.word());
-        self.bot.store.audit(&entry, clock::now()).await?;
+        let (id, facts, now) = (self.gate.id, self.job.value(), clock::now());
+        if !passes || !self.bot.store.end_job(id, GateState::Approved, &facts, &entry, now).await? {
+            self.bot.store.audit(&entry, now).await?;
+        }
+        info!(gate = %id, answer = word, "a job that waited was answered");
+        self.bot.metrics.gate(GateKind::Rule.word(), if taken { "told" } else { "not-taken" });
+        self.told_at_last().await;
         Ok(None)
     }
 

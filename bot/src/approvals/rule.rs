@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::context::Bot;
 use crate::decision::{JobFacts, approving, gather, policy};
 use crate::handlers::HandlerFailed;
-use crate::store::{Gate, GateKind, GateName, GateState, NewAudit, NewGate};
+use crate::store::{Gate, GateKind, GateName, GatesOf, NewAudit, NewGate};
 use crate::types::EnvironmentKey;
 use crate::webhook::RuleAsked;
 
@@ -92,7 +92,9 @@ async fn waits_already(
         if JobFacts::of(&gate).attempt == attempt {
             found = true;
         } else {
-            bot.store.end_gate(gate.id, GateState::Void, clock::now()).await?;
+            // A look finds out that its run was started again.
+            let about = GatesOf::Environment(environment);
+            bot.store.wake_gates(rule.repository.id, about, clock::now()).await?;
         }
     }
     Ok(found)

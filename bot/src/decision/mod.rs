@@ -30,8 +30,8 @@ pub use facts::{
     Ancestry, Approval, Check, CheckState, CommitFacts, Facts, Learned, Pull, PullState, RequiredCheck, ReviewState,
     Rights, SeenDeployment, Situation,
 };
-pub use reason::ReasonCode;
 pub use job::{JobFacts, Verdict};
+pub use reason::ReasonCode;
 pub use recheck::{is_old, still_allowed};
 pub use running::busy;
 

@@ -93,11 +93,12 @@ impl Hub {
         }))
     }
 
-    /// Says how it stands with a job that waits. It goes on waiting; GitHub shows ten such lines at most.
+    /// Says how it stands with a job that waits. It goes on waiting; GitHub takes ten such
+    /// texts for a deployment, of 1,024 characters each.
     pub async fn report_rule(&self, run: RunId, environment: &EnvironmentName, what: &str) -> Result<(), Problem> {
         let body = json!({
             "environment_name": environment.as_str(),
-            "comment": outbound::text(&self.app.redactor, what, outbound::SUMMARY),
+            "comment": outbound::text(&self.app.redactor, what, outbound::REPORT),
         });
         // Said twice it stands there twice, which harms nobody.
         let request = Request::new(Method::Post, "say why the job waits", self.rule_path(run))
@@ -117,7 +118,7 @@ impl Hub {
     ) -> Result<bool, Problem> {
         let body = json!({
             "environment_name": environment.as_str(), "state": review.word(),
-            "comment": outbound::text(&self.app.redactor, why, outbound::SUMMARY),
+            "comment": outbound::text(&self.app.redactor, why, outbound::REPORT),
         });
         // The same answer twice is one: GitHub takes only the first.
         let request = Request::new(Method::Post, "answer the job that waits", self.rule_path(run))

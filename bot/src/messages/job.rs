@@ -3,8 +3,8 @@
 use shipline::report::escape::{code, cut, sentence};
 
 use super::gate::answers;
-use super::reminder_marker;
 use super::refusal;
+use super::reminder_marker;
 use super::sections::Sections;
 use super::words::{at, who};
 use crate::decision::{Denied, JobFacts};

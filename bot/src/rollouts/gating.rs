@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use shipline::cli::deploy::planned;
 use shipline::config::spec::{ApprovalsSpec, EnvironmentSpec};
 use shipline::engine::clock;
@@ -25,7 +24,7 @@ use super::teller::{Check, Standing};
 use super::wanted::Waits;
 use super::worker::Worker;
 use crate::approvals;
-use crate::decision::approving::{self, Answering};
+use crate::decision::approving;
 use crate::decision::{Denied, ReasonCode, recheck};
 use crate::messages;
 use crate::store::{Decision, DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, Voice, WaitingGate};
@@ -94,7 +93,7 @@ async fn ask(worker: &Worker, ready: &Ready, rule: &ApprovalsSpec, again: Option
         since: gate.opened,
         expires: gate.asked.expires,
         remind: Some(later(gate.opened, rule.remind.duration())),
-        rules: rules(&ready.spec),
+        rules: approving::held_under(&ready.spec),
         view: Box::new(view),
         people: rule.from.iter().map(approving::mention).collect(),
         need: rule.count,
@@ -222,7 +221,7 @@ async fn approved(worker: &Worker, waiting: WaitingGate, gate: &Gate) -> Result<
         );
         return ask(worker, &ready, &rule, Some(why)).await;
     }
-    if rules(&ready.spec) != waiting.rules {
+    if approving::held_under(&ready.spec) != waiting.rules {
         let why = format!(
             "Plan `{}` was approved under other rules: the policy of `{}` was changed since. What was said before counts no more.",
             short(&hash),
@@ -260,32 +259,14 @@ async fn without_right(
     rule: &ApprovalsSpec,
     gate: &Gate,
 ) -> Result<Vec<(Actor, String)>, Halt> {
-    let mut gone = Vec::new();
-    for actor in counting(gate) {
-        let rights = match approvals::rights(&worker.hub, actor, rule, &spec.policy.access, None).await {
-            Ok(rights) => rights,
-            Err(problem) if gate.asked.expires > clock::now() => {
-                warn!(problem = %problem.what, "whether an approval still counts is not known, asking again");
-                return Err(Halt::Later(AGAIN));
-            }
-            Err(problem) => {
-                return Err(crate::decision::access::unknown(actor, &problem.what).into());
-            }
-        };
-        let question = Answering {
-            environment: gate.asked.key.environment.as_str(),
-            rule,
-            access: &spec.policy.access,
-            requester: gate.asked.requester.as_ref(),
-            decision: Decision::Approve,
-            actor,
-            rights: &rights,
-        };
-        if let Err(denied) = approving::allowed(&question) {
-            gone.push((actor.clone(), denied.what));
+    match approvals::without_right(&worker.hub, rule, &spec.policy.access, gate).await {
+        Ok(gone) => Ok(gone),
+        Err(unsure) if gate.asked.expires > clock::now() => {
+            warn!(problem = %unsure.problem.what, "whether an approval still counts is not known, asking again");
+            Err(Halt::Later(AGAIN))
         }
+        Err(unsure) => Err(crate::decision::access::unknown(&unsure.actor, &unsure.problem.what).into()),
     }
-    Ok(gone)
 }
 
 fn rejected(worker: &Worker, gate: &Gate) -> Denied {
@@ -313,12 +294,6 @@ fn overtaken(worker: &Worker) -> Denied {
     let next = format!("`/deploy {environment}` asks for what is there now.");
     Denied::new(ReasonCode::HeadMoved, "Somebody pushed to the pull request while it waited for approval.", next)
         .because("What was said about the commit before counts no more.")
-}
-
-/// What an approval holds under, beside the plan. Where a rule stands in the file means nothing.
-fn rules(spec: &EnvironmentSpec) -> String {
-    let spec = EnvironmentSpec { deferred: Vec::new(), ..spec.clone() };
-    hex::encode(Sha256::digest(format!("{spec:?}").as_bytes()))
 }
 
 fn later(now: Timestamp, long: Duration) -> Timestamp {

@@ -80,7 +80,7 @@ async fn claim(bot: Arc<Bot>, stop: Cancel) {
         };
         let Ok(permit) = permit else { break };
         let now = clock::now();
-        let claimed = bot.store.claim_deployment(&bot.worker, now, keeper::until(now, bot.times.lease)).await;
+        let claimed = bot.store.claim_deployment(&bot.worker, now, until(now, bot.times.lease)).await;
         match claimed {
             Ok(Some((deployment, lease))) => {
                 let span = span(&deployment);

@@ -87,11 +87,12 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Ends the gate of a job whatever people said: the policy does not let it. False when somebody has
-    /// said no, or its time was over, in that moment.
-    pub async fn refuse_job(
+    /// Ends the gate of a job whatever people said: the policy decided. False when somebody has said no,
+    /// or its time was over, in that moment.
+    pub async fn end_job(
         &self,
         id: GateId,
+        state: GateState,
         facts: &Value,
         audit: &NewAudit,
         now: Timestamp,
@@ -104,7 +105,7 @@ impl Store {
         let asked = NewGate { facts: facts.clone(), ..gate.asked.clone() };
         let query = sqlx::query("UPDATE gates SET gate = $2 WHERE id = $1");
         query.bind(column(id.get())?).bind(json("gate", &asked)?).execute(&mut *tx).await?;
-        settle(&mut tx, &gate, GateState::Void, now).await?;
+        settle(&mut tx, &gate, state, now).await?;
         self.append_audit(&mut tx, audit, now).await?;
         tx.commit().await?;
         Ok(true)

@@ -74,7 +74,7 @@ fn requires(name: &EnvironmentName, raw: &Environment, whole: &Configuration, re
 }
 
 fn approvals(raw: &Approvals, reader: &mut Reader) {
-    within(reader, &raw.expires, Span::minutes(1), Span::minutes(30 * 24 * 60));
+    within(reader, &raw.expires, Span::seconds(10), Span::minutes(30 * 24 * 60));
     let expires = raw.expires.as_ref().map_or(DAY, |at| at.value);
     if let Some(remind) = within(reader, &raw.remind, Span::seconds(1), Span::minutes(30 * 24 * 60))
         && remind.duration() >= expires.duration()

@@ -504,7 +504,7 @@ environments:
       count: 3
       from: ["@ann", "@ben"]
       requester: yes
-      expires: 10s
+      expires: 9s
       remind: 2m
 "#,
         &[
