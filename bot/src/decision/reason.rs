@@ -123,8 +123,8 @@ mod tests {
 
     const OPENING: &str = "# Reason codes
 
-Every command that the bot decides, allowed or denied, and every deployment that ends before anything changed has one of
-these codes: in its comment, in the audit trail (`outcome`), in logs, and in the metric of commands. A code never changes
+Every command that the bot decides, allowed or denied, every deployment that ends before anything changed, and every job
+that waits at an environment of GitHub's has one of these codes: in its comment, in the audit trail (`outcome`), in logs, and in the metric of commands. A code never changes
 its meaning; later versions may add codes.
 
 | code | meaning |
