@@ -330,7 +330,8 @@ impl Look<'_> {
         }
         self.hub.report_rule(self.run, &self.gate.asked.key.environment, text).await?;
         self.job.reported = Some((key.to_owned(), count + 1));
-        Ok(())
+        // Written down at once: whatever fails after it must not say it again.
+        Ok(self.note(None).await?)
     }
 
     /// Keeps the comment about the job current, where there is a conversation.

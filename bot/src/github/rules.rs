@@ -12,8 +12,8 @@ use crate::types::{Actor, RunId, UserId};
 #[derive(Deserialize)]
 struct Run {
     status: Option<String>,
-    #[serde(default)]
-    run_attempt: u64,
+    #[serde(default, rename = "run_attempt")]
+    attempt: u64,
     check_suite_id: Option<u64>,
     actor: Option<User>,
     triggering_actor: Option<User>,
@@ -87,7 +87,7 @@ impl Hub {
         let by = run.triggering_actor.or(run.actor);
         Ok(Some(RunSeen {
             starter: by.map(|by| Actor { id: UserId::new(by.id), login: by.login }),
-            attempt: run.run_attempt,
+            attempt: run.attempt,
             suite: run.check_suite_id,
             stands: if run.status.as_deref() == Some("completed") { RunStands::Over } else { RunStands::Open },
         }))

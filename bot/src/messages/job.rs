@@ -113,8 +113,9 @@ pub fn job_answer(gate: &Gate, job: &JobFacts) -> String {
         said.map(|one| one.actor.login.as_str()).collect::<Vec<_>>().join(", ")
     };
     if let Some(refused) = &job.refused {
-        let why: String = refused.why.iter().map(|fact| format!(" {}", cut(fact, REASON))).collect();
-        return format!("{}{why} Next: {} ({})", cut(&refused.what, REASON), refused.next, refused.code.word());
+        let said = [&refused.what].into_iter().chain(&refused.why);
+        let said: Vec<String> = said.map(|fact| cut(fact, REASON)).collect();
+        return format!("{} Next: {} ({})", said.join(" "), refused.next, refused.code.word());
     }
     match gate.state {
         GateState::Approved => format!("Approved by {}.", by(Decision::Approve)),
