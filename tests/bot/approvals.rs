@@ -383,7 +383,7 @@ async fn an_answer_in_another_conversation_must_name_the_commit() {
 
 #[tokio::test]
 async fn nobody_answers_people_are_reminded_once_and_then_it_ends() {
-    let rule = "    approvals: { count: 1, from: [\"@acme/managers\"], expires: 15s, remind: 3s }\n";
+    let rule = "    approvals: { count: 1, from: [\"@acme/managers\"], expires: 12s, remind: 3s }\n";
     let mut stage = stage(rule, Database::Sqlite).await;
     let (pull, comment, _) = waiting(&stage);
     let reminder = stage.answer(pull.number, "**Still your turn, @acme/managers**");

@@ -10,7 +10,7 @@ use crate::decision::access::{self, teams};
 use crate::decision::approving::{self, Answering};
 use crate::decision::{Denied, JobFacts, ReasonCode, Rights, Situation, gather, policy};
 use crate::github::Hub;
-use crate::store::{Approval, Decided, Decision, Gate, GateKind, GateState, NewApproval, NewAudit, Via, Voice};
+use crate::store::{Decided, Decision, Gate, GateKind, GateState, NewApproval, NewAudit, Via};
 use crate::types::Actor;
 
 /// An answer, on its way.
@@ -157,43 +157,6 @@ pub async fn rights(
         Some(known) if teams.iter().all(|team| known.teams.contains(team)) => Ok(known.clone()),
         _ => hub.rights(&actor.login, &teams).await,
     }
-}
-
-/// GitHub did not say what this person may do.
-#[derive(Debug)]
-pub struct Unsure {
-    /// Who.
-    pub actor: Actor,
-    /// Why nobody knows.
-    pub problem: Problem,
-}
-
-/// Those who said yes and may not any more, each with why.
-pub async fn without_right(
-    hub: &Hub,
-    rule: &ApprovalsSpec,
-    access: &Access,
-    gate: &Gate,
-) -> Result<Vec<(Actor, String)>, Unsure> {
-    let counts = |one: &&Approval| one.decision == Decision::Approve && one.voice == Voice::Counts;
-    let mut gone = Vec::new();
-    for actor in gate.approvals.iter().filter(counts).map(|one| &one.actor) {
-        let rights = rights(hub, actor, rule, access, None).await;
-        let rights = rights.map_err(|problem| Unsure { actor: actor.clone(), problem })?;
-        let question = Answering {
-            environment: gate.asked.key.environment.as_str(),
-            rule,
-            access,
-            requester: gate.asked.requester.as_ref(),
-            decision: Decision::Approve,
-            actor,
-            rights: &rights,
-        };
-        if let Err(denied) = approving::allowed(&question) {
-            gone.push((actor.clone(), denied.what));
-        }
-    }
-    Ok(gone)
 }
 
 /// A yes to a job before anybody was asked for one: what it waits for comes first.

@@ -17,14 +17,14 @@ use shipline::types::Timestamp;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::without_right;
+use super::{counting, without_right};
 use crate::context::Bot;
 use crate::decision::recheck::{self, Judged};
 use crate::decision::{Denied, JobFacts, ReasonCode, Verdict, approving};
 use crate::github::{Hub, Reviewed, RunStands};
 use crate::messages;
 use crate::rollouts::until;
-use crate::store::{Decision, Gate, GateKind, GateName, GateState, NewAudit, StoreFailed, Voice};
+use crate::store::{Gate, GateKind, GateName, GateState, NewAudit, StoreFailed};
 use crate::types::{Actor, RunId};
 
 /// How often it is looked for gates that are due.
@@ -149,7 +149,7 @@ impl Look<'_> {
         }
         if self.gate.state == GateState::Approved {
             let gone = without_right(&self.hub, rule, &judged.access, &self.gate).await;
-            let gone = gone.map_err(|unsure| unsure.problem)?;
+            let gone = gone.map_err(|(_, problem)| problem)?;
             if gone.is_empty() {
                 return self.let_through(judged).await;
             }
@@ -179,9 +179,7 @@ impl Look<'_> {
         if self.job.rules.is_some() {
             let environment = &self.gate.asked.key.environment;
             let why = format!("The policy of `{environment}` was changed since. What was said before counts no more.");
-            let yes = |one: &&crate::store::Approval| one.decision == Decision::Approve && one.voice == Voice::Counts;
-            let all: Vec<(Actor, String)> =
-                self.gate.approvals.iter().filter(yes).map(|one| (one.actor.clone(), why.clone())).collect();
+            let all: Vec<(Actor, String)> = counting(&self.gate).map(|actor| (actor.clone(), why.clone())).collect();
             self.job.again = Some(why);
             // Said with the withdrawal, so that nobody reads that a right is gone.
             self.note(None).await?;

@@ -7,9 +7,11 @@
 mod answer;
 mod button;
 mod job;
+mod lasting;
 mod rule;
 
-pub use answer::{Answered, Unsure, Word, answer, rights, without_right};
+pub use answer::{Answered, Word, answer, rights};
 pub use button::{buttons, pressed};
 pub use job::start;
+pub use lasting::{counting, without_right};
 pub use rule::asked;

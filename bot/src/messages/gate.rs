@@ -125,7 +125,6 @@ fn until(waiting: &WaitingGate) -> String {
     format!("until {} ({} after the question)", at(waiting.expires), length(waiting.since, waiting.expires))
 }
 
-/// What was answered so far, one a line.
 pub(super) fn answers(gate: &Gate) -> String {
     let mut out = String::new();
     for one in gate.approvals.iter().take(ANSWERS) {

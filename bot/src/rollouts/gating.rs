@@ -24,10 +24,9 @@ use super::teller::{Check, Standing};
 use super::wanted::Waits;
 use super::worker::Worker;
 use crate::approvals;
-use crate::decision::approving;
-use crate::decision::{Denied, ReasonCode, recheck};
+use crate::decision::{Denied, ReasonCode, approving, recheck};
 use crate::messages;
-use crate::store::{Decision, DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, Voice, WaitingGate};
+use crate::store::{DeploymentKind, Gate, GateKind, GateName, GateState, NewGate, Stage, WaitingGate};
 use crate::types::Actor;
 
 /// How often a deployment that waits is looked at without anything having happened.
@@ -238,18 +237,13 @@ async fn approved(worker: &Worker, waiting: WaitingGate, gate: &Gate) -> Result<
         };
         return wait(worker, WaitingGate { told: None, ..waiting }, &left).await;
     }
-    let who: Vec<&str> = counting(gate).map(|actor| actor.login.as_str()).collect();
+    let who: Vec<&str> = approvals::counting(gate).map(|actor| actor.login.as_str()).collect();
     let told = format!("approved by {}", who.join(", "));
     let known = worker.kept.state().await.before.iter().any(|(_, what)| *what == told);
     if !known {
         worker.kept.change(|state| state.before.push((gate.decided.unwrap_or_else(clock::now), told))).await?;
     }
     rolling::begin(worker, ready).await
-}
-
-fn counting(gate: &Gate) -> impl Iterator<Item = &Actor> {
-    let counts = |one: &&crate::store::Approval| one.decision == Decision::Approve && one.voice == Voice::Counts;
-    gate.approvals.iter().filter(counts).map(|one| &one.actor)
 }
 
 /// Those who said yes and may not any more, each with why.
@@ -261,11 +255,11 @@ async fn without_right(
 ) -> Result<Vec<(Actor, String)>, Halt> {
     match approvals::without_right(&worker.hub, rule, &spec.policy.access, gate).await {
         Ok(gone) => Ok(gone),
-        Err(unsure) if gate.asked.expires > clock::now() => {
-            warn!(problem = %unsure.problem.what, "whether an approval still counts is not known, asking again");
+        Err((_, problem)) if gate.asked.expires > clock::now() => {
+            warn!(problem = %problem.what, "whether an approval still counts is not known, asking again");
             Err(Halt::Later(AGAIN))
         }
-        Err(unsure) => Err(crate::decision::access::unknown(&unsure.actor, &unsure.problem.what).into()),
+        Err((actor, problem)) => Err(crate::decision::access::unknown(&actor, &problem.what).into()),
     }
 }
 

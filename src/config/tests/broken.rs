@@ -504,7 +504,7 @@ environments:
       count: 3
       from: ["@ann", "@ben"]
       requester: yes
-      expires: 9s
+      expires: 5s
       remind: 2m
 "#,
         &[
