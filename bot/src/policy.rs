@@ -7,7 +7,7 @@ use shipline::config::spec::Config;
 use shipline::config::{self, FILE};
 use shipline::problem::{Problem, ProblemKind, Problems};
 
-pub use crate::decision::policy::{carried_out, environment, services};
+pub use crate::decision::policy::{environment, services};
 use crate::decision::{Denied, ReasonCode};
 
 /// The configuration of this text; absent when the default branch has no such file.

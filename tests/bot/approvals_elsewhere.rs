@@ -1,5 +1,4 @@
-//! Answers that come in another way than in a comment: over the bot's interface, and by a button; and
-//! jobs of workflows that wait at an environment of GitHub's.
+//! Answers that come in another way than in a comment: over the bot's interface, and by a button.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -11,10 +10,10 @@ use shipline_test_support::{Fault, FaultKind, Pull, Role};
 use crate::stage::{Database, Stage};
 use crate::told::{plain, production_policy};
 
-const ONE: &str = "    approvals: { count: 1, from: [\"@acme/managers\"] }\n";
+pub(crate) const ONE: &str = "    approvals: { count: 1, from: [\"@acme/managers\"] }\n";
 const TWO: &str = "    approvals: { count: 2, from: [\"@acme/managers\"] }\n";
 
-async fn stage(rules: &str) -> Stage {
+pub(crate) async fn stage(rules: &str) -> Stage {
     let mut stage = Stage::new(Database::Sqlite).await;
     stage.shop.user("otto", Role::Write);
     stage.github.team("managers", &["mona", "otto", "dev"]);
@@ -67,7 +66,7 @@ pub(crate) fn asks(stage: &Stage, method: &str, path: &str, token: &str, body: &
     (status, body)
 }
 
-fn entries(stage: &Stage, prefix: &str) -> Vec<(String, String)> {
+pub(crate) fn entries(stage: &Stage, prefix: &str) -> Vec<(String, String)> {
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
     let all = stage.audit();
     let about = all.iter().filter(|entry| text(entry, "action").starts_with(prefix));
@@ -241,121 +240,4 @@ async fn a_button_can_say_no() {
     let end = stage.end_of(pull.number, comment);
     assert!(end.contains("`otto` rejected it"), "{end}");
     stage.assert_untouched();
-}
-
-/// What was answered to the job of a run.
-fn answered(stage: &Stage, run: u64) -> Option<(String, String)> {
-    let all = stage.shop.act("protected-jobs", json!({}));
-    let job = all.as_array().unwrap().iter().find(|job| job["run"] == run).unwrap().clone();
-    Some((job["state"].as_str()?.to_owned(), job["comment"].as_str()?.to_owned()))
-}
-
-fn job(stage: &Stage, given: Value) -> u64 {
-    stage.shop.act("protect-job", given)["run"].as_u64().unwrap()
-}
-
-#[tokio::test]
-async fn a_job_of_a_workflow_waits_for_the_same_people_and_goes_on_when_they_said_yes() {
-    let stage = stage(ONE).await;
-    let pull = stage.pull("Say hello");
-    let run = job(&stage, json!({"who": "dev", "environment": "production", "sha": pull.sha, "pull": pull.number}));
-    let asked = stage.answer(pull.number, "**Your turn, @acme/managers**");
-    insta::assert_snapshot!(plain(&asked.body), @"
-    ### production ← `alpha` · waiting for approval, 0 of 1
-
-    [a job of a workflow](http://127.0.0.1:N/acme/shop/actions/runs/N) wants to use this environment, started by dev.
-
-    **Your turn, @acme/managers** (1 of 1 needed, not dev): `/approve production` or `/reject production <reason>`. Nobody answers until DATE UTC: the job is rejected.
-    ");
-    let own = stage.asks("dev", pull.number, "/approve production");
-    assert!(own.contains("`own-request`"), "{own}");
-    assert_eq!(answered(&stage, run), None);
-    stage.says("mona", pull.number, "/approve production");
-    let told = stage.until("the answer", || answered(&stage, run));
-    assert_eq!(told, ("approved".to_owned(), "Approved by mona.".to_owned()));
-    let trail = entries(&stage, "approval.");
-    let trail: Vec<(&str, &str)> = trail.iter().map(|(a, o)| (a.as_str(), o.as_str())).collect();
-    let expected =
-        [("approval.created", "waiting"), ("approval.decided", "approved"), ("approval.answered", "approved")];
-    stage.until("the trail", || (entries(&stage, "approval.").len() == 3).then_some(()));
-    assert!(expected.starts_with(&trail), "{trail:?}");
-    stage.answer(pull.number, "production ← ");
-    stage.assert_untouched();
-}
-
-#[tokio::test]
-async fn a_job_is_rejected_over_the_interface_and_github_is_told_until_it_listens() {
-    let mut stage = stage(ONE).await;
-    let sha = stage.pull("Say hello").sha;
-    let run = job(&stage, json!({"who": "dev", "environment": "production", "sha": sha}));
-    let mona = token(&stage, "mona");
-    let id = stage.until("the question", || {
-        let (_, listed) = asks(&stage, "GET", LIST, &mona, "");
-        listed["approvals"][0]["id"].as_u64()
-    });
-    let post = "POST /repos/acme/shop/actions/runs/*/deployment_protection_rule";
-    stage.world.fault(Fault::on("github", post, FaultKind::ServerError { status: 502 }).times(1));
-    let path = format!("/api/approvals/{id}/reject");
-    let (status, answer) = asks(&stage, "POST", &path, &mona, r#"{"reason": "not on a Friday"}"#);
-    assert_eq!((status, &answer["result"]), (200, &json!("rejected")), "{answer}");
-    // Killed before GitHub has taken it.
-    stage.kill(0);
-    stage.start();
-    let told = stage.until("the answer", || answered(&stage, run));
-    assert_eq!(told, ("rejected".to_owned(), "Rejected by mona: not on a Friday.".to_owned()));
-}
-
-#[tokio::test]
-async fn a_job_that_is_not_ours_or_names_another_address_is_left_alone() {
-    let stage = stage(ONE).await;
-    let pull = stage.pull("Say hello");
-    let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listening.set_nonblocking(true).unwrap();
-    let evil =
-        format!("http://{}/repos/acme/shop/actions/runs/1/deployment_protection_rule", listening.local_addr().unwrap());
-    let runs = [
-        job(&stage, json!({"who": "dev", "environment": "staging", "sha": pull.sha, "pull": pull.number})),
-        job(&stage, json!({"who": "dev", "environment": "nowhere", "sha": pull.sha, "pull": pull.number})),
-        job(
-            &stage,
-            json!({"who": "dev", "environment": "production", "sha": pull.sha, "pull": pull.number, "callback": evil}),
-        ),
-    ];
-    let ignored = stage.until("all are written down", || {
-        let found = entries(&stage, "approval.ignored");
-        (found.len() == 3).then_some(found)
-    });
-    assert!(ignored.iter().all(|(_, outcome)| outcome == "not-ours"), "{ignored:?}");
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(listening.accept().is_err(), "somebody followed the address of a payload");
-    for run in runs {
-        assert_eq!(answered(&stage, run), None);
-    }
-    assert!(stage.answers(pull.number).is_empty(), "{}", stage.everything());
-}
-
-#[tokio::test]
-async fn a_job_that_nobody_answers_is_rejected_when_its_time_is_over() {
-    let stage = stage("    approvals: { count: 1, from: [\"@acme/managers\"], expires: 1m }\n").await;
-    let pull = stage.pull("Say hello");
-    let run = job(&stage, json!({"who": "dev", "environment": "production", "sha": pull.sha, "pull": pull.number}));
-    stage.answer(pull.number, "**Your turn, @acme/managers**");
-    std::thread::sleep(Duration::from_secs(45));
-    assert_eq!(answered(&stage, run), None);
-    let told = stage.until("the answer", || answered(&stage, run));
-    assert_eq!(told, ("rejected".to_owned(), "Approved by 0 of 1 in time.".to_owned()));
-    stage.answer(pull.number, "not approved in time");
-    assert_eq!(stage.answers(pull.number).len(), 1, "{}", stage.everything());
-}
-
-#[tokio::test]
-async fn what_waits_for_a_locked_environment_is_rejected_even_when_people_said_yes() {
-    let stage = stage(ONE).await;
-    let pull = stage.pull("Say hello");
-    let run = job(&stage, json!({"who": "dev", "environment": "production", "sha": pull.sha, "pull": pull.number}));
-    stage.answer(pull.number, "**Your turn, @acme/managers**");
-    stage.asks("mona", pull.number, "/lock production");
-    stage.says("otto", pull.number, "/approve production");
-    let told = stage.until("the answer", || answered(&stage, run));
-    assert_eq!(told, ("rejected".to_owned(), "production is locked by mona: nothing goes there.".to_owned()));
 }

@@ -24,6 +24,8 @@ mod deliveries;
 mod deploying;
 mod hooks;
 mod intake;
+mod jobs;
+mod jobs_held;
 mod outages;
 mod places;
 mod pmis;

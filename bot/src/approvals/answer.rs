@@ -9,9 +9,9 @@ use super::step;
 use crate::context::Bot;
 use crate::decision::access::{self, teams};
 use crate::decision::approving::{self, Answering};
-use crate::decision::{Denied, ReasonCode, Rights, Situation, gather, policy};
+use crate::decision::{Denied, JobFacts, ReasonCode, Rights, Situation, gather, policy};
 use crate::github::Hub;
-use crate::store::{Decided, Decision, Gate, GateState, NewApproval, NewAudit, Via};
+use crate::store::{Decided, Decision, Gate, GateKind, GateState, NewApproval, NewAudit, Via};
 use crate::types::Actor;
 
 /// An answer, on its way.
@@ -80,6 +80,11 @@ pub async fn answer(
         Ok(found) => found,
         Err(denied) => return Ok(Err(denied)),
     };
+    if word.decision == Decision::Approve
+        && let Err(denied) = too_early(gate)
+    {
+        return Ok(Err(denied));
+    }
     let rights = match rights(hub, word.actor, &rule, &access, known).await {
         Ok(rights) => rights,
         // Nobody may until GitHub says so.
@@ -157,6 +162,21 @@ pub async fn rights(
         Some(known) if teams.iter().all(|team| known.teams.contains(team)) => Ok(known.clone()),
         _ => hub.rights(&actor.login, &teams).await,
     }
+}
+
+/// A yes to a job before anybody was asked for one: what it waits for comes first.
+fn too_early(gate: &Gate) -> Result<(), Denied> {
+    let job = JobFacts::of(gate);
+    if gate.asked.name.kind() != GateKind::Rule || job.rules.is_some() {
+        return Ok(());
+    }
+    let environment = &gate.asked.key.environment;
+    let what = format!("Nobody is asked about the job that wants to use `{environment}` yet.");
+    let denied = Denied::new(ReasonCode::NoGate, what, "Wait until you are asked; `/reject` ends it at once.");
+    Err(match job.waits {
+        Some((waits, _)) => denied.because(waits.what),
+        None => denied,
+    })
 }
 
 fn twice(gate: &Gate, word: &Word<'_>) -> Denied {

@@ -6,12 +6,14 @@
 
 mod answer;
 mod button;
+mod job;
 mod lasting;
 mod rule;
 mod step;
 
 pub use answer::{Answered, Word, answer, rights};
 pub use button::{buttons, pressed};
+pub use job::start;
 pub use lasting::{counting, without_right};
-pub use rule::{asked, start};
+pub use rule::asked;
 pub use step::{about, facts};

@@ -43,7 +43,6 @@ pub(super) async fn run(
         let at = objections.iter().position(unbound).unwrap_or(0);
         return Err(objections.swap_remove(at).into());
     };
-    objections.extend(policy::carried_out(environment, &scene.spec).err());
     let kind = DeploymentKind::Deploy { sha: bound.sha };
     let asked = ask.asked(&scene.key, kind, services, None, situation.policy_commit);
     let preview = rollouts::preview(ask.bot, &asked, &scene.config).await?;

@@ -3,6 +3,7 @@
 //! A yes of the person who asked for it is none, unless the policy says so; whoever answers is both
 //! one of those the rule names and one of those whom `access.approve` lets.
 
+use sha2::{Digest as _, Sha256};
 use shipline::config::spec::{Access, Allow, ApprovalsSpec, EnvironmentSpec, Who};
 
 use super::access::{self, Right, Standing, may, people};
@@ -53,6 +54,12 @@ pub fn mention(who: &Who) -> String {
         Who::User(login) => format!("@{login}"),
         Who::Role(role) => format!("everybody with the role `{}`", format!("{role:?}").to_lowercase()),
     }
+}
+
+/// What an approval holds under, beside what is approved. Where a rule stands in the file means nothing.
+pub fn held_under(spec: &EnvironmentSpec) -> String {
+    let spec = EnvironmentSpec { deferred: Vec::new(), ..spec.clone() };
+    hex::encode(Sha256::digest(format!("{spec:?}").as_bytes()))
 }
 
 /// Whether the requester may, as a gate keeps it.

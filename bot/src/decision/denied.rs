@@ -1,9 +1,11 @@
 //! A no, with everything the person needs: what, why, who can, what next.
 
+use serde::{Deserialize, Serialize};
+
 use super::ReasonCode;
 
 /// Why a command or deployment may not go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denied {
     /// For machines.
     pub code: ReasonCode,

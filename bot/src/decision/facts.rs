@@ -128,6 +128,8 @@ pub struct Check {
     pub name: String,
     /// The app that reported it; absent for a commit status.
     pub app: Option<u64>,
+    /// The check suite it is one of, where it is a job that waits for an environment's protection rule.
+    pub held: Option<u64>,
     /// How it stands.
     pub state: CheckState,
 }

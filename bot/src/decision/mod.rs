@@ -13,6 +13,7 @@ mod denied;
 mod facts;
 pub mod freeze;
 pub mod gather;
+pub mod job;
 pub mod lock;
 mod order;
 pub mod policy;
@@ -29,6 +30,7 @@ pub use facts::{
     Ancestry, Approval, Check, CheckState, CommitFacts, Facts, Learned, Pull, PullState, RequiredCheck, ReviewState,
     Rights, SeenDeployment, Situation,
 };
+pub use job::{JobFacts, Verdict};
 pub use reason::ReasonCode;
 pub use recheck::{is_old, still_allowed};
 pub use running::busy;

@@ -7,10 +7,6 @@ use shipline::types::{CommitSha, EnvironmentName, ServiceName};
 use super::words::{commit, list};
 use super::{Denied, ReasonCode};
 
-/// Rules that the bot carries out. Every other one refuses a deployment: ignoring it would be worse
-/// than not having it.
-const CARRIED_OUT: [&str; 6] = ["checks", "reviews", "approvals", "access", "queue", "pull-requests"];
-
 /// How many mistakes of a policy are told in a comment.
 const TOLD: usize = 10;
 
@@ -59,23 +55,6 @@ pub fn services(
         return Err(Denied::new(ReasonCode::UnknownService, what, next));
     }
     Ok(if wanted.is_empty() { spec.services.keys().cloned().collect() } else { wanted.to_vec() })
-}
-
-/// Whether every rule of the environment is one that the bot carries out.
-pub fn carried_out(environment: &EnvironmentName, spec: &EnvironmentSpec) -> Result<(), Denied> {
-    let others: Vec<_> = spec.deferred.iter().filter(|rule| !CARRIED_OUT.contains(&rule.key.as_str())).collect();
-    let names: Vec<String> = others.iter().map(|rule| format!("`{}`", rule.key)).collect();
-    if names.is_empty() {
-        return Ok(());
-    }
-    let what =
-        format!("The policy of `{environment}` holds {}, which this version does not carry out.", list(&names, "and"));
-    let next = "Rather than ignore a rule, the bot deploys nothing. Remove it on the default branch, or wait for the version that has it.";
-    let mut denied = Denied::new(ReasonCode::RuleNotCarriedOut, what, next);
-    for rule in others {
-        denied = denied.because(format!("`{}`: {}", rule.key, rule.place));
-    }
-    Err(denied)
 }
 
 fn choose<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {

@@ -41,7 +41,6 @@ reasons! {
     PolicyInvalid = "policy-invalid": "The policy of the default branch has mistakes.",
     UnknownEnvironment = "unknown-environment": "The policy has no such environment.",
     UnknownService = "unknown-service": "The environment has no such service.",
-    RuleNotCarriedOut = "rule-not-carried-out": "The policy holds a rule that this version does not carry out.",
     NotOnAllowList = "not-on-allow-list": "The bot's administrator does not let this repository use this role, region or account.",
     PlaceTaken = "place-taken": "A service of the environment runs where another repository deploys.",
     AccessDenied = "access-denied": "The person may not do this here.",
@@ -124,8 +123,8 @@ mod tests {
 
     const OPENING: &str = "# Reason codes
 
-Every command that the bot decides, allowed or denied, and every deployment that ends before anything changed has one of
-these codes: in its comment, in the audit trail (`outcome`), in logs, and in the metric of commands. A code never changes
+Every command that the bot decides, allowed or denied, every deployment that ends before anything changed, and every job
+that waits at an environment of GitHub's has one of these codes: in its comment, in the audit trail (`outcome`), in logs, and in the metric of commands. A code never changes
 its meaning; later versions may add codes.
 
 | code | meaning |

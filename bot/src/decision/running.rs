@@ -72,11 +72,16 @@ pub(super) fn free(
 
 /// Another deployment is open and the policy says no to a second.
 pub fn busy(environment: &EnvironmentName, running: &Deployment, now: Timestamp) -> Denied {
+    under_way(environment, running, now).because("The policy says `queue: refuse`.".to_owned())
+}
+
+/// Another deployment is open.
+pub(super) fn under_way(environment: &EnvironmentName, running: &Deployment, now: Timestamp) -> Denied {
     let what = format!(
         "A deployment that {} asked for {} ago is on its way to `{environment}`.",
         name(&running.asked.actor.login),
         between(running.created, now)
     );
     let next = format!("Comment again when it is over, or stop it with `/cancel {environment}`.");
-    Denied::new(ReasonCode::Busy, what, next).because("The policy says `queue: refuse`.".to_owned())
+    Denied::new(ReasonCode::Busy, what, next)
 }

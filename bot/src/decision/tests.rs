@@ -4,6 +4,7 @@ mod access;
 mod binding;
 mod checks;
 mod freeze;
+mod job;
 mod order;
 mod rest;
 mod whole;

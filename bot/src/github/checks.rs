@@ -3,6 +3,7 @@
 //! Invariants: all pages are read, and fewer than GitHub counts is an error; a rerun counts instead of
 //! the run before; what GitHub does not tell is an error, never "none".
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join;
@@ -27,6 +28,12 @@ struct Run {
     status: String,
     conclusion: Option<String>,
     app: Option<App>,
+    check_suite: Option<Suite>,
+}
+
+#[derive(Deserialize)]
+struct Suite {
+    id: u64,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +108,32 @@ impl Run {
     }
 }
 
+impl Run {
+    /// GitHub's word for a job that an environment's protection rules hold is `waiting`.
+    fn held(&self) -> Option<u64> {
+        self.check_suite.as_ref().filter(|_| self.status == "waiting").map(|suite| suite.id)
+    }
+
+    fn report(&self) -> Report<'_> {
+        let app = self.app.as_ref().map(|app| app.id);
+        Report { app, name: &self.name, id: self.id, held: self.held(), state: self.state() }
+    }
+}
+
+/// One report of a check.
+struct Report<'a> {
+    app: Option<u64>,
+    name: &'a String,
+    id: u64,
+    held: Option<u64>,
+    state: CheckState,
+}
+
 impl Status {
+    fn report(&self) -> Report<'_> {
+        Report { app: None, name: &self.context, id: self.id, held: None, state: self.state() }
+    }
+
     fn state(&self) -> CheckState {
         match self.state.as_str() {
             "success" => CheckState::Passed,
@@ -117,10 +149,8 @@ impl Hub {
     pub async fn checks(&self, sha: CommitSha) -> Result<Vec<Check>, Problem> {
         let (runs, statuses) = try_join(self.check_runs(sha), self.statuses(sha)).await?;
         let foreign = runs.iter().filter(|run| run.app.as_ref().is_none_or(|app| app.id != self.app.id));
-        let runs = foreign.map(|run| (run.app.as_ref().map(|app| app.id), &run.name, run.id, run.state()));
-        let statuses = statuses.iter().map(|status| (None, &status.context, status.id, status.state()));
-        let mut checks = collapsed(runs);
-        checks.extend(collapsed(statuses));
+        let mut checks = collapsed(foreign.map(Run::report));
+        checks.extend(collapsed(statuses.iter().map(Status::report)));
         Ok(checks)
     }
 
@@ -211,15 +241,21 @@ impl Hub {
 }
 
 /// The newest of each app and name: ids only grow.
-fn collapsed<'a>(all: impl Iterator<Item = (Option<u64>, &'a String, u64, CheckState)>) -> Vec<Check> {
-    let mut newest: BTreeMap<(Option<u64>, &String), (u64, CheckState)> = BTreeMap::new();
-    for (app, name, id, state) in all {
-        let known = newest.entry((app, name)).or_insert((id, state));
-        if id >= known.0 {
-            *known = (id, state);
+fn collapsed<'a>(all: impl Iterator<Item = Report<'a>>) -> Vec<Check> {
+    let mut newest: BTreeMap<(Option<u64>, &String), Report<'a>> = BTreeMap::new();
+    for report in all {
+        match newest.entry((report.app, report.name)) {
+            Entry::Occupied(known) if known.get().id > report.id => {}
+            Entry::Occupied(mut known) => {
+                known.insert(report);
+            }
+            Entry::Vacant(place) => {
+                place.insert(report);
+            }
         }
     }
-    newest.into_iter().map(|((app, name), (_, state))| Check { name: name.clone(), app, state }).collect()
+    let check = |one: Report<'_>| Check { name: one.name.clone(), app: one.app, held: one.held, state: one.state };
+    newest.into_values().map(check).collect()
 }
 
 /// All there are, or an error: a check that was not seen may be the one that failed.

@@ -31,7 +31,7 @@ mod visitor;
 pub use app::App;
 pub use examination::{Examined, HookConfig, Known};
 pub use hub::{Hub, Standing};
-pub use rules::Reviewed;
+pub use rules::{Reviewed, RunSeen, RunStands};
 pub use shipline::github::retry_after;
 pub use source::Sources;
 pub use visitor::Visitor;

@@ -11,6 +11,9 @@ pub(super) const COMMENT: usize = 65_536;
 /// The longest summary of a check run.
 pub(super) const SUMMARY: usize = 65_535;
 
+/// The longest text beside a job that waits.
+pub(super) const REPORT: usize = 1_024;
+
 /// The longest title of a check run we write.
 pub(super) const TITLE: usize = 255;
 

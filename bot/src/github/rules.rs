@@ -11,6 +11,10 @@ use crate::types::{Actor, RunId, UserId};
 
 #[derive(Deserialize)]
 struct Run {
+    status: Option<String>,
+    #[serde(default, rename = "run_attempt")]
+    attempt: u64,
+    check_suite_id: Option<u64>,
     actor: Option<User>,
     triggering_actor: Option<User>,
 }
@@ -19,6 +23,28 @@ struct Run {
 struct User {
     id: u64,
     login: String,
+}
+
+/// A run of a workflow, as GitHub shows it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSeen {
+    /// Who started it, or started it again.
+    pub starter: Option<Actor>,
+    /// The how-manieth attempt it is.
+    pub attempt: u64,
+    /// The check suite of its jobs.
+    pub suite: Option<u64>,
+    /// Whether it goes on.
+    pub stands: RunStands,
+}
+
+/// Whether a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunStands {
+    /// It does, or waits.
+    Open,
+    /// It has ended or was cancelled.
+    Over,
 }
 
 /// What GitHub is told.
@@ -50,16 +76,36 @@ impl Hub {
         self.path(&format!("/actions/runs/{run}/deployment_protection_rule"))
     }
 
-    /// Who started a run, or started it again; nothing when there is no such run.
-    pub async fn starter(&self, run: RunId) -> Result<Option<Actor>, Problem> {
-        let request = Request::get("tell who started the run", self.path(&format!("/actions/runs/{run}")));
+    /// A run; nothing when there is no such run.
+    pub async fn run_of_job(&self, run: RunId) -> Result<Option<RunSeen>, Problem> {
+        let request = Request::get("tell how the run stands", self.path(&format!("/actions/runs/{run}")));
         let answer = self.connection().send(&request.accepting(&[404])).await?;
         if answer.status() != 200 {
             return Ok(None);
         }
         let run: Run = answer.read()?;
         let by = run.triggering_actor.or(run.actor);
-        Ok(by.map(|by| Actor { id: UserId::new(by.id), login: by.login }))
+        Ok(Some(RunSeen {
+            starter: by.map(|by| Actor { id: UserId::new(by.id), login: by.login }),
+            attempt: run.attempt,
+            suite: run.check_suite_id,
+            stands: if run.status.as_deref() == Some("completed") { RunStands::Over } else { RunStands::Open },
+        }))
+    }
+
+    /// Says how it stands with a job that waits. It goes on waiting; GitHub takes ten such
+    /// texts for a deployment, of 1,024 characters each.
+    pub async fn report_rule(&self, run: RunId, environment: &EnvironmentName, what: &str) -> Result<(), Problem> {
+        let body = json!({
+            "environment_name": environment.as_str(),
+            "comment": outbound::text(&self.app.redactor, what, outbound::REPORT),
+        });
+        // Said twice it stands there twice, which harms nobody.
+        let request = Request::new(Method::Post, "say why the job waits", self.rule_path(run))
+            .body(body)
+            .repeat(Repeat::Harmless)
+            .accepting(&[404, 410, 422]);
+        self.connection().send(&request).await.map(|_| ())
     }
 
     /// Answers a job that waits. False when it waits no more: it was answered, cancelled or deleted.
@@ -72,7 +118,7 @@ impl Hub {
     ) -> Result<bool, Problem> {
         let body = json!({
             "environment_name": environment.as_str(), "state": review.word(),
-            "comment": outbound::text(&self.app.redactor, why, outbound::SUMMARY),
+            "comment": outbound::text(&self.app.redactor, why, outbound::REPORT),
         });
         // The same answer twice is one: GitHub takes only the first.
         let request = Request::new(Method::Post, "answer the job that waits", self.rule_path(run))

@@ -24,8 +24,8 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
         let judged = view.analysis.as_ref().filter(|_| traffic);
         judged.map(|judged| values(judged, &service.name)).unwrap_or_default()
     };
-    let measures = view.services.iter().any(|service| !measured(service).is_empty());
-    let titles = [(traffic, " traffic |"), (instances, " healthy |"), (measures, " measured |"), (images, " image |")];
+    let any_measured = view.services.iter().any(|service| !measured(service).is_empty());
+    let titles = [(traffic, " traffic |"), (instances, " healthy |"), (any_measured, " measured |"), (images, " image |")];
     let shown: Vec<&str> = titles.iter().filter(|(shown, _)| *shown).map(|(_, title)| *title).collect();
     let mut out = format!(
         "| service | before | after | state |{} |\n| --- | --- | --- | --- |{} --- |\n",
@@ -44,7 +44,7 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
             Some(progress) => format!(" {} |", healthy(progress)),
             None => "  |".to_owned(),
         };
-        let measured = if measures { format!(" {} |", measured(service)) } else { String::new() };
+        let measured = if any_measured { format!(" {} |", measured(service)) } else { String::new() };
         let image = if images { format!(" {} |", service.origin.map_or("", origin_words)) } else { String::new() };
         let state = if service.state == "waiting at a step" { "at the step" } else { service.state.as_str() };
         let _ = writeln!(

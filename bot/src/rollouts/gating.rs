@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use shipline::cli::deploy::planned;
 use shipline::config::spec::{ApprovalsSpec, EnvironmentSpec};
 use shipline::engine::clock;
@@ -93,7 +92,7 @@ async fn ask(worker: &Worker, ready: &Ready, rule: &ApprovalsSpec, again: Option
         since: gate.opened,
         expires: gate.asked.expires,
         remind: Some(later(gate.opened, rule.remind.duration())),
-        rules: rules(&ready.spec),
+        rules: approving::held_under(&ready.spec),
         view: Box::new(view),
         people: rule.from.iter().map(approving::mention).collect(),
         need: rule.count,
@@ -221,7 +220,7 @@ async fn approved(worker: &Worker, waiting: WaitingGate, gate: &Gate) -> Result<
         );
         return ask(worker, &ready, &rule, Some(why)).await;
     }
-    if rules(&ready.spec) != waiting.rules {
+    if approving::held_under(&ready.spec) != waiting.rules {
         let why = format!(
             "Plan `{}` was approved under other rules: the policy of `{}` was changed since. What was said before counts no more.",
             short(&hash),
@@ -289,12 +288,6 @@ fn overtaken(worker: &Worker) -> Denied {
     let next = format!("`/deploy {environment}` asks for what is there now.");
     Denied::new(ReasonCode::HeadMoved, "Somebody pushed to the pull request while it waited for approval.", next)
         .because("What was said about the commit before counts no more.")
-}
-
-/// What an approval holds under, beside the plan. Where a rule stands in the file means nothing.
-fn rules(spec: &EnvironmentSpec) -> String {
-    let spec = EnvironmentSpec { deferred: Vec::new(), ..spec.clone() };
-    hex::encode(Sha256::digest(format!("{spec:?}").as_bytes()))
 }
 
 fn later(now: Timestamp, long: Duration) -> Timestamp {

@@ -28,9 +28,9 @@ pub(super) struct Signals {
     pub(super) cancel: Cancel,
 }
 
-/// The end of a lease that is taken or renewed now.
-pub(super) fn until(now: Timestamp, lease: Duration) -> Timestamp {
-    now.checked_add(lease).unwrap_or(Timestamp::MAX)
+/// The end of what begins now and lasts so long, as a lease does.
+pub fn until(now: Timestamp, long: Duration) -> Timestamp {
+    now.checked_add(long).unwrap_or(Timestamp::MAX)
 }
 
 /// Renews every third of the lease until it is lost. Whoever ends the work drops this.

@@ -46,6 +46,7 @@ use tracing::{Instrument as _, info, info_span, warn};
 use crate::context::Bot;
 use crate::store::Deployment;
 
+pub use keeper::until;
 pub use live::live;
 pub use preview::preview;
 
@@ -75,7 +76,7 @@ async fn claim(bot: Arc<Bot>, stop: Cancel) {
             () = room.free() => {}
         }
         let now = clock::now();
-        let claimed = bot.store.claim_deployment(&bot.worker, now, keeper::until(now, bot.times.lease)).await;
+        let claimed = bot.store.claim_deployment(&bot.worker, now, until(now, bot.times.lease)).await;
         match claimed {
             Ok(Some((deployment, lease))) => {
                 let span = span(&deployment);

@@ -57,9 +57,6 @@ pub(super) async fn prepare(worker: &Worker) -> Result<Ready, Halt> {
     let (config, situation) = Box::pin(policy_in_force(worker)).await?;
     let spec = policy::environment(&config, &asked.key.environment)?;
     let services = policy::services(&asked.key.environment, spec, &asked.services)?;
-    if let DeploymentKind::Deploy { .. } = asked.kind {
-        policy::carried_out(&asked.key.environment, spec)?;
-    }
     worker.teller.show(|wanted| {
         wanted.standing = Standing::Preparing;
         wanted.environment_url.clone_from(&spec.url);

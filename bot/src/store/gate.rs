@@ -52,6 +52,10 @@ pub enum GateName {
         run: RunId,
         /// GitHub's environment that it wants to use.
         environment: EnvironmentName,
+        /// The GitHub Deployment that GitHub made for the job; another job of the run, and the same one
+        /// started again, has another.
+        #[serde(default)]
+        deployment: Option<u64>,
     },
 }
 
@@ -86,7 +90,8 @@ impl GateName {
             Self::Deployment { deployment, kind, number } => {
                 format!("deployment/{deployment}/{}/{number}", kind.word())
             }
-            Self::Run { run, environment } => format!("run/{run}/{environment}"),
+            Self::Run { run, environment, deployment: None } => format!("run/{run}/{environment}"),
+            Self::Run { run, environment, deployment: Some(id) } => format!("run/{run}/{environment}/{id}"),
         }
     }
 }

@@ -44,18 +44,7 @@ impl Store {
         Ok(gate)
     }
 
-    /// Opens a gate that belongs to no deployment, or finds it opened. It is due at once.
-    pub async fn open_rule_gate(&self, new: &NewGate, now: Timestamp) -> Result<Gate, StoreFailed> {
-        let mut tx = self.begin().await?;
-        let (gate, opened) = self.opened(&mut tx, new, Some(now), now).await?;
-        if let Some(entry) = opened {
-            self.append_audit(&mut tx, &entry, now).await?;
-        }
-        tx.commit().await?;
-        Ok(gate)
-    }
-
-    async fn opened(
+    pub(super) async fn opened(
         &self,
         tx: &mut Tx,
         new: &NewGate,
@@ -279,7 +268,7 @@ async fn put(tx: &mut Tx, gate: &Gate, approval: &Approval, token: &str) -> Resu
     Ok(())
 }
 
-async fn settle(tx: &mut Tx, gate: &Gate, state: GateState, now: Timestamp) -> Result<(), StoreFailed> {
+pub(super) async fn settle(tx: &mut Tx, gate: &Gate, state: GateState, now: Timestamp) -> Result<(), StoreFailed> {
     sqlx::query("UPDATE gates SET state = $2, decided = $3 WHERE id = $1")
         .bind(column(gate.id.get())?)
         .bind(state.word())

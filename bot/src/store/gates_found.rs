@@ -57,48 +57,6 @@ impl Store {
         self.found(statement, column(repository.get())?).await
     }
 
-    /// Takes a gate of a job that is due; it is due again at `until`, should nobody release it before.
-    pub async fn claim_rule_gate(&self, now: Timestamp, until: Timestamp) -> Result<Option<Gate>, StoreFailed> {
-        let due = sqlx::query("SELECT id, due FROM gates WHERE due IS NOT NULL AND due <= $1 ORDER BY due, id LIMIT 8")
-            .bind(millis(now))
-            .fetch_all(self.reader())
-            .await?;
-        for row in due {
-            let (id, was): (i64, i64) = (row.try_get("id")?, row.try_get("due")?);
-            let mut tx = self.begin().await?;
-            let taken = sqlx::query("UPDATE gates SET due = $3 WHERE id = $1 AND due = $2")
-                .bind(id)
-                .bind(was)
-                .bind(millis(until))
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            tx.commit().await?;
-            if taken == 1 {
-                return self.gate(GateId::new(number(id)?)).await;
-            }
-        }
-        Ok(None)
-    }
-
-    /// Gives a gate of a job back: it is due again then, or never. If somebody answered meanwhile, at once.
-    pub async fn release_rule_gate(
-        &self,
-        id: GateId,
-        held: Timestamp,
-        next: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<(), StoreFailed> {
-        let mut tx = self.begin().await?;
-        sqlx::query("UPDATE gates SET due = $3 WHERE id = $1 AND due = $2")
-            .bind(column(id.get())?)
-            .bind(millis(held))
-            .bind(next.map(|next| millis(next.max(now))))
-            .execute(&mut *tx)
-            .await?;
-        Ok(tx.commit().await?)
-    }
-
     /// The gate that the asking of this name was an answer to.
     pub async fn gate_answered_by(&self, token: &str) -> Result<Option<Gate>, StoreFailed> {
         let statement =

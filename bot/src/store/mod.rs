@@ -20,6 +20,7 @@ mod gates;
 mod gates_found;
 mod heads;
 mod inbox;
+mod jobs;
 mod journal;
 mod lease;
 mod ledger;

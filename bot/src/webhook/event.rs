@@ -93,6 +93,9 @@ pub struct RuleAsked {
     pub environment: String,
     /// The run that waits, out of the address that wants the answer.
     pub run: RunId,
+    /// The GitHub Deployment that GitHub made for the job; absent for a job that makes none.
+    #[serde(default)]
+    pub deployment: Option<u64>,
     /// The commit.
     pub sha: CommitSha,
     /// Whose doing it is.
@@ -126,7 +129,11 @@ impl Event {
             }
             Self::Run(run) => format!("run/{}/{}", run.run, run.conclusion),
             Self::Button(button) => format!("button/{}/{}/{}", button.check, button.identifier, button.actor.id),
-            Self::Rule(rule) => format!("rule/{}/{}", rule.run, rule.environment),
+            // A run that is started again asks again.
+            Self::Rule(rule) => match rule.deployment {
+                Some(deployment) => format!("rule/{}/{}/{deployment}", rule.run, rule.environment),
+                None => format!("rule/{}/{}", rule.run, rule.environment),
+            },
         }
     }
 

@@ -232,6 +232,7 @@ struct RulePayload<'a> {
 
 #[derive(Deserialize)]
 struct RawDeployment<'a> {
+    id: Id,
     #[serde(borrow)]
     sha: Text<'a>,
 }
@@ -324,6 +325,7 @@ fn rule(payload: RulePayload<'_>) -> Outcome {
         return Ok(Understood::Ignored(Ignored::Action));
     }
     let Some(installation) = payload.installation else { return Ok(Understood::Ignored(Ignored::NoInstallation)) };
+    let own = deployment.as_ref().map(|deployment| deployment.id.0);
     let sha = sha.or_else(|| deployment.map(|deployment| deployment.sha));
     let sha = sha.ok_or_else(|| serde_json::Error::custom("it names no commit"))?;
     let run = run_of(&callback).ok_or_else(|| serde_json::Error::custom("its callback names no run"))?;
@@ -331,6 +333,7 @@ fn rule(payload: RulePayload<'_>) -> Outcome {
         repository: repository_ref(&payload.repository, &installation)?,
         environment: storable(environment),
         run,
+        deployment: own,
         sha: sha.parse().map_err(serde_json::Error::custom)?,
         actor: Actor { id: UserId::new(payload.sender.id.0), login: storable(payload.sender.login) },
         pulls: payload.pull_requests.iter().map(|pull| pull.number.0).collect(),

@@ -113,8 +113,17 @@ class BotRequestsUnderRules(BotSession):
         self.image(pull["sha"])
         self.act("finish", run=self.act("runs")[0]["id"])
         self.answer(number, "serves after")
+        # A job that waits at an environment: what holds it is said, then it may go on.
+        job = self.act("pull", who="dev", title="Say more")
+        self.act("review", pull=job["number"], who="mona", state="approved")
+        self.act("protect-job", sha=job["sha"], pull=job["number"], who="mona", environment="production")
+        self.waits("the job is held", lambda: self.act("protected-jobs")[0]["reports"])
+        for name in "test", "lint":
+            self.act("check", sha=job["sha"], name=name, conclusion="success")
+        self.waits("the job goes on", lambda: self.act("protected-jobs")[0]["state"] == "approved")
         calls = self.calls("github")
         self.assertLessEqual({
+            "POST /repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule",
             "GET /orgs/{org}/teams/{team_slug}/memberships/{username}",
             "GET /repos/{owner}/{repo}/commits/{ref}/check-runs",
             "POST /app/hook/deliveries/{delivery_id}/attempts",

@@ -313,8 +313,15 @@ class InARepository(Driven):
     def test_a_job_that_waits_for_the_apps_rule_is_answered_once(self):
         run = self.act("protect-job", sha=self.pull()["sha"], who="dev", environment="production")["run"]
         at = f"actions/runs/{run}/deployment_protection_rule"
+        for number in range(10):
+            self.assertIsNone(self.ask("POST", at, {"environment_name": "production", "comment": f"Waits, {number}."}, 204))
+        for words in "Waits still.", "x" * 1025:
+            self.ask("POST", at, {"environment_name": "production", "comment": words}, 422)
+        job, = self.act("protected-jobs")
+        self.assertEqual((job["state"], len(job["reports"]), job["reports"][9]), (None, 10, "Waits, 9."))
         answer = {"environment_name": "production", "state": "approved", "comment": "All is well."}
         self.assertIsNone(self.ask("POST", at, answer, 204))
+        self.ask("POST", at, answer, 422)
         job, = self.act("protected-jobs")
         self.assertEqual((job["run"], job["state"], job["comment"]), (run, "approved", "All is well."))
 

@@ -6,7 +6,7 @@ use crate::decision::{Check, CheckState, ReasonCode, RequiredCheck};
 use CheckState::{Failed, Passed, Pending};
 
 fn check(name: &str, app: Option<u64>, state: CheckState) -> Check {
-    Check { name: name.to_owned(), app, state }
+    Check { name: name.to_owned(), app, held: None, state }
 }
 
 fn scene(rule: Checks, required: &[(&str, Option<u64>)], seen: &[Check]) -> Scene {

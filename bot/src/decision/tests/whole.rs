@@ -75,7 +75,7 @@ fn checks_and_order_are_asked_of_the_commit_that_is_deployed_however_it_was_name
     assert_eq!(scene.code(), ReasonCode::ChecksUnknown);
     scene.facts.commit.checks = Some(Ok(Vec::new()));
     assert_eq!(scene.code(), ReasonCode::ChecksMissing);
-    let passed = Check { name: "test".to_owned(), app: None, state: CheckState::Passed };
+    let passed = Check { name: "test".to_owned(), app: None, held: None, state: CheckState::Passed };
     scene.facts.commit.checks = Some(Ok(vec![passed]));
     scene.spec().policy.requires = vec!["staging".parse().unwrap()];
     assert_eq!(scene.code(), ReasonCode::RequiresMissing);
@@ -142,7 +142,7 @@ prop_compose! {
         }
         let states = [CheckState::Passed, CheckState::Pending, CheckState::Failed];
         scene.facts.commit.checks = check.map(|state| {
-            Ok(vec![Check { name: "test".to_owned(), app: None, state: states[usize::from(state)] }])
+            Ok(vec![Check { name: "test".to_owned(), app: None, held: None, state: states[usize::from(state)] }])
         });
         if asks_order {
             scene.spec().policy.requires = vec!["production".parse().unwrap()];

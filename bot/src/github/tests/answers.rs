@@ -229,7 +229,7 @@ async fn checks_and_statuses_of_all_pages_are_collapsed_to_the_newest() {
     })
     .await;
     let checks = server.hub().checks(sha(1)).await.unwrap();
-    let check = |name: &str, app, state| Check { name: name.to_owned(), app, state };
+    let check = |name: &str, app, state| Check { name: name.to_owned(), app, held: None, state };
     assert_eq!(
         checks,
         [

@@ -4,6 +4,7 @@ mod audit;
 mod chain;
 mod gates;
 mod inbox;
+mod jobs;
 mod lease;
 mod ledger;
 mod load;

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::webhook::RuleAsked;
 use crate::webhook::signature::Secrets;
 
 fn understood(event: &str, body: &[u8]) -> Result<Understood, BadPayload> {
@@ -259,6 +260,10 @@ fn a_job_that_waits_is_its_run_environment_commit_and_pull_requests() {
     let found = rule(&rule_payload());
     assert_eq!((found.run.get(), found.environment.as_str(), &found.pulls[..]), (77, "production", &[3, 4][..]));
     assert_eq!(found.sha.to_string(), "a".repeat(40));
+    let mut again = rule_payload();
+    again["deployment"]["id"] = json!(2);
+    let key = |rule: RuleAsked| Event::Rule(rule).semantic_key();
+    assert_ne!(key(rule(&again)), key(found), "a run that is started again asks again");
     let mut without = rule_payload();
     without["deployment"] = Value::Null;
     assert_eq!(rule(&without).sha.to_string(), "a".repeat(40), "a job may make no deployment");

@@ -52,6 +52,8 @@ pub(crate) struct Run {
     pub(crate) inputs: BTreeMap<String, String>,
     pub(crate) title: String,
     pub(crate) actor: u64,
+    /// The how-manieth attempt, and who started it.
+    pub(crate) attempt: (u64, u64),
     pub(crate) status: String,
     pub(crate) conclusion: Option<String>,
     pub(crate) created: Millis,
@@ -142,6 +144,7 @@ impl GitHub {
             inputs,
             title,
             actor,
+            attempt: (1, actor),
             status: "queued".to_owned(),
             conclusion: None,
             created: ask.now,
@@ -197,7 +200,7 @@ impl GitHub {
         let id = run.id;
         let url = links.url(&format!("actions/runs/{id}"));
         let workflow = repository.actions.workflow(&run.workflow.to_string());
-        let actor = links.user_by_id(run.actor);
+        let (actor, starter) = (links.user_by_id(run.actor), links.user_by_id(run.attempt.1));
         let message = repository.commit(&run.sha).map_or("", |commit| commit.message.as_str());
         let author = repository.commit(&run.sha).map_or("octocat", |commit| commit.author.as_str());
         let person = json!({"name": author, "email": format!("{author}@example.com")});
@@ -211,8 +214,8 @@ impl GitHub {
             "status": run.status, "conclusion": run.conclusion, "workflow_id": run.workflow,
             "check_suite_id": id + 1, "check_suite_node_id": format!("CS_{}", id + 1), "url": url,
             "html_url": self.run_html(full, id), "pull_requests": [], "created_at": rfc3339(run.created),
-            "updated_at": rfc3339(run.updated), "actor": actor, "run_attempt": 1, "referenced_workflows": [],
-            "run_started_at": rfc3339(run.created), "triggering_actor": actor, "jobs_url": format!("{url}/jobs"),
+            "updated_at": rfc3339(run.updated), "actor": actor, "run_attempt": run.attempt.0, "referenced_workflows": [],
+            "run_started_at": rfc3339(run.created), "triggering_actor": starter, "jobs_url": format!("{url}/jobs"),
             "logs_url": format!("{url}/logs"), "check_suite_url": links.url(&format!("check-suites/{}", id + 1)),
             "artifacts_url": format!("{url}/artifacts"), "cancel_url": format!("{url}/cancel"),
             "rerun_url": format!("{url}/rerun"), "previous_attempt_url": null,

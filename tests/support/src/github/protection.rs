@@ -9,6 +9,11 @@ use crate::ids::Ids;
 use crate::reply::{Millis, text};
 use crate::server::Reply;
 
+/// GitHub's guide to custom rules: a status report may be posted ten times for a deployment, and has at
+/// most so many characters.
+const REPORTS: usize = 10;
+const REPORT: usize = 1_024;
+
 /// A job that waits.
 #[derive(Debug)]
 pub(crate) struct Waits {
@@ -16,6 +21,8 @@ pub(crate) struct Waits {
     pub(crate) environment: String,
     /// What was answered: `approved` or `rejected`, and why.
     pub(crate) answer: Option<(String, String)>,
+    /// What the App said while it waited.
+    pub(crate) reports: Vec<String>,
 }
 
 /// Who asks for what.
@@ -23,6 +30,8 @@ pub(super) struct Asked<'a> {
     pub(super) who: u64,
     pub(super) login: &'a str,
     pub(super) environment: &'a str,
+    /// A run that is started again.
+    pub(super) run: Option<u64>,
     pub(super) sha: &'a str,
     pub(super) pull: Option<u64>,
     /// Another address than the right one, as a forger would write it.
@@ -32,7 +41,7 @@ pub(super) struct Asked<'a> {
 impl GitHub {
     /// A run reaches a job of a protected environment: the App is asked. Answers the run.
     pub(super) fn ask_rule(&mut self, full: &str, asked: &Asked<'_>, now: Millis) -> Result<u64, String> {
-        let run = self.ids.number();
+        let run = asked.run.unwrap_or_else(|| self.ids.number());
         let request = json!({"ref": asked.sha, "environment": asked.environment, "task": "deploy"});
         let Self { base, people, repositories, ids, .. } = self;
         let links = super::document::Links { base, repository: full, people };
@@ -42,21 +51,32 @@ impl GitHub {
         if reply.status != 201 {
             return Err(deployment.to_string());
         }
-        repository.actions.runs.push(super::actions::Run {
-            id: run,
-            number: repository.actions.runs.len() as u64 + 1,
-            workflow: 0,
-            branch: repository.default_branch.clone(),
-            sha: asked.sha.to_owned(),
-            inputs: std::collections::BTreeMap::new(),
-            title: "Deploy".to_owned(),
-            actor: asked.who,
-            status: "waiting".to_owned(),
-            conclusion: None,
-            created: now,
-            updated: now,
-        });
-        repository.waits.push(Waits { run, environment: asked.environment.to_owned(), answer: None });
+        let number = repository.actions.runs.len() as u64 + 1;
+        match repository.actions.runs.iter_mut().find(|known| known.id == run) {
+            Some(again) => {
+                again.attempt = (again.attempt.0 + 1, asked.who);
+                "waiting".clone_into(&mut again.status);
+                again.conclusion = None;
+                again.updated = now;
+            }
+            None => repository.actions.runs.push(super::actions::Run {
+                id: run,
+                number,
+                workflow: 0,
+                branch: repository.default_branch.clone(),
+                sha: asked.sha.to_owned(),
+                inputs: std::collections::BTreeMap::new(),
+                title: "Deploy".to_owned(),
+                actor: asked.who,
+                attempt: (1, asked.who),
+                status: "waiting".to_owned(),
+                conclusion: None,
+                created: now,
+                updated: now,
+            }),
+        }
+        let environment = asked.environment.to_owned();
+        repository.waits.push(Waits { run, environment, answer: None, reports: Vec::new() });
         let right = self.links(full).url(&format!("actions/runs/{run}/deployment_protection_rule"));
         let pulls: Vec<Value> = asked
             .pull
@@ -76,20 +96,33 @@ impl GitHub {
     /// `POST /repos/{}/actions/runs/{id}/deployment_protection_rule`.
     pub(super) fn answer_rule(&mut self, full: &str, run: u64, ask: &Ask<'_>) -> Reply {
         let (environment, state) = (text(ask.body, "environment_name"), text(ask.body, "state"));
-        let comment = text(ask.body, "comment").unwrap_or_default().to_owned();
-        let (Some(environment), Some(state @ ("approved" | "rejected"))) = (environment, state) else {
+        let said = text(ask.body, "comment").map(str::to_owned);
+        let comment = said.clone().unwrap_or_default();
+        // Without a state the comment is how it stands; "required when state is not provided".
+        let (Some(environment), None | Some("approved" | "rejected"), true) =
+            (environment, state, state.is_some() || said.is_some())
+        else {
             return refused(422, "Invalid request.\n\n\"environment_name\", \"state\" weren't supplied.");
         };
         let Some(repository) = self.repositories.get_mut(full) else { return missing() };
         let Some(waits) =
-            repository.waits.iter_mut().find(|waits| waits.run == run && waits.environment == environment)
+            repository.waits.iter_mut().rev().find(|waits| waits.run == run && waits.environment == environment)
         else {
             return missing();
         };
         if waits.answer.is_some() {
             return refused(422, "The deployment protection rule has been reviewed already.");
         }
-        waits.answer = Some((state.to_owned(), comment));
+        match state {
+            Some(state) => waits.answer = Some((state.to_owned(), comment)),
+            None if comment.chars().count() > REPORT => {
+                return refused(422, "The comment is too long (maximum is 1024 characters).");
+            }
+            None if waits.reports.len() >= REPORTS => {
+                return refused(422, "The deployment protection rule has too many status reports.");
+            }
+            None => waits.reports.push(comment),
+        }
         Reply::empty(204)
     }
 

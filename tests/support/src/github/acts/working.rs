@@ -11,7 +11,7 @@ use crate::ids::Ids;
 pub(super) const ACTS: &[Row] = &[
     ("workflow", &["repository", "file", "name", "inputs", "run_name", "build"], workflow),
     ("finish", &["repository", "run", "conclusion"], finish),
-    ("protect-job", &["repository", "who", "environment", "sha", "pull", "callback"], protect_job),
+    ("protect-job", &["repository", "who", "environment", "run", "sha", "pull", "callback"], protect_job),
     ("protected-jobs", &["repository"], protected_jobs),
     ("deployment", &["repository", "who", "ref", "environment", "payload", "state", "description"], deployment),
     ("deployment-status", &["repository", "who", "deployment", "state"], deployment_status),
@@ -107,6 +107,7 @@ fn protect_job(github: &mut GitHub, given: &Given<'_>) -> Done {
         who: github.somebody(&login),
         login: &login,
         environment: given.text("environment").unwrap_or("production"),
+        run: given.number("run"),
         sha: given.needs("sha")?,
         pull: given.number("pull"),
         callback: given.text("callback"),
@@ -120,7 +121,8 @@ fn protected_jobs(github: &mut GitHub, given: &Given<'_>) -> Done {
     let known = &github.hosted(&given.repository())?.waits;
     let document = |one: &super::super::protection::Waits| {
         let (state, comment) = one.answer.clone().unzip();
-        json!({"run": one.run, "environment": one.environment, "state": state, "comment": comment})
+        let (run, environment, reports) = (one.run, &one.environment, &one.reports);
+        json!({"run": run, "environment": environment, "state": state, "comment": comment, "reports": reports})
     };
     Ok(known.iter().map(document).collect())
 }
