@@ -7,7 +7,7 @@ use shipline::problem::Problem;
 
 use super::SCHEMA_VERSION;
 use crate::decision::{Denied, ReasonCode};
-use crate::store::{Decision, Gate, StoreFailed};
+use crate::store::{Gate, StoreFailed};
 
 /// A no, or a failure.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ pub(super) fn gate(gate: &Gate) -> Value {
     let answers = gate.approvals.iter().map(|one| {
         json!({
             "actor": one.actor, "decision": one.decision, "via": one.via, "reason": one.reason, "at": one.at,
-            "counts": one.decision == Decision::Approve && one.voice == crate::store::Voice::Counts,
+            "counts": one.counts(),
         })
     });
     json!({

@@ -17,7 +17,7 @@ use shipline::types::Timestamp;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::{counting, without_right};
+use super::without_right;
 use crate::context::Bot;
 use crate::decision::recheck::{self, Judged};
 use crate::decision::{Denied, JobFacts, ReasonCode, Verdict, approving};
@@ -179,7 +179,7 @@ impl Look<'_> {
         if self.job.rules.is_some() {
             let environment = &self.gate.asked.key.environment;
             let why = format!("The policy of `{environment}` was changed since. What was said before counts no more.");
-            let all: Vec<(Actor, String)> = counting(&self.gate).map(|actor| (actor.clone(), why.clone())).collect();
+            let all: Vec<(Actor, String)> = self.gate.approvers().map(|actor| (actor.clone(), why.clone())).collect();
             self.job.again = Some(why);
             // Said with the withdrawal, so that nobody reads that a right is gone.
             self.note(None).await?;

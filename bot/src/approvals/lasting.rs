@@ -6,14 +6,8 @@ use shipline::problem::Problem;
 use super::rights;
 use crate::decision::approving::{self, Answering};
 use crate::github::Hub;
-use crate::store::{Approval, Decision, Gate, Voice};
+use crate::store::{Decision, Gate};
 use crate::types::Actor;
-
-/// Those whose yes counts.
-pub fn counting(gate: &Gate) -> impl Iterator<Item = &Actor> {
-    let counts = |one: &&Approval| one.decision == Decision::Approve && one.voice == Voice::Counts;
-    gate.approvals.iter().filter(counts).map(|one| &one.actor)
-}
 
 /// Those who said yes and may not any more, each with why. The error: of whom GitHub does not say.
 pub async fn without_right(
@@ -23,7 +17,7 @@ pub async fn without_right(
     gate: &Gate,
 ) -> Result<Vec<(Actor, String)>, (Actor, Problem)> {
     let mut gone = Vec::new();
-    for actor in counting(gate) {
+    for actor in gate.approvers() {
         let rights = match rights(hub, actor, rule, access, None).await {
             Ok(rights) => rights,
             Err(problem) => return Err((actor.clone(), problem)),

@@ -14,6 +14,6 @@ mod step;
 pub use answer::{Answered, Word, answer, rights};
 pub use button::{buttons, pressed};
 pub use job::start;
-pub use lasting::{counting, without_right};
+pub use lasting::without_right;
 pub use rule::asked;
 pub use step::{about, facts};

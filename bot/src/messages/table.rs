@@ -25,7 +25,8 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
         judged.map(|judged| values(judged, &service.name)).unwrap_or_default()
     };
     let any_measured = view.services.iter().any(|service| !measured(service).is_empty());
-    let titles = [(traffic, " traffic |"), (instances, " healthy |"), (any_measured, " measured |"), (images, " image |")];
+    let titles =
+        [(traffic, " traffic |"), (instances, " healthy |"), (any_measured, " measured |"), (images, " image |")];
     let shown: Vec<&str> = titles.iter().filter(|(shown, _)| *shown).map(|(_, title)| *title).collect();
     let mut out = format!(
         "| service | before | after | state |{} |\n| --- | --- | --- | --- |{} --- |\n",

@@ -14,10 +14,10 @@ use shipline::config::spec::{ApprovalsSpec, EnvironmentSpec};
 use shipline::engine::clock;
 use shipline::report::view;
 use shipline::rollout::Phase;
-use shipline::types::Timestamp;
 use tracing::{info, warn};
 
 use super::halt::Halt;
+use super::keeper::until;
 use super::prepare::{self, Ready};
 use super::rolling;
 use super::teller::{Check, Standing};
@@ -75,7 +75,7 @@ async fn ask(worker: &Worker, ready: &Ready, rule: &ApprovalsSpec, again: Option
         issue: Some(asked.issue),
         requester: Some(asked.actor.clone()),
         need: rule.count,
-        expires: later(now, rule.expires.duration()),
+        expires: until(now, rule.expires.duration()),
         facts: json!({
             "services": ready.plan.services.keys().collect::<Vec<_>>(),
             "requester": approving::word(rule.requester),
@@ -91,7 +91,7 @@ async fn ask(worker: &Worker, ready: &Ready, rule: &ApprovalsSpec, again: Option
         hash,
         since: gate.opened,
         expires: gate.asked.expires,
-        remind: Some(later(gate.opened, rule.remind.duration())),
+        remind: Some(until(gate.opened, rule.remind.duration())),
         rules: approving::held_under(&ready.spec),
         view: Box::new(view),
         people: rule.from.iter().map(approving::mention).collect(),
@@ -149,7 +149,7 @@ pub(super) async fn look(worker: &Worker, waiting: WaitingGate) -> Result<(), Ha
 /// Shows what is new, reminds when it is time, and comes back later.
 async fn wait(worker: &Worker, mut waiting: WaitingGate, gate: &Gate) -> Result<(), Halt> {
     let now = clock::now();
-    let mut next = later(now, LOOKS).min(waiting.expires);
+    let mut next = until(now, LOOKS).min(waiting.expires);
     if waiting.told != Some(gate.approvals.len()) {
         worker.teller.show(|wanted| {
             wanted.standing = Standing::Gating(Box::new(Waits { waiting: waiting.clone(), gate: gate.clone() }));
@@ -169,7 +169,7 @@ async fn wait(worker: &Worker, mut waiting: WaitingGate, gate: &Gate) -> Result<
             waiting.remind = None;
             worker.kept.change(|state| state.stage = Stage::Gating { gate: waiting.clone() }).await?;
         } else {
-            next = next.min(later(now, AGAIN));
+            next = next.min(until(now, AGAIN));
         }
     }
     Err(Halt::Later(Duration::try_from(next.duration_since(clock::now())).unwrap_or_default()))
@@ -237,7 +237,7 @@ async fn approved(worker: &Worker, waiting: WaitingGate, gate: &Gate) -> Result<
         };
         return wait(worker, WaitingGate { told: None, ..waiting }, &left).await;
     }
-    let who: Vec<&str> = approvals::counting(gate).map(|actor| actor.login.as_str()).collect();
+    let who: Vec<&str> = gate.approvers().map(|actor| actor.login.as_str()).collect();
     let told = format!("approved by {}", who.join(", "));
     let known = worker.kept.state().await.before.iter().any(|(_, what)| *what == told);
     if !known {
@@ -288,8 +288,4 @@ fn overtaken(worker: &Worker) -> Denied {
     let next = format!("`/deploy {environment}` asks for what is there now.");
     Denied::new(ReasonCode::HeadMoved, "Somebody pushed to the pull request while it waited for approval.", next)
         .because("What was said about the commit before counts no more.")
-}
-
-fn later(now: Timestamp, long: Duration) -> Timestamp {
-    now.checked_add(long).unwrap_or(Timestamp::MAX)
 }

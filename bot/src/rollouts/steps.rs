@@ -300,7 +300,7 @@ impl Gates for Steps {
 }
 
 fn approved(row: &store::Gate) -> Decision {
-    Decision::Approved { by: approvals::counting(row).map(|actor| actor.login.clone()).collect() }
+    Decision::Approved { by: row.approvers().map(|actor| actor.login.clone()).collect() }
 }
 
 fn rejected(row: &store::Gate) -> Decision {

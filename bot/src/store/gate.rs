@@ -254,11 +254,22 @@ pub struct Gate {
     pub approvals: Vec<Approval>,
 }
 
+impl Approval {
+    /// Whether it is a yes that counts.
+    pub fn counts(&self) -> bool {
+        self.decision == Decision::Approve && self.voice == Voice::Counts
+    }
+}
+
 impl Gate {
+    /// Those whose yes counts.
+    pub fn approvers(&self) -> impl Iterator<Item = &Actor> {
+        self.approvals.iter().filter(|one| one.counts()).map(|one| &one.actor)
+    }
+
     /// How many yeses count.
     pub fn have(&self) -> u32 {
-        let counts = |one: &&Approval| one.decision == Decision::Approve && one.voice == Voice::Counts;
-        u32::try_from(self.approvals.iter().filter(counts).count()).unwrap_or(u32::MAX)
+        u32::try_from(self.approvers().count()).unwrap_or(u32::MAX)
     }
 
     /// The no, if there is one.
