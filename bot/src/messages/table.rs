@@ -20,13 +20,13 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
     let instances = view.services.iter().any(|service| progress.contains_key(&service.name));
     // While traffic moves, what matters is what it does, not where the image is from.
     let images = !traffic && view.services.iter().any(|service| service.origin.is_some());
-    let measured = |service: &ServiceView| {
+    let cell = |service: &ServiceView| {
         let judged = view.analysis.as_ref().filter(|_| traffic);
         judged.map(|judged| values(judged, &service.name)).unwrap_or_default()
     };
-    let any_measured = view.services.iter().any(|service| !measured(service).is_empty());
+    let values_shown = view.services.iter().any(|service| !cell(service).is_empty());
     let titles =
-        [(traffic, " traffic |"), (instances, " healthy |"), (any_measured, " measured |"), (images, " image |")];
+        [(traffic, " traffic |"), (instances, " healthy |"), (values_shown, " measured |"), (images, " image |")];
     let shown: Vec<&str> = titles.iter().filter(|(shown, _)| *shown).map(|(_, title)| *title).collect();
     let mut out = format!(
         "| service | before | after | state |{} |\n| --- | --- | --- | --- |{} --- |\n",
@@ -45,7 +45,7 @@ pub(super) fn table(view: &View, progress: &Progresses, all: usize) -> String {
             Some(progress) => format!(" {} |", healthy(progress)),
             None => "  |".to_owned(),
         };
-        let measured = if any_measured { format!(" {} |", measured(service)) } else { String::new() };
+        let measured = if values_shown { format!(" {} |", cell(service)) } else { String::new() };
         let image = if images { format!(" {} |", service.origin.map_or("", origin_words)) } else { String::new() };
         let state = if service.state == "waiting at a step" { "at the step" } else { service.state.as_str() };
         let _ = writeln!(

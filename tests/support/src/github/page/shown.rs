@@ -11,7 +11,7 @@ static PAGES: AtomicUsize = AtomicUsize::new(0);
 
 /// Keeps texts in GitHub's Markdown, in the order of their being written. Those that end with the
 /// same line (a marker) are one text that was edited: of edits under the same heading the last stays.
-#[expect(clippy::disallowed_methods, reason = "where the pages of the stories go, if anywhere")]
+#[expect(clippy::disallowed_methods, reason = "whoever runs the stories says where the pages go")]
 pub fn keep_pages(texts: &[String]) {
     let Some(folder) = std::env::var_os("SHIPLINE_PAGES").map(PathBuf::from) else { return };
     // The runner of tests calls the thread by the test's name.
