@@ -28,6 +28,9 @@ pub fn summary(view: &View) -> String {
     for (name, cause) in view.failures() {
         failure(&mut out, name, cause);
     }
+    if let Some(rollout) = view.rollout.as_ref().filter(|_| view.command == "plan") {
+        let _ = writeln!(out, "Traffic: {rollout}.\n");
+    }
     for gate in &view.gates {
         let _ = writeln!(out, "- waits until {} ({}, {})", sentence(&gate.what), code(&gate.gate), gate.held_by);
     }

@@ -55,6 +55,9 @@ pub fn text(view: &View) -> String {
     for (name, cause) in view.failures() {
         failure(&mut out, name, cause);
     }
+    if let Some(rollout) = view.rollout.as_ref().filter(|_| view.command == "plan") {
+        let _ = writeln!(out, "  traffic: {rollout}");
+    }
     for gate in &view.gates {
         let _ = writeln!(out, "  waits until {} (`{}`, {})", visible(&gate.what), gate.gate, gate.held_by);
     }

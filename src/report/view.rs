@@ -152,6 +152,9 @@ pub struct View {
     pub services: Vec<ServiceView>,
     /// The order of the waves.
     pub waves: Vec<Vec<ServiceName>>,
+    /// How traffic moves, in words, where it moves in steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
     /// The failure of a check, if that is why it failed.
     pub check_failure: Option<Cause>,
     /// The alarm, if one is why it failed.
@@ -268,6 +271,7 @@ pub fn view(plan: &Plan, phase: &Phase, input: ViewInput, began: Timestamp, now:
         plan: plan.hash().to_string(),
         services,
         waves: plan.waves.clone(),
+        rollout: plan.steering.and_then(|steering| steering.strategy.told()),
         check_failure,
         alarm,
         gate_failure: phase.why().and_then(gate::cause),

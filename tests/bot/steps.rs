@@ -161,7 +161,8 @@ async fn what_is_undecided_can_be_watched_again_with_a_button_and_older_question
 /// The policy of a canary that asks mona, with her yes to the plan.
 fn approved_plan(stage: &Stage) -> (Pull, u64, String) {
     let (pull, comment, image) = deploying(stage);
-    shows(stage, &pull, comment, "waiting for approval, 0 of 1");
+    let asks = shows(stage, &pull, comment, "waiting for approval, 0 of 1");
+    assert!(asks.contains("Traffic: canary, 10 % first and watched for"), "{asks}");
     stage.says("mona", pull.number, "/approve production");
     (pull, comment, image)
 }

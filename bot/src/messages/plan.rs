@@ -62,6 +62,9 @@ pub(super) fn table(view: &View, all: usize) -> String {
         });
         let _ = writeln!(out, "{}.", waves.collect::<Vec<_>>().join(", then "));
     }
+    if let Some(rollout) = &view.rollout {
+        let _ = writeln!(out, "\nTraffic: {rollout}.");
+    }
     out
 }
 

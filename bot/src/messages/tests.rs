@@ -111,6 +111,7 @@ fn view(result: &str, services: Vec<ServiceView>) -> View {
         plan: "3f9a1c000000".into(),
         services,
         waves: vec![],
+        rollout: None,
         check_failure: None,
         alarm: None,
         gate_failure: None,

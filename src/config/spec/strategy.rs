@@ -106,6 +106,26 @@ impl Strategy {
         }
     }
 
+    /// How traffic moves, for people; nothing where it does not move in steps.
+    pub fn told(&self) -> Option<String> {
+        let asks = |approval: Approval| match approval {
+            Approval::Asked => ", then somebody is asked",
+            Approval::NotAsked => "",
+        };
+        let moves = match self {
+            Self::Rolling => return None,
+            Self::BlueGreen { approval: Approval::Asked, .. } => {
+                "blue-green, all at once when somebody has said yes".to_owned()
+            }
+            Self::BlueGreen { approval: Approval::NotAsked, .. } => "blue-green, all at once".to_owned(),
+            Self::Linear { percent, every, .. } => format!("linear, {percent} % every {every}"),
+            Self::Canary { percent, bake, approval, .. } => {
+                format!("canary, {percent} % first and watched for {bake}{}", asks(*approval))
+            }
+        };
+        Some(format!("{moves}; what serves now stays beside it for {}", self.stays()))
+    }
+
     /// How long the old set stays beside the new one when all traffic has moved.
     pub fn stays(&self) -> Span {
         match self {
@@ -179,5 +199,30 @@ impl Steering {
             Steered::Platform => Span::seconds(self.strategy.step().as_seconds().saturating_mul(self.strategy.steps())),
             Steered::Rollout => Span::seconds(0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strategy_says_what_becomes_of_traffic() {
+        let percent: Percent = "10".parse().unwrap();
+        let (bake, stays) = (Span::minutes(10), Span::minutes(5));
+        let told = |strategy: Strategy| strategy.told();
+        assert_eq!(told(Strategy::Rolling), None);
+        insta::assert_snapshot!(
+            told(Strategy::Canary { percent, bake, approval: Approval::Asked, stays }).unwrap(),
+            @"canary, 10 % first and watched for 10m, then somebody is asked; what serves now stays beside it for 5m"
+        );
+        insta::assert_snapshot!(
+            told(Strategy::Linear { percent, every: stays, bake }).unwrap(),
+            @"linear, 10 % every 5m; what serves now stays beside it for 10m"
+        );
+        insta::assert_snapshot!(
+            told(Strategy::BlueGreen { bake, approval: Approval::Asked }).unwrap(),
+            @"blue-green, all at once when somebody has said yes; what serves now stays beside it for 10m"
+        );
     }
 }
