@@ -57,7 +57,7 @@ class AppRunnerTest(SimulatorTest):
 
 class AppRunnerOperations(AppRunnerTest):
     def test_an_update_succeeds(self):
-        self.seed(timing={"pending_ms": 100, "operation_ms": 150})
+        self.seed(timing={"pending_ms": 1000, "operation_ms": 1000})
         answer = self.update()
         self.assertEqual(answer["Service"]["Status"], "OPERATION_IN_PROGRESS")
         self.assertEqual(self.operation()["Id"], answer["OperationId"])
@@ -92,7 +92,7 @@ class AppRunnerOperations(AppRunnerTest):
         self.assertEqual(after["SourceConfiguration"], changed)
 
     def test_a_rolled_back_update_leaves_the_service_running_on_the_old_configuration(self):
-        self.seed(timing={"rollback_ms": 200})
+        self.seed(timing={"rollback_ms": 1000})
         self.rule(kind="rolls_back", lines=["KeyError: 'DATABASE_URL'"])
         before = self.service()
         self.update()

@@ -64,7 +64,7 @@ class EcsTest(SimulatorTest):
 
 class EcsDeployments(EcsTest):
     def test_a_healthy_deployment_goes_from_pending_to_successful(self):
-        self.shop(timing={"pending_ms": 100, "start_ms": 100, "settle_ms": 100, "drain_ms": 100})
+        self.shop(timing={"pending_ms": 1000, "start_ms": 1000, "settle_ms": 100, "drain_ms": 100})
         before = self.service()
         self.assertEqual(before["runningCount"], 2)
         arn = self.update()
@@ -143,7 +143,7 @@ class EcsDeployments(EcsTest):
         self.assertEqual([e["message"] for e in events], ["Traceback", "KeyError: 'DATABASE_URL'"])
 
     def test_the_legacy_view_of_a_breaker_that_rolls_back(self):
-        self.shop(breaker=True, desired=1, timing={"rollback_ms": 500},
+        self.shop(breaker=True, desired=1, timing={"rollback_ms": 1500},
                   rules=[{"image": "v2", "behaviour": {"kind": "exits", "code": 1}}])
         self.update()
         during = self.until(lambda s: any(d["rolloutState"] == "FAILED" for d in s["deployments"]), self.service)
@@ -184,7 +184,7 @@ class EcsDeployments(EcsTest):
         self.assertEqual(self.service()["runningCount"], 0)
 
     def test_a_stop_rolls_back_without_the_services_own_rollback(self):
-        self.shop(desired=1, timing={"stop_ms": 200, "rollback_ms": 200}, rules=[{"image": "v2", "behaviour": {"kind": "stuck"}}])
+        self.shop(desired=1, timing={"stop_ms": 1000, "rollback_ms": 1000}, rules=[{"image": "v2", "behaviour": {"kind": "stuck"}}])
         arn = self.update()
         self.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
         self.assertEqual(self.deployment(arn)["status"], "ROLLBACK_REQUESTED")
